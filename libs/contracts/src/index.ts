@@ -1,0 +1,11 @@
+export * from './errors.js';
+export * from './generated/sightline/v1/device_pb.js';
+export * from './generated/sightline/v1/sighting_pb.js';
+export * from './generated/sightline/v1/template_pb.js';
+export * from './generated/sightline/v1/time_pb.js';
+export * from './release/manifest.js';
+export * from './release/model-spec.js';
+export * from './release/self-test.js';
+export * from './release/verified-bundle.js';
+export * as rest from './rest/index.js';
+export * from './topics.js';

@@ -1,0 +1,45 @@
+import { z } from 'zod';
+
+/** How pixels become the input tensor, [1, channels, height, width] float32: (value − mean) / scale. */
+export const inputSpecSchema = z.object({
+  width: z.number().int().positive().max(4096),
+  height: z.number().int().positive().max(4096),
+  channels: z.enum(['rgb', 'bgr', 'grey']),
+  mean: z.array(z.number()).describe('One value, or one a channel in the order of `channels`; values 0 to 255.'),
+  scale: z.array(z.number().positive()),
+});
+
+export const detectorSpecSchema = z.object({
+  decoder: z.enum(['ssd-decoded', 'yunet']),
+  input: inputSpecSchema,
+  scoreThreshold: z.number().min(0).max(1),
+  nmsThreshold: z.number().min(0).max(1).describe('Intersection over union above which the weaker box goes.'),
+});
+
+export const landmarksSpecSchema = z.object({
+  decoder: z.literal('points-68'),
+  input: inputSpecSchema,
+  crop: z.literal('square-of-box-height'),
+});
+
+const pointSchema = z.tuple([z.number(), z.number()]);
+
+export const embedderSpecSchema = z.object({
+  input: inputSpecSchema,
+  dimension: z.number().int().positive().max(4096),
+  alignmentTemplate: z
+    .tuple([pointSchema, pointSchema, pointSchema, pointSchema, pointSchema])
+    .describe('Where the five points lie in the input, pixels.'),
+});
+
+export const presentationAttackSpecSchema = z.object({
+  input: inputSpecSchema,
+  cropScale: z.number().positive().describe('Side of the square crop over the longer side of the box.'),
+  liveIndex: z.number().int().min(0),
+});
+
+export type InputSpec = z.infer<typeof inputSpecSchema>;
+export type DetectorSpec = z.infer<typeof detectorSpecSchema>;
+export type LandmarksSpec = z.infer<typeof landmarksSpecSchema>;
+export type EmbedderSpec = z.infer<typeof embedderSpecSchema>;
+export type PresentationAttackSpec = z.infer<typeof presentationAttackSpecSchema>;

@@ -1,0 +1,44 @@
+import { z } from 'zod';
+
+import { pageOf, slugSchema, timestampSchema } from './common.js';
+
+export const createDeviceSchema = z
+  .object({ id: slugSchema, siteId: slugSchema })
+  .strict()
+  .meta({ id: 'CreateDevice' });
+export type CreateDevice = z.infer<typeof createDeviceSchema>;
+
+export const deviceSchema = z
+  .object({
+    id: slugSchema,
+    siteId: slugSchema,
+    online: z.boolean(),
+    lastSeenAt: timestampSchema.nullable(),
+    agentVersion: z.string().nullable(),
+    provider: z.string().nullable().describe('Execution provider that the models really run on.'),
+    release: z.object({ version: z.string(), digest: z.string(), modelSpace: z.string() }).nullable(),
+    createdAt: timestampSchema,
+  })
+  .meta({ id: 'Device' });
+export type Device = z.infer<typeof deviceSchema>;
+
+export const devicePageSchema = pageOf(deviceSchema, 'DevicePage');
+export type DevicePage = z.infer<typeof devicePageSchema>;
+
+/** Answer to a device's creation: what the box needs to join. The secrets are shown this once. */
+export const provisioningSchema = z
+  .object({
+    tenantId: slugSchema,
+    deviceId: slugSchema,
+    siteId: slugSchema,
+    mqtt: z.object({ url: z.string(), username: z.string(), password: z.string() }),
+    templateKey: z
+      .object({ keyId: z.string(), epoch: z.number().int(), secret: z.string().describe('Base64, 32 bytes.') })
+      .describe("The tenant's current template key."),
+    release: z.object({
+      repositoryUrl: z.string(),
+      trustedRoot: z.string().describe('Base64 of the TUF root metadata to pin.'),
+    }),
+  })
+  .meta({ id: 'Provisioning' });
+export type Provisioning = z.infer<typeof provisioningSchema>;

@@ -1,0 +1,5 @@
+export * from './common.js';
+export * from './devices.js';
+export * from './identification.js';
+export * from './people.js';
+export * from './sightings.js';

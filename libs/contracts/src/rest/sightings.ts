@@ -1,0 +1,42 @@
+import { z } from 'zod';
+
+import { pageOf, pageQuerySchema, slugSchema, timestampSchema, uuidSchema } from './common.js';
+import { decisionSchema, outcomeSchema } from './identification.js';
+
+export const sightingSchema = z
+  .object({
+    id: uuidSchema,
+    deviceId: slugSchema,
+    siteId: slugSchema,
+    cameraId: z.string(),
+    phase: z.enum(['open', 'update', 'close']),
+    revision: z.number().int(),
+    firstSeenAt: timestampSchema,
+    lastSeenAt: timestampSchema,
+    receivedAt: timestampSchema,
+    quality: z.number(),
+    frames: z.number().int(),
+    replayed: z.boolean().describe('It reached the cloud only when it was sent again.'),
+    releaseDigest: z.string(),
+    decision: decisionSchema,
+    refusalCode: z.string().nullable(),
+    stageMs: z.record(z.string(), z.number()),
+    latencyMs: z.number().describe('From the record on the box to the committed decision, ms.'),
+  })
+  .meta({ id: 'Sighting' });
+export type Sighting = z.infer<typeof sightingSchema>;
+
+export const sightingPageSchema = pageOf(sightingSchema, 'SightingPage');
+export type SightingPage = z.infer<typeof sightingPageSchema>;
+
+export const sightingQuerySchema = pageQuerySchema
+  .extend({
+    deviceId: slugSchema.optional(),
+    personId: uuidSchema.optional(),
+    outcome: outcomeSchema.optional(),
+    from: timestampSchema.optional(),
+    to: timestampSchema.optional(),
+  })
+  .strict()
+  .meta({ id: 'SightingQuery' });
+export type SightingQuery = z.infer<typeof sightingQuerySchema>;

@@ -1,0 +1,7 @@
+export * from './app-error.js';
+export * from './backoff.js';
+export * from './clock.js';
+export * from './exclusive-runner.js';
+export * from './ids.js';
+export * from './lifecycle.js';
+export * from './logger.js';

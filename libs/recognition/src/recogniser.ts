@@ -1,0 +1,66 @@
+import type { Sha256, SpaceId } from '@sightline/kernel';
+import type { Template, TemplateCodec, TemplateProtector } from '@sightline/template-protection';
+import type { Box, Frame, Point } from '@sightline/vision';
+
+/** A face in a frame, aligned and judged, not yet embedded. */
+export interface Face {
+  readonly box: Box;
+  /** Detector confidence, 0 to 1. */
+  readonly score: number;
+  /** Left eye, right eye, nose, left and right mouth corner, as seen in the picture, in pixels of the frame. */
+  readonly fivePoints: readonly [Point, Point, Point, Point, Point];
+  /** Fitness for recognition, 0 to 1: size, sharpness, pose, exposure. */
+  readonly quality: number;
+  /** The face warped to the embedder's template, RGB (112 × 112 × 3 bytes in the default bundle). */
+  readonly aligned: Uint8Array;
+}
+
+/** Durations in ms of one call, by stage. */
+export interface StageMs {
+  readonly detect: number;
+  readonly landmarks: number;
+  readonly align: number;
+  readonly embed: number;
+}
+
+export interface DetectionResult {
+  /** Largest first. */
+  readonly faces: readonly Face[];
+  readonly stageMs: Omit<StageMs, 'embed'>;
+}
+
+export interface EmbeddingResult {
+  /** One for each aligned face, in order. */
+  readonly templates: readonly Template[];
+  readonly embedMs: number;
+}
+
+export interface EmbedOptions {
+  /** The tenant's keyed transform: no raw embedding leaves the recogniser. */
+  readonly protector: TemplateProtector;
+  readonly codec: TemplateCodec;
+  readonly signal?: AbortSignal;
+}
+
+/** The recognition path of one verified bundle, in worker threads. */
+export interface Recogniser {
+  readonly spaceId: SpaceId;
+  /** Digest of the embedder variant that runs. */
+  readonly variantDigest: Sha256;
+  /** Components of an embedding. */
+  readonly dimension: number;
+  /** Execution provider really in use: 'cpu', 'cuda', … */
+  readonly provider: string;
+
+  /** Detect → landmarks → align → quality. */
+  detect(frame: Frame, signal?: AbortSignal): Promise<DetectionResult>;
+
+  /**
+   * Embed → protect.
+   *
+   * @param faces aligned crops with their quality, as `detect` returned them
+   */
+  embed(faces: readonly Pick<Face, 'aligned' | 'quality'>[], options: EmbedOptions): Promise<EmbeddingResult>;
+
+  close(): Promise<void>;
+}

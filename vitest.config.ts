@@ -1,0 +1,27 @@
+import { defineConfig } from 'vitest/config';
+
+// Two suites. `unit` needs no server: sources beside their tests, other packages as built. `system` starts
+// real servers and kills processes, so its files run one after the other.
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['{libs,apps}/*/{src,test}/**/*.test.ts', 'infra/**/*.test.ts'],
+          testTimeout: 20_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'system',
+          include: ['test/**/*.test.ts'],
+          fileParallelism: false,
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+        },
+      },
+    ],
+  },
+});
