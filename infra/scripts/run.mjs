@@ -1,0 +1,121 @@
+#!/usr/bin/env node
+// Every npm script of this repository: makes sure that dependencies are installed and sources are built,
+// then runs the task. Needs Node and npm alone. All of its own output goes to stderr, so that a task's
+// standard output stays machine-readable.
+import { spawn } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const windows = process.platform === 'win32';
+process.env.PATH = join(root, 'node_modules', '.bin') + delimiter + process.env.PATH;
+process.env.NX_DAEMON = 'false';
+
+/** Runs a command to its end; the exit code. Signals reach it through the terminal or are passed on. */
+function run(command, args, stdio) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { cwd: root, stdio, shell: windows });
+    const pass = (signal) => child.kill(signal);
+    process.on('SIGTERM', pass);
+    const ignore = () => undefined; // the terminal sends SIGINT to the child itself
+    process.on('SIGINT', ignore);
+    child.on('error', reject);
+    child.on('exit', (code, signal) => {
+      process.off('SIGTERM', pass);
+      process.off('SIGINT', ignore);
+      resolve(code ?? 128 + (signal === 'SIGINT' ? 2 : 15));
+    });
+  });
+}
+
+const quiet = ['ignore', 2, 2];
+const direct = 'inherit';
+
+async function required(command, ...args) {
+  const code = await run(command, args, quiet);
+  if (code !== 0) process.exit(code);
+}
+
+function modifiedMs(path) {
+  return statSync(join(root, path), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+}
+
+function processIsAlive(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error.code === 'EPERM';
+  }
+}
+
+/** One bootstrap at a time for this clone; a lock whose owner is dead is taken over. */
+async function withLock(task) {
+  const lock = join(root, '.sightline', 'bootstrap.lock');
+  mkdirSync(join(root, '.sightline'), { recursive: true });
+  for (;;) {
+    try {
+      writeFileSync(lock, String(process.pid), { flag: 'wx' });
+      break;
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw error;
+      let owner = 0;
+      try {
+        owner = Number(readFileSync(lock, 'utf8'));
+      } catch {
+        continue;
+      }
+      if (owner > 0 && !processIsAlive(owner)) rmSync(lock, { force: true });
+      else await sleep(250);
+    }
+  }
+  try {
+    return await task();
+  } finally {
+    rmSync(lock, { force: true });
+  }
+}
+
+async function prepare() {
+  await withLock(async () => {
+    if (modifiedMs('node_modules/.package-lock.json') < modifiedMs('package-lock.json')) {
+      console.error('Installing dependencies …');
+      await required('npm', 'ci', '--no-audit', '--no-fund', '--loglevel=error');
+    }
+    console.error('Building …');
+    await required('tsc', '-b');
+  });
+}
+
+const vitest = (project) => (args) =>
+  run(
+    'vitest',
+    [
+      'run',
+      '--project',
+      project,
+      '--reporter=default',
+      '--reporter=json',
+      `--outputFile=reports/test-${project}.json`,
+      ...args,
+    ],
+    direct,
+  );
+
+const tasks = {
+  build: async () => 0,
+  demo: (args) => run(process.execPath, ['apps/standalone/dist/main.js', 'demo', ...args], direct),
+  test: vitest('unit'),
+  'test:system': vitest('system'),
+  check: (args) => run('nx', ['run', 'sightline:check', '--outputStyle=static', ...args], direct),
+};
+
+const [task = '', ...args] = process.argv.slice(2);
+if (!Object.hasOwn(tasks, task)) {
+  console.error(`usage: npm run <${Object.keys(tasks).join(' | ')}>`);
+  process.exit(2);
+}
+await prepare();
+process.exit(await tasks[task](args));
