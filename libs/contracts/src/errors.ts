@@ -29,6 +29,8 @@ export const errorDefinitions = {
   'TEMPLATE.WRONG_DIMENSION': { status: 422, title: 'The template has another dimension than its model space' },
   'TEMPLATE.FOREIGN_SPACE': { status: 409, title: 'The template belongs to another model space' },
   'TEMPLATE.FOREIGN_KEY': { status: 409, title: 'The template was protected with another key' },
+  'CALIBRATION.INVALID': { status: 422, title: 'The calibration is not valid' },
+  'CALIBRATION.RATE_NOT_MEASURED': { status: 422, title: 'The false-match rate lies outside the measured range' },
   'MQTT.UNKNOWN_TOPIC': { status: 400, title: 'The topic is not a channel of a device' },
   'MQTT.MALFORMED_MESSAGE': { status: 400, title: 'The message cannot be decoded' },
   'MQTT.MESSAGE_TOO_LARGE': { status: 413, title: 'The message is larger than its channel allows' },
