@@ -1,1 +1,6 @@
-export {};
+export { Tensor } from 'onnxruntime-node';
+
+export * from './serve-worker.js';
+export * from './session.js';
+export * from './worker-pool.js';
+export { transferring, type Transferring, type WorkerCalls } from './worker-protocol.js';
