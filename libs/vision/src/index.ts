@@ -1,1 +1,3 @@
 export * from './frame.js';
+export * from './tracking-iou.js';
+export * from './tracking.js';

@@ -1,0 +1,42 @@
+import type { Box } from './frame.js';
+
+/** Names one track of one tracker; never used twice. */
+export type TrackId = number;
+
+/** One thing found in one frame. */
+export interface TrackerDetection {
+  readonly box: Box;
+  /** Detector confidence, 0 to 1. */
+  readonly score: number;
+}
+
+export interface TrackAssignment {
+  readonly trackId: TrackId;
+  /** Index of the detection in the frame's list. */
+  readonly detection: number;
+  /** False while the track is too young to be reported. */
+  readonly confirmed: boolean;
+}
+
+export interface TrackerStep {
+  /** One for each detection, in their order: no two of them share a track. */
+  readonly assignments: readonly TrackAssignment[];
+  /** Tracks that were confirmed by this frame. */
+  readonly opened: readonly TrackId[];
+  /** Confirmed tracks that ended. They get no further detection. */
+  readonly closed: readonly TrackId[];
+  /** Tracks that ended before they were confirmed: forget them. */
+  readonly dropped: readonly TrackId[];
+}
+
+/**
+ * Follows things from frame to frame. Times are milliseconds of the stream and never go backwards.
+ * Not in this port: pictures, identities, and what a track is used for.
+ */
+export interface Tracker {
+  /** Takes the next frame's detections; an empty frame is a step too, since it lets tracks close. */
+  step(detections: readonly TrackerDetection[], atMs: number): TrackerStep;
+
+  /** Ends every track, as at the end of the stream. */
+  finish(): Pick<TrackerStep, 'closed' | 'dropped'>;
+}
