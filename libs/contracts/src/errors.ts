@@ -38,6 +38,8 @@ export const errorDefinitions = {
   'RELEASE.UNAVAILABLE': { status: 503, title: 'No verified release is active yet' },
   'RELEASE.NOT_FOUND': { status: 404, title: 'No such release' },
   'RELEASE.UNTRUSTED': { status: 502, title: 'The release cannot be trusted' },
+  'RELEASE.UNREACHABLE': { status: 503, title: 'The release repository cannot be reached' },
+  'RELEASE.STORAGE_FAILED': { status: 503, title: 'The release store cannot be written to' },
   'RELEASE.CORRUPT': { status: 502, title: 'A file of the release is truncated or changed' },
   'RELEASE.SELF_TEST_FAILED': { status: 502, title: 'The release failed its self-test' },
   'MODEL.INVALID': { status: 422, title: 'The model file or its manifest is not valid' },

@@ -1,1 +1,6 @@
-export {};
+export { openBundle } from './bundle.js';
+export * from './release-client.js';
+export * from './release-store.js';
+export * from './signing/release-repository.js';
+export * from './signing/role-keys.js';
+export { modelTarget } from './targets-layout.js';
