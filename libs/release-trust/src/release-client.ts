@@ -123,7 +123,7 @@ export class ReleaseClient {
     }
     const found =
       version === undefined
-        ? [...targets.values()].find((file) => isManifest(file) && file.hashes['sha256'] === digest)
+        ? [...targets.values()].find((file) => isManifest(file) && file.hashes.sha256 === digest)
         : targets.get(manifestTarget(version));
     if (found === undefined) throw notFound('The repository has no such release.');
     if (digest !== undefined && signedDigest(found) !== digest) {
@@ -139,7 +139,7 @@ export class ReleaseClient {
     for (const file of files) {
       const target = targets.get(file.target);
       // Against mix and match: the manifest and the targets are signed apart, and must mean the same bytes.
-      if (target === undefined || target.length !== file.bytes || signedDigest(target) !== file.sha256) {
+      if (target?.length !== file.bytes || signedDigest(target) !== file.sha256) {
         throw untrusted('The manifest and the signed targets disagree about a model file.');
       }
       const done = before;
@@ -171,7 +171,7 @@ export class ReleaseClient {
 }
 
 function signedDigest(target: TargetFile): Sha256 {
-  const digest = target.hashes['sha256'];
+  const digest = target.hashes.sha256;
   if (digest === undefined || !isSha256(digest)) throw untrusted('A signed target has no SHA-256.');
   return digest;
 }

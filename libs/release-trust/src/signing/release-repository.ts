@@ -102,13 +102,13 @@ export class ReleaseRepository {
       const name = manifestTarget(manifest.version);
       const published = { version: manifest.version, digest, manifestTarget: name, manifest };
       const chain = await this.#chain();
-      const taken = chain.targets[name]?.hashes['sha256'];
+      const taken = chain.targets[name]?.hashes.sha256;
       if (taken !== undefined && taken !== digest) {
         throw new AppError('RELEASE.VERSION_TAKEN', 'Another release is signed under this version.');
       }
       const channel = encodeChannel({ version: manifest.version, digest });
       const channelName = channelTarget(release.channel);
-      if (taken === digest && chain.targets[channelName]?.hashes['sha256'] === sha256Of(channel)) return published;
+      if (taken === digest && chain.targets[channelName]?.hashes.sha256 === sha256Of(channel)) return published;
 
       const added = [];
       for (const file of modelFilesOf(manifest)) {
@@ -129,7 +129,7 @@ export class ReleaseRepository {
   async releases(): Promise<readonly PublishedRelease[]> {
     const releases: PublishedRelease[] = [];
     for (const file of Object.values((await this.#chain()).targets)) {
-      const digest = file.hashes['sha256'] as Sha256 | undefined;
+      const digest = file.hashes.sha256 as Sha256 | undefined;
       if (digest === undefined || !/^releases\/[^/]+\/manifest\.json$/.test(file.path)) continue;
       const bytes = await readFile(this.#targetPath(file.path, digest));
       if (sha256Of(bytes) !== digest) {
@@ -145,7 +145,7 @@ export class ReleaseRepository {
   async damagedTargets(): Promise<readonly string[]> {
     const damaged: string[] = [];
     for (const file of Object.values((await this.#chain()).targets)) {
-      const expected = file.hashes['sha256'] as Sha256;
+      const expected = file.hashes.sha256 as Sha256;
       const found = await digestFile(this.#targetPath(file.path, expected));
       if (found?.sha256 !== expected) damaged.push(file.path);
     }
@@ -157,7 +157,7 @@ export class ReleaseRepository {
     return this.#runner.run(async () => {
       const file = (await this.#chain()).targets[target];
       if (file === undefined) throw new AppError('RELEASE.NOT_FOUND', 'The repository has no such target.');
-      await this.#copyIn({ target, bytes: file.length, sha256: file.hashes['sha256'] ?? '' }, source);
+      await this.#copyIn({ target, bytes: file.length, sha256: file.hashes.sha256 ?? '' }, source);
     });
   }
 
