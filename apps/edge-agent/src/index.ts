@@ -1,1 +1,7 @@
-export {};
+export {
+  demoScriptSchema,
+  demoTruthSchema,
+  type DemoScript,
+  type DemoScriptInput,
+  type DemoTruth,
+} from './capture/demo/script.js';

@@ -1,0 +1,124 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+
+import { AppError, type Clock, type Logger } from '@sightline/kernel';
+import type { Frame } from '@sightline/vision';
+import { z } from 'zod';
+
+import type { CapturedFrame, FrameSource } from '../frame-source.js';
+import { Pace } from '../pace.js';
+import { demoScriptSchema, type DemoPass, type DemoScript, type DemoTruth } from './script.js';
+import { loadActor, posesOf, renderBackground, renderFrame } from './stage.js';
+import { TruthJournal } from './truth-journal.js';
+
+export interface DemoCameraOptions {
+  readonly cameraId: string;
+  readonly script: DemoScript;
+  /** Where the script's relative photo paths start. */
+  readonly directory: string;
+  /** Where the truth is written; nowhere when absent. */
+  readonly truthJournal?: string | undefined;
+  /** Goes on after the passes that the journal knows, instead of from the beginning. */
+  readonly resume: boolean;
+  /** At most so many frames a second of real time; the stream's own time runs at the script's rate anyway. */
+  readonly framesPerSecond: number;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/**
+ * Reads a script.
+ *
+ * @throws AppError `CONFIG.INVALID` naming every bad key
+ */
+export async function readDemoScript(path: string): Promise<DemoScript> {
+  let document: unknown;
+  try {
+    document = JSON.parse(await readFile(path, 'utf8'));
+  } catch (cause) {
+    throw new AppError('CONFIG.INVALID', 'The demo script cannot be read as JSON.', { cause });
+  }
+  const parsed = demoScriptSchema.safeParse(document);
+  if (!parsed.success) throw new AppError('CONFIG.INVALID', `The demo script: ${z.prettifyError(parsed.error)}`);
+  return parsed.data;
+}
+
+/** Plays a script of passes; ends when it is played. */
+export class DemoCamera implements FrameSource {
+  readonly #options: DemoCameraOptions;
+  readonly #journal: TruthJournal | undefined;
+  #index = 0;
+
+  constructor(options: DemoCameraOptions) {
+    this.#options = options;
+    this.#journal = options.truthJournal === undefined ? undefined : new TruthJournal(options.truthJournal);
+  }
+
+  async *frames(signal: AbortSignal): AsyncIterable<CapturedFrame> {
+    const { script, clock, framesPerSecond, resume, cameraId } = this.#options;
+    const pace = new Pace(clock, framesPerSecond);
+    const background = await renderBackground(script);
+    const played = resume ? await this.#journal?.startedPasses(cameraId) : undefined;
+    try {
+      for (const [passIndex, pass] of script.passes.entries()) {
+        if (played?.has(pass.id)) continue;
+        const actor = await this.#loadActor(pass, passIndex);
+        if (actor) yield* this.#pass(pass, passIndex, background, actor, pace, signal);
+        for (let gap = pass.gapFrames ?? script.gapFrames; gap > 0; gap -= 1) {
+          await pace.next(signal);
+          yield this.#captured(background);
+        }
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
+  }
+
+  async *#pass(
+    pass: DemoPass,
+    passIndex: number,
+    background: Frame,
+    actor: Frame,
+    pace: Pace,
+    signal: AbortSignal,
+  ): AsyncIterable<CapturedFrame> {
+    await pace.next(signal);
+    await this.#write(pass, 'started');
+    for (const [index, pose] of posesOf(pass, this.#options.script, passIndex).entries()) {
+      if (index > 0) await pace.next(signal);
+      yield this.#captured(await renderFrame(background, actor, pose, pass.jpegQuality));
+    }
+    await this.#write(pass, 'ended');
+  }
+
+  async #loadActor(pass: DemoPass, passIndex: number): Promise<Frame | undefined> {
+    try {
+      return await loadActor(resolve(this.#options.directory, pass.photo), pass, this.#options.script);
+    } catch {
+      // The picture library's own message names the file, which may be a person's name.
+      this.#options.log.warn({ code: 'CAPTURE.FILE_UNREADABLE', passIndex }, 'skipped a pass without a readable photo');
+      return undefined;
+    }
+  }
+
+  #captured(frame: Frame): CapturedFrame {
+    const { clock, script } = this.#options;
+    const index = this.#index;
+    this.#index += 1;
+    const streamMs = (index * 1000) / script.framesPerSecond;
+    return { frame, index, streamMs, capturedAt: { monotonicMs: clock.monotonicMs(), wallMs: clock.wallMs() } };
+  }
+
+  async #write({ id, label }: DemoPass, event: DemoTruth['event']): Promise<void> {
+    const { cameraId, clock } = this.#options;
+    await this.#journal?.write({ event, cameraId, passId: id, label, wallMs: Math.floor(clock.wallMs()) });
+  }
+}
+
+/** Opens the demo camera of a script file. */
+export async function openDemoCamera(
+  path: string,
+  options: Omit<DemoCameraOptions, 'script' | 'directory'>,
+): Promise<DemoCamera> {
+  return new DemoCamera({ ...options, script: await readDemoScript(path), directory: dirname(resolve(path)) });
+}
