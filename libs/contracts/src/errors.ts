@@ -44,6 +44,8 @@ export const errorDefinitions = {
   'RELEASE.SELF_TEST_FAILED': { status: 502, title: 'The release failed its self-test' },
   'MODEL.INVALID': { status: 422, title: 'The model file or its manifest is not valid' },
   'MODEL.SOURCE_UNAVAILABLE': { status: 502, title: 'The source of the model cannot be reached' },
+  'DATABASE.UNAVAILABLE': { status: 503, title: 'The database cannot be reached' },
+  'DATABASE.CONFLICT': { status: 503, title: 'Another change was in the way' },
   'SERVICE.UNAVAILABLE': { status: 503, title: 'A part of the service is not ready' },
   'SERVICE.INTERNAL': { status: 500, title: 'Something went wrong inside the service' },
 } as const satisfies Record<string, ErrorDefinition>;

@@ -1,1 +1,9 @@
-export {};
+export { databaseError, isUniqueViolation } from './database-error.js';
+export {
+  removeEmbeddedPostgres,
+  startEmbeddedPostgres,
+  type EmbeddedPostgres,
+  type EmbeddedPostgresOptions,
+} from './embedded/embedded-postgres.js';
+export { migrate, type MigrateOptions } from './migrate.js';
+export { openDatabase, type Database, type DatabaseOptions } from './open-database.js';
