@@ -1,0 +1,131 @@
+import type {
+  Calibration,
+  DetectorSpec,
+  EmbedderSpec,
+  LandmarksSpec,
+  PresentationAttackSpec,
+  Provenance,
+} from '@sightline/contracts';
+import type { Sha256 } from '@sightline/kernel';
+
+/** An npm package's tarball that models are taken from. It is never installed: its code is not wanted. */
+export interface CatalogSource {
+  readonly package: string;
+  readonly version: string;
+  /** Subresource integrity of the tarball. */
+  readonly integrity: string;
+}
+
+/** One model file, and what one must know to run it. */
+export interface CatalogModel<Spec> {
+  /** Path inside the package. */
+  readonly path: string;
+  readonly sha256: Sha256;
+  readonly bytes: number;
+  readonly provenance: Provenance;
+  readonly spec: Spec;
+}
+
+export interface ModelCatalog {
+  readonly source: CatalogSource;
+  readonly modelSpace: { readonly id: string; readonly dimension: number };
+  readonly detector: CatalogModel<DetectorSpec>;
+  readonly landmarks: CatalogModel<LandmarksSpec>;
+  readonly embedder: CatalogModel<EmbedderSpec>;
+  readonly presentationAttack: CatalogModel<PresentationAttackSpec>;
+  readonly calibration: Calibration;
+}
+
+const source: CatalogSource = {
+  package: 'faceplugin-face-recognition-js',
+  version: '0.0.1',
+  integrity: 'sha512-shriXjd4zJHEwhK1jHK+bWo8Vv6Vu9B/w6RRsd4AFtNM/jaI2vhuOamOSMl9qQmLd8WlQ7dgqN+3C2iOi5pXWw==',
+};
+
+function provenance(path: string, name: string, note?: string): Provenance {
+  return {
+    name,
+    source: `npm:${source.package}@${source.version}#${path}`,
+    licence: 'MIT',
+    trainingData: 'unstated',
+    ...(note === undefined ? {} : { note }),
+  };
+}
+
+const embedderDigest = '87aacdfe57510db2af90c0251df680e8eec88f122ee94712121d09bcaaaf3581' as Sha256;
+
+/**
+ * The default bundle. Every number of its specs was found by measuring on LFW: another channel order,
+ * normalisation or crop costs points of accuracy (see docs/architecture.md).
+ */
+export const defaultCatalog: ModelCatalog = {
+  source,
+  modelSpace: { id: 'mobilefacenet-512-fp-0.0.1', dimension: 512 },
+  detector: {
+    path: 'model/fr_detect.onnx',
+    sha256: '6c0256ccd3164f844736a401faf936ec2930764a87ae39442180887d0c5c8854' as Sha256,
+    bytes: 1_217_758,
+    provenance: provenance('model/fr_detect.onnx', 'Ultra-Light face detector RFB-320'),
+    spec: {
+      decoder: 'ssd-decoded',
+      input: { width: 320, height: 240, channels: 'rgb', mean: [127], scale: [128] },
+      scoreThreshold: 0.65,
+      nmsThreshold: 0.4,
+    },
+  },
+  landmarks: {
+    path: 'model/fr_landmark.onnx',
+    sha256: 'f10b0ba1d2a8a099adefede1ebf3733e44fe370715e7303dbeb7f59c02142258' as Sha256,
+    bytes: 1_163_742,
+    provenance: provenance('model/fr_landmark.onnx', '68 facial landmarks'),
+    spec: {
+      decoder: 'points-68',
+      input: { width: 64, height: 64, channels: 'grey', mean: [0], scale: [256] },
+      crop: 'square-of-box-height',
+    },
+  },
+  embedder: {
+    path: 'model/fr_feature.onnx',
+    sha256: embedderDigest,
+    bytes: 4_884_269,
+    provenance: provenance('model/fr_feature.onnx', 'MobileFaceNet face embedder, 512-d'),
+    spec: {
+      input: { width: 112, height: 112, channels: 'bgr', mean: [127], scale: [128] },
+      dimension: 512,
+      // The ArcFace template: eyes, nose and mouth corners in a 112 × 112 crop.
+      alignmentTemplate: [
+        [38.2946, 51.6963],
+        [73.5318, 51.5014],
+        [56.0252, 71.7366],
+        [41.5493, 92.3655],
+        [70.7299, 92.2041],
+      ],
+    },
+  },
+  presentationAttack: {
+    path: 'model/fr_liveness.onnx',
+    sha256: 'afa783b7e902fdfcf323a7240cac2a1c580c25314ea4161129dc1b0d100dc32d' as Sha256,
+    bytes: 1_886_811,
+    provenance: provenance(
+      'model/fr_liveness.onnx',
+      'Presentation-attack detector, MiniFASNet-like',
+      'Accuracy unmeasured: no spoof data. The meaning of index 0 was inferred from its behaviour.',
+    ),
+    spec: {
+      input: { width: 128, height: 128, channels: 'bgr', mean: [0], scale: [1] },
+      cropScale: 2.7,
+      liveIndex: 0,
+    },
+  },
+  calibration: {
+    variantDigest: embedderDigest,
+    dataSet: 'LFW, deep-funneled, all-vs-all of 4,211 images',
+    impostorPairs: 8_000_000,
+    points: [
+      { falseMatchRate: 1e-2, threshold: 0.244 },
+      { falseMatchRate: 1e-3, threshold: 0.335 },
+      { falseMatchRate: 1e-4, threshold: 0.411 },
+      { falseMatchRate: 1e-5, threshold: 0.475 },
+    ],
+  },
+};
