@@ -1,1 +1,5 @@
-export {};
+export { deviceUsername, type BrokerIdentity } from './broker/authorisation.js';
+export * from './broker/embedded-broker.js';
+export * from './connect-mqtt.js';
+export * from './deferred-ack-server.js';
+export type * from './mqtt-connection.js';

@@ -1,0 +1,164 @@
+import { fleetFilter } from '@sightline/contracts';
+import { AppError, errorMessage, isAppError, type Logger } from '@sightline/kernel';
+import type { AedesOptions, AuthenticateError, Client } from 'aedes';
+
+import {
+  authorisePublish,
+  authoriseSubscribe,
+  mayReceive,
+  mayUseClientId,
+  type BrokerIdentity,
+} from './authorisation.js';
+
+/** Checks a password. Undefined for one that is wrong; it rejects when that cannot be known at present. */
+export type Authenticate = (
+  username: string,
+  password: string,
+  clientId: string,
+) => Promise<BrokerIdentity | undefined>;
+
+type ConnectPacket = Parameters<NonNullable<AedesOptions['preConnect']>>[1];
+/** What a will and a publish have in common. */
+interface Publication {
+  readonly topic: string;
+  readonly payload: string | Buffer;
+  readonly qos?: number;
+  readonly retain?: boolean;
+}
+
+/** Return codes of CONNACK, MQTT 3.1.1, table 3.1. */
+const SERVER_UNAVAILABLE = 3;
+const BAD_USERNAME_OR_PASSWORD = 4;
+const NOT_AUTHORISED = 5;
+
+/** Filters whose messages are work for one consumer: two would both do it (this broker shares nothing out). */
+const singleConsumerFilters: ReadonlySet<string> = new Set([fleetFilter('sighting')]);
+
+class ConnectRefusal extends Error implements AuthenticateError {
+  readonly returnCode: AuthenticateError['returnCode'];
+
+  constructor(message: string, returnCode: number) {
+    super(message);
+    const code: unknown = returnCode; // aedes types it as an ambient const enum, whose members cannot be imported
+    this.returnCode = code as AuthenticateError['returnCode'];
+  }
+}
+
+function toAppError(error: unknown): AppError {
+  return isAppError(error) ? error : new AppError('MQTT.REFUSED', 'The request was refused.', { cause: error });
+}
+
+function toAuthenticateError(error: unknown): AuthenticateError {
+  return error instanceof ConnectRefusal ? error : new ConnectRefusal(errorMessage(error), SERVER_UNAVAILABLE);
+}
+
+/** The broker's hooks: who is connected, and what each may do. */
+export class AccessControl {
+  readonly #authenticate: Authenticate;
+  readonly #log: Logger;
+  readonly #identities = new WeakMap<Client, BrokerIdentity>();
+  readonly #wills = new WeakMap<Client, Publication>();
+  readonly #consumers = new Map<string, Client>();
+
+  constructor(authenticate: Authenticate, log: Logger) {
+    this.#authenticate = authenticate;
+    this.#log = log;
+  }
+
+  hooks(): AedesOptions {
+    return {
+      preConnect: (client, packet, callback) => {
+        this.#rememberWill(client, packet);
+        callback(null, true);
+      },
+      authenticate: (client, username, password, done) => {
+        void this.#connect(client, username ?? '', password?.toString('utf8') ?? '').then(
+          () => done(null, true),
+          (error: unknown) => done(toAuthenticateError(error), false),
+        );
+      },
+      authorizePublish: (client, packet, callback) => callback(this.#refusePublish(client, packet)),
+      authorizeSubscribe: (client, subscription, callback) => {
+        const refused = this.#refuseSubscribe(client, subscription.topic, subscription.qos);
+        callback(null, refused ? null : subscription); // null is SUBACK's failure, 0x80
+      },
+      authorizeForward: (client, packet) => {
+        const identity = this.#identities.get(client);
+        return identity && mayReceive(identity, packet.topic) ? packet : null;
+      },
+    };
+  }
+
+  /** Frees what a client that has gone held. */
+  forget(client: Client): void {
+    for (const [filter, consumer] of this.#consumers) {
+      if (consumer === client) this.#consumers.delete(filter);
+    }
+  }
+
+  #rememberWill(client: Client, packet: ConnectPacket): void {
+    if (packet.will) this.#wills.set(client, packet.will);
+  }
+
+  async #connect(client: Client, username: string, password: string): Promise<void> {
+    const identity = await this.#identify(client, username, password);
+    if (identity === undefined) {
+      this.#log.warn({ code: 'MQTT.BAD_CREDENTIALS', clientId: client.id }, 'a client was refused');
+      throw new ConnectRefusal('bad username or password', BAD_USERNAME_OR_PASSWORD);
+    }
+    if (!mayUseClientId(identity, client.id)) {
+      this.#log.warn({ code: 'MQTT.FOREIGN_CLIENT_ID', clientId: client.id }, 'a client used a foreign client id');
+      throw new ConnectRefusal('the client id belongs to somebody else', NOT_AUTHORISED);
+    }
+    this.#identities.set(client, identity);
+    const will = this.#wills.get(client);
+    const refused = will && this.#refusePublish(client, will);
+    if (refused) {
+      this.#log.warn({ code: refused.code, clientId: client.id }, 'a client with a forbidden will was refused');
+      throw new ConnectRefusal('the will breaks the contract', NOT_AUTHORISED);
+    }
+  }
+
+  async #identify(client: Client, username: string, password: string): Promise<BrokerIdentity | undefined> {
+    try {
+      return await this.#authenticate(username, password, client.id);
+    } catch (error) {
+      this.#log.error({ code: 'MQTT.CANNOT_AUTHENTICATE', error }, 'credentials could not be checked');
+      throw new ConnectRefusal('credentials cannot be checked at present', SERVER_UNAVAILABLE);
+    }
+  }
+
+  #refusePublish(client: Client | null, packet: Publication): AppError | null {
+    const identity = client && this.#identities.get(client);
+    if (!identity) return new AppError('MQTT.REFUSED', 'Nobody is known to have sent the message.');
+    try {
+      const { topic, qos = 0, retain = false, payload } = packet;
+      authorisePublish(identity, { topic, qos, retain, payloadBytes: Buffer.byteLength(payload) });
+      return null;
+    } catch (error) {
+      return toAppError(error);
+    }
+  }
+
+  #refuseSubscribe(client: Client, filter: string, qos: number): boolean {
+    try {
+      const identity = this.#identities.get(client);
+      if (!identity) throw new AppError('MQTT.REFUSED', 'Nobody is known to have subscribed.');
+      authoriseSubscribe(identity, filter, qos);
+      this.#claimConsumer(client, filter);
+      return false;
+    } catch (error) {
+      this.#log.warn({ code: toAppError(error).code, clientId: client.id, filter }, 'a subscription was refused');
+      return true;
+    }
+  }
+
+  #claimConsumer(client: Client, filter: string): void {
+    if (!singleConsumerFilters.has(filter)) return;
+    const consumer = this.#consumers.get(filter);
+    if (consumer && consumer.id !== client.id && !consumer.closed) {
+      throw new AppError('MQTT.SECOND_CONSUMER', 'The embedded broker serves one consumer of this filter.');
+    }
+    this.#consumers.set(filter, client);
+  }
+}

@@ -1,0 +1,284 @@
+import { AppError, backoffMs, silentLogger, systemClock, type Clock, type Logger } from '@sightline/kernel';
+
+import { MessageDispatcher, type DispatchLimits } from './message-dispatcher.js';
+import type {
+  MqttConnection,
+  MqttConnectionEvents,
+  MqttMessageHandler,
+  MqttPublishOptions,
+  MqttSubscribeOptions,
+} from './mqtt-connection.js';
+import { MqttSession, type MqttSessionOptions, type MqttTls, type MqttWill } from './mqtt-session.js';
+import { isTopicName } from './topic-filter.js';
+import { untilAborted } from './until-aborted.js';
+
+export interface ConnectMqttOptions {
+  /** `mqtt://host:port` or `mqtts://host:port`. */
+  readonly url: string;
+  readonly clientId: string;
+  readonly username?: string;
+  readonly password?: string;
+  /** Default: false, a persistent session, without which nothing is delivered again. */
+  readonly clean?: boolean;
+  readonly will?: MqttWill;
+  /** Default: 30. */
+  readonly keepaliveSeconds?: number;
+  readonly tls?: MqttTls;
+  /** Publishes that await their PUBACK at once. Default: 256. */
+  readonly maximumInFlight?: number;
+  /** Received messages held without acknowledgement, before reading stops. Default: 1024 messages, 64 MiB. */
+  readonly maximumUnacknowledged?: DispatchLimits;
+  /** Bounds of the delay before each new connection. Default: 500 ms, doubling up to 15 s. */
+  readonly reconnect?: { readonly baseMs: number; readonly capMs: number };
+  /** Bounds of the delay before a rejected message is asked for again. Default: 1 s, doubling up to 60 s. */
+  readonly redeliver?: { readonly baseMs: number; readonly capMs: number };
+  /** How long `close` waits for handlers and publishes under way. Default: 5 s. */
+  readonly closeTimeoutMs?: number;
+  readonly log?: Logger;
+  readonly clock?: Clock;
+  /** Uniform in [0, 1), for the jitter. */
+  readonly random?: () => number;
+}
+
+interface Subscription {
+  readonly filter: string;
+  readonly qos: 0 | 1;
+  readonly granted: Promise<void>;
+  readonly grant: () => void;
+  readonly refuse: (error: AppError) => void;
+  wasGranted: boolean;
+}
+
+type Listeners = { readonly [E in keyof MqttConnectionEvents]: Set<(detail: MqttConnectionEvents[E]) => void> };
+
+const CONNECT_TIMEOUT_MS = 10_000;
+const DISCONNECT_TIMEOUT_MS = 2000;
+const MIB = 1024 * 1024;
+
+function newSubscription(filter: string, qos: 0 | 1): Subscription {
+  let grant: () => void = () => undefined;
+  let refuse: (error: AppError) => void = () => undefined;
+  const granted = new Promise<void>((resolve, reject) => {
+    grant = resolve;
+    refuse = reject;
+  });
+  granted.catch(() => undefined); // reported to the caller of `subscribe`, if still there
+  return { filter, qos, granted, grant, refuse, wasGranted: false };
+}
+
+/** Keeps one session alive: reconnects with jittered backoff, subscribes again, and asks for redelivery. */
+class ReconnectingConnection implements MqttConnection {
+  readonly #sessionOptions: MqttSessionOptions;
+  readonly #dispatcher: MessageDispatcher;
+  readonly #subscriptions = new Map<string, Subscription>();
+  readonly #publishing = new Set<Promise<void>>();
+  readonly #listeners: Listeners = { connected: new Set(), disconnected: new Set() };
+  readonly #closing = new AbortController();
+  readonly #reconnect: { readonly baseMs: number; readonly capMs: number };
+  readonly #redeliver: { readonly baseMs: number; readonly capMs: number };
+  readonly #closeTimeoutMs: number;
+  readonly #log: Logger;
+  readonly #clock: Clock;
+  readonly #random: () => number;
+  #session: MqttSession | undefined;
+  #renewal: { attempt: number; atMs: number; pending: boolean } = { attempt: 0, atMs: -Infinity, pending: false };
+  #running: Promise<void> | undefined;
+  #closed: Promise<void> | undefined;
+
+  constructor(options: ConnectMqttOptions) {
+    this.#log = (options.log ?? silentLogger).child({ clientId: options.clientId });
+    this.#clock = options.clock ?? systemClock;
+    this.#random = options.random ?? Math.random;
+    this.#reconnect = options.reconnect ?? { baseMs: 500, capMs: 15_000 };
+    this.#redeliver = options.redeliver ?? { baseMs: 1000, capMs: 60_000 };
+    this.#closeTimeoutMs = options.closeTimeoutMs ?? 5000;
+    const { url, clientId, username, password, will, tls } = options;
+    this.#sessionOptions = {
+      url,
+      clientId,
+      ...(username !== undefined && { username }),
+      ...(password !== undefined && { password }),
+      ...(will && { will }),
+      ...(tls && { tls }),
+      clean: options.clean ?? false,
+      keepaliveSeconds: options.keepaliveSeconds ?? 30,
+      connectTimeoutMs: CONNECT_TIMEOUT_MS,
+      maximumInFlight: options.maximumInFlight ?? 256,
+    };
+    this.#dispatcher = new MessageDispatcher({
+      limits: options.maximumUnacknowledged ?? { messages: 1024, bytes: 64 * MIB },
+      clock: this.#clock,
+      log: this.#log,
+      onFailure: () => void this.#renewSession('a message could not be handled'),
+    });
+  }
+
+  get connected(): boolean {
+    return this.#session !== undefined;
+  }
+
+  start(): void {
+    this.#running = this.#run();
+  }
+
+  on<Event extends keyof MqttConnectionEvents>(
+    event: Event,
+    listener: (detail: MqttConnectionEvents[Event]) => void,
+  ): () => void {
+    const listeners = this.#listeners[event];
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  }
+
+  async publish(topic: string, payload: Uint8Array, options: MqttPublishOptions = {}): Promise<void> {
+    const { qos = 1, retain = false, signal } = options;
+    if (!isTopicName(topic)) throw new AppError('MQTT.UNKNOWN_TOPIC', 'The topic is empty or has a wildcard.');
+    const session = this.#session;
+    if (session === undefined) {
+      throw new AppError('MQTT.OFFLINE', 'There is no connection to the broker.', { retryable: true });
+    }
+    const published = session.publish(topic, payload, qos, retain, signal);
+    const settled = published.catch(() => undefined);
+    this.#publishing.add(settled);
+    void settled.then(() => this.#publishing.delete(settled));
+    await untilAborted(published, signal);
+  }
+
+  async subscribe(filter: string, handler: MqttMessageHandler, options: MqttSubscribeOptions = {}): Promise<void> {
+    if (this.#closing.signal.aborted) throw this.#closedError();
+    if (this.#subscriptions.has(filter)) {
+      throw new AppError('MQTT.ALREADY_SUBSCRIBED', 'The topic filter has a handler already.');
+    }
+    const subscription = newSubscription(filter, options.qos ?? 1);
+    this.#subscriptions.set(filter, subscription);
+    this.#dispatcher.register(filter, handler);
+    if (this.#session) void this.#requestSubscription(this.#session, subscription);
+    await untilAborted(subscription.granted, options.signal);
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    this.#closing.abort();
+    this.#dispatcher.stop();
+    const bound = new AbortController();
+    const finished = this.#dispatcher.idle().then(() => Promise.all(this.#publishing));
+    const timeout = this.#clock.sleep(this.#closeTimeoutMs, bound.signal).catch(() => undefined);
+    await Promise.race([finished, timeout]);
+    bound.abort();
+    await this.#disconnect();
+    await this.#running;
+    for (const subscription of this.#subscriptions.values()) subscription.refuse(this.#closedError());
+  }
+
+  async #disconnect(): Promise<void> {
+    const session = this.#session;
+    if (session === undefined) return;
+    const bound = new AbortController();
+    const timeout = this.#clock.sleep(DISCONNECT_TIMEOUT_MS, bound.signal).catch(() => undefined);
+    await Promise.race([session.disconnect(), timeout]);
+    bound.abort();
+    session.drop('the client has closed the connection'); // a broker that hangs never answers
+  }
+
+  async #run(): Promise<void> {
+    let attempt = 0;
+    while (!this.#closing.signal.aborted) {
+      const startedMs = this.#clock.monotonicMs();
+      await this.#runSession();
+      const delayMs = backoffMs(attempt, { ...this.#reconnect, random: this.#random });
+      // A connection that outlived the delay was a good one. One that the broker ends at once was not.
+      const wasStable = this.#clock.monotonicMs() - startedMs > Math.max(delayMs, 1000);
+      attempt = wasStable ? 0 : attempt + 1;
+      await this.#clock.sleep(delayMs, this.#closing.signal).catch(() => undefined);
+    }
+  }
+
+  async #runSession(): Promise<void> {
+    const session = new MqttSession(this.#sessionOptions, (incoming) => this.#dispatcher.accept(incoming));
+    const abandon = (): void => session.drop('the client is closing');
+    this.#closing.signal.addEventListener('abort', abandon, { once: true });
+    try {
+      const { sessionPresent } = await session.opened();
+      this.#session = session;
+      this.#closing.signal.removeEventListener('abort', abandon);
+      await Promise.all([...this.#subscriptions.values()].map((each) => this.#requestSubscription(session, each)));
+      this.#log.info({ sessionPresent }, 'connected to the broker');
+      this.#emit('connected', { sessionPresent });
+      const reason = await session.ended;
+      this.#session = undefined;
+      this.#log.info({ reason }, 'disconnected from the broker');
+      this.#emit('disconnected', { reason });
+    } catch (error) {
+      this.#log.warn({ code: 'MQTT.UNREACHABLE', error }, 'no connection to the broker');
+    } finally {
+      this.#closing.signal.removeEventListener('abort', abandon);
+      this.#session = undefined;
+      this.#dispatcher.forgetUnclaimed();
+    }
+  }
+
+  async #requestSubscription(session: MqttSession, subscription: Subscription): Promise<void> {
+    const { filter, qos } = subscription;
+    const outcome = await session.subscribe(filter, qos);
+    if (outcome === 'granted') {
+      subscription.wasGranted = true;
+      subscription.grant();
+    } else if (outcome === 'refused') {
+      this.#log.error({ code: 'MQTT.SUBSCRIPTION_REFUSED', filter }, 'the broker refused a subscription');
+      if (subscription.wasGranted) {
+        void this.#renewSession('the broker refused a subscription that it had granted before');
+        return;
+      }
+      this.#subscriptions.delete(filter);
+      this.#dispatcher.unregister(filter);
+      subscription.refuse(
+        new AppError('MQTT.SUBSCRIPTION_REFUSED', 'The broker refused the subscription.', { details: { filter } }),
+      );
+    }
+  }
+
+  /** Ends the session after a delay: a broker delivers unacknowledged messages again only to the next one. */
+  async #renewSession(reason: string): Promise<void> {
+    const session = this.#session;
+    if (this.#renewal.pending || session === undefined) return;
+    const nowMs = this.#clock.monotonicMs();
+    const wasLongAgo = nowMs - this.#renewal.atMs > 2 * this.#redeliver.capMs;
+    const attempt = wasLongAgo ? 0 : this.#renewal.attempt + 1;
+    const delayMs = backoffMs(attempt, { ...this.#redeliver, random: this.#random });
+    this.#renewal = { attempt, atMs: nowMs + delayMs, pending: true };
+    await this.#clock.sleep(delayMs, this.#closing.signal).catch(() => undefined);
+    this.#renewal.pending = false;
+    if (!this.#closing.signal.aborted) session.drop(reason);
+  }
+
+  #emit<Event extends keyof MqttConnectionEvents>(event: Event, detail: MqttConnectionEvents[Event]): void {
+    for (const listener of this.#listeners[event]) {
+      try {
+        listener(detail);
+      } catch (error) {
+        this.#log.error({ code: 'MQTT.LISTENER_FAILED', error }, `a listener of "${event}" failed`);
+      }
+    }
+  }
+
+  #closedError(): AppError {
+    return new AppError('MQTT.CLOSED', 'The connection to the broker was closed.');
+  }
+}
+
+/**
+ * Connects to an MQTT 3.1.1 broker, in the background and for as long as it takes: resolves at once. Register
+ * listeners and handlers next; a message that arrives before its handler waits for it.
+ *
+ * The client id must be stable for the broker to keep the session. Names in `url` are no place for
+ * credentials: give `username` and `password`.
+ */
+export async function connectMqtt(options: ConnectMqttOptions): Promise<MqttConnection> {
+  const connection = new ReconnectingConnection(options);
+  connection.start();
+  return connection;
+}
