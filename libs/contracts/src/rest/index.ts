@@ -2,4 +2,5 @@ export * from './common.js';
 export * from './devices.js';
 export * from './identification.js';
 export * from './people.js';
+export * from './quarantine.js';
 export * from './sightings.js';

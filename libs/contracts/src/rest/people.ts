@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-import { timestampSchema, uuidSchema } from './common.js';
+import { pageOf, timestampSchema, uuidSchema } from './common.js';
 
 export const createPersonSchema = z
   .object({
@@ -27,6 +27,9 @@ export const personSchema = z
   })
   .meta({ id: 'Person' });
 export type Person = z.infer<typeof personSchema>;
+
+export const personPageSchema = pageOf(personSchema, 'PersonPage');
+export type PersonPage = z.infer<typeof personPageSchema>;
 
 export const enrolledFaceSchema = z
   .object({
