@@ -50,6 +50,7 @@ export function trackOverlap(a: Box, b: Box): number {
  */
 export class IouTracker implements Tracker {
   readonly #options: Required<IouTrackerOptions>;
+  #closeAfterMs: number;
   #tracks: Track[] = [];
   #nextId: TrackId = 1;
   #nowMs = -Infinity;
@@ -65,6 +66,12 @@ export class IouTracker implements Tracker {
       coastMs: 400,
       ...given,
     };
+    this.#closeAfterMs = this.#options.closeAfterMs;
+  }
+
+  /** As the option of that name; holds from the next step on. */
+  set closeAfterMs(ms: number) {
+    this.#closeAfterMs = ms;
   }
 
   step(detections: readonly TrackerDetection[], atMs: number): TrackerStep {
@@ -91,7 +98,7 @@ export class IouTracker implements Tracker {
   /** Before matching: whoever steps into the place of somebody long gone is somebody new. */
   #closeOverdue(): TrackId[] {
     const overdue = this.#tracks.filter(
-      ({ confirmed, lastSeenMs }) => confirmed && this.#nowMs - lastSeenMs > this.#options.closeAfterMs,
+      ({ confirmed, lastSeenMs }) => confirmed && this.#nowMs - lastSeenMs > this.#closeAfterMs,
     );
     this.#tracks = this.#tracks.filter((track) => !overdue.includes(track));
     return overdue.map(({ id }) => id);

@@ -45,6 +45,13 @@ describe('the tracker', () => {
     expect(tracker.step([], 700).closed).toEqual([]);
   });
 
+  it('can be told to close sooner while it runs', () => {
+    const tracker = new IouTracker({ closeAfterMs: 5000 });
+    const [id] = play(tracker, [[face(10)], [face(10)]])[1]!;
+    tracker.closeAfterMs = 200;
+    expect(tracker.step([], 400).closed).toEqual([id]);
+  });
+
   it('gives a new track to whoever appears where somebody long gone was', () => {
     const tracker = new IouTracker({ closeAfterMs: 500 });
     const [before] = play(tracker, [[face(10)], [face(10)]])[1]!;

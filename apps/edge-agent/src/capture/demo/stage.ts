@@ -73,35 +73,39 @@ export async function renderFrame(background: Frame, actor: Frame, pose: Pose, j
   const { width, height } = background;
   const canvas = { width, height, data: Uint8Array.from(background.data) };
   paint(canvas, actor, pose);
+  if (pose.brightness !== 1) relight(canvas.data, pose.brightness);
   let picture = sharp(canvas.data, { raw: { width, height, channels: CHANNELS } });
   // sharp's smallest sigma is 0.3.
   if (pose.blur >= 0.3) picture = picture.blur(pose.blur);
-  if (pose.brightness !== 1) picture = picture.linear(pose.brightness, 0);
   const compressed = await picture.jpeg({ quality: jpegQuality }).toBuffer();
   return { width, height, data: await sharp(compressed).raw().toBuffer() };
 }
 
+function relight(data: Uint8Array, factor: number): void {
+  const tones = Uint8ClampedArray.from({ length: 256 }, (_, tone) => tone * factor);
+  for (let index = 0; index < data.length; index += 1) data[index] = tones[data[index] ?? 0] ?? 0;
+}
+
+interface Canvas {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8Array;
+}
+
 /** Draws the actor, turned and scaled about its centre, by looking up each pixel of the canvas (bilinear). */
-function paint(
-  canvas: { readonly width: number; readonly height: number; readonly data: Uint8Array },
-  actor: Frame,
-  pose: Pose,
-): void {
+function paint(canvas: Canvas, actor: Frame, pose: Pose): void {
   const angle = (pose.rotation * Math.PI) / 180;
   const scale = actor.height / pose.height;
-  const [cos, sin] = [Math.cos(angle) * scale, Math.sin(angle) * scale];
+  const cos = Math.cos(angle) * scale;
+  const sin = Math.sin(angle) * scale;
   const reach = Math.hypot(actor.width, actor.height) / 2 / scale;
-  const [left, right] = [
-    Math.max(0, Math.floor(pose.centreX - reach)),
-    Math.min(canvas.width - 1, Math.ceil(pose.centreX + reach)),
-  ];
-  const [top, bottom] = [
-    Math.max(0, Math.floor(pose.centreY - reach)),
-    Math.min(canvas.height - 1, Math.ceil(pose.centreY + reach)),
-  ];
-  for (let y = top; y <= bottom; y += 1) {
+  const right = Math.min(canvas.width - 1, Math.ceil(pose.centreX + reach));
+  const bottom = Math.min(canvas.height - 1, Math.ceil(pose.centreY + reach));
+  const left = Math.max(0, Math.floor(pose.centreX - reach));
+  for (let y = Math.max(0, Math.floor(pose.centreY - reach)); y <= bottom; y += 1) {
+    const dy = y - pose.centreY;
     for (let x = left; x <= right; x += 1) {
-      const [dx, dy] = [x - pose.centreX, y - pose.centreY];
+      const dx = x - pose.centreX;
       const sourceX = cos * dx + sin * dy + (actor.width - 1) / 2;
       const sourceY = cos * dy - sin * dx + (actor.height - 1) / 2;
       if (sourceX < 0 || sourceY < 0 || sourceX > actor.width - 1 || sourceY > actor.height - 1) continue;
@@ -110,16 +114,17 @@ function paint(
   }
 }
 
-function copyPixel(from: Frame, x: number, y: number, to: Uint8Array, offset: number): void {
-  const [x0, y0] = [Math.floor(x), Math.floor(y)];
-  const [fx, fy] = [x - x0, y - y0];
-  const right = x0 + 1 < from.width ? CHANNELS : 0;
-  const below = y0 + 1 < from.height ? from.width * CHANNELS : 0;
-  const at = (y0 * from.width + x0) * CHANNELS;
-  for (let channel = 0; channel < CHANNELS; channel += 1) {
-    const value = (shift: number): number => from.data[at + shift + channel] ?? 0;
-    const upper = value(0) * (1 - fx) + value(right) * fx;
-    const lower = value(below) * (1 - fx) + value(below + right) * fx;
-    to[offset + channel] = Math.round(upper * (1 - fy) + lower * fy);
+function copyPixel({ width, height, data }: Frame, x: number, y: number, to: Uint8Array, offset: number): void {
+  const column = Math.floor(x);
+  const row = Math.floor(y);
+  const fromRight = x - column;
+  const fromBelow = y - row;
+  const right = column + 1 < width ? CHANNELS : 0;
+  const below = row + 1 < height ? width * CHANNELS : 0;
+  const start = (row * width + column) * CHANNELS;
+  for (let at = start; at < start + CHANNELS; at += 1) {
+    const upper = (data[at] ?? 0) * (1 - fromRight) + (data[at + right] ?? 0) * fromRight;
+    const lower = (data[at + below] ?? 0) * (1 - fromRight) + (data[at + below + right] ?? 0) * fromRight;
+    to[offset + at - start] = Math.round(upper * (1 - fromBelow) + lower * fromBelow);
   }
 }

@@ -1,0 +1,209 @@
+import { AppError, backoffMs, errorMessage, type Clock, type Logger, type StreamId } from '@sightline/kernel';
+
+import { outboxError, type NewRecord, type OutboxStore, type StoredRecord } from './outbox-store.js';
+
+export interface OutboxOptions {
+  /** A commit waits so long for company, ms. */
+  readonly commitDelayMs: number;
+  /** … and no longer once so many records wait. */
+  readonly groupSize: number;
+  /** Records that may wait in memory while the disk refuses them. */
+  readonly queueLimit: number;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Logger;
+  /** The file was damaged while it was open: nothing more can be stored before a restart. */
+  readonly onFatal: (error: AppError) => void;
+}
+
+/** What became of an acknowledgement. */
+export type AcknowledgementEffect = 'applied' | 'stale' | 'foreign-stream' | 'beyond-end';
+
+interface Waiting {
+  readonly record: NewRecord;
+  readonly resolve: (sequence: number) => void;
+  readonly reject: (error: AppError) => void;
+}
+
+/**
+ * The durable outbox. What arrives within a few milliseconds is stored in one transaction, since the sync of a
+ * commit costs the same for one record and for a hundred.
+ *
+ * Invariants: `append` resolves only after the commit; records keep the order in which they were given; a
+ * record goes only on an acknowledgement of this very stream. While the disk refuses, records wait in memory
+ * (bounded) and are tried again.
+ */
+export class Outbox {
+  readonly #store: OutboxStore;
+  readonly #options: OutboxOptions;
+  readonly #listeners = new Set<() => void>();
+  #queue: Waiting[] = [];
+  #acknowledgedThrough: number;
+  #sentThrough: number;
+  #writer: Promise<void> | undefined;
+  #wake = new AbortController();
+  #closing = false;
+  #problem: AppError | undefined;
+
+  constructor(store: OutboxStore, options: OutboxOptions) {
+    this.#store = store;
+    this.#options = options;
+    this.#acknowledgedThrough = store.acknowledgedThrough;
+    this.#sentThrough = store.sentThrough;
+  }
+
+  get streamId(): StreamId {
+    return this.#store.streamId;
+  }
+
+  /** The next sequence that will be assigned. */
+  get nextSequence(): number {
+    return this.#store.lastSequence + 1;
+  }
+
+  get acknowledgedThrough(): number {
+    return this.#acknowledgedThrough;
+  }
+
+  /** What keeps it from storing at the moment. */
+  get problem(): AppError | undefined {
+    return this.#problem;
+  }
+
+  /** Records that are stored, or wait to be, and are not acknowledged. */
+  get backlog(): number {
+    return this.#store.lastSequence - this.#acknowledgedThrough + this.#queue.length;
+  }
+
+  /**
+   * Stores a record.
+   *
+   * @returns its sequence, after the commit
+   * @throws AppError `OUTBOX.OVERLOADED` (retryable: too many wait for the disk), `OUTBOX.CORRUPT`, `OUTBOX.CLOSED`
+   */
+  append(record: NewRecord): Promise<number> {
+    if (this.#closing) return Promise.reject(closedError());
+    if (this.#queue.length >= this.#options.queueLimit) {
+      const cause = this.#problem;
+      return Promise.reject(
+        new AppError('OUTBOX.OVERLOADED', 'Too many records wait for the disk.', { retryable: true, cause }),
+      );
+    }
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ record, resolve, reject });
+      if (this.#queue.length === this.#options.groupSize) this.#wake.abort();
+      this.#write();
+    });
+  }
+
+  /** Stored records after a sequence that are not acknowledged, in order. */
+  pending(afterSequence: number, limit: number): readonly StoredRecord[] {
+    return this.#store.pending(Math.max(afterSequence, this.#acknowledgedThrough), limit);
+  }
+
+  /** Whether a record was handed to the broker before, in this boot or an earlier one. */
+  wasSent(sequence: number): boolean {
+    return sequence <= this.#sentThrough;
+  }
+
+  /** Remembers that records were handed to the broker. Durable with the next commit. */
+  markSent(throughSequence: number): void {
+    this.#sentThrough = Math.max(this.#sentThrough, throughSequence);
+  }
+
+  /** Lets records go that the cloud has committed. The only way in which a record leaves. */
+  acknowledge(streamId: string, committedThrough: number): AcknowledgementEffect {
+    if (streamId !== this.streamId) return 'foreign-stream';
+    if (committedThrough > this.#store.lastSequence) return 'beyond-end';
+    if (committedThrough <= this.#acknowledgedThrough) return 'stale';
+    this.#acknowledgedThrough = committedThrough;
+    if (!this.#closing) this.#write();
+    return 'applied';
+  }
+
+  /** @returns what removes the listener, which is called after every commit of new records */
+  onStored(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Stores what waits, with one more attempt, and closes the file. */
+  async close(): Promise<void> {
+    if (this.#closing) return;
+    this.#closing = true;
+    this.#wake.abort();
+    await this.#writer;
+    if (this.#isBehind()) this.#commit();
+    for (const { reject } of this.#queue.splice(0)) reject(this.#problem ?? closedError());
+    this.#store.close();
+  }
+
+  #isBehind(): boolean {
+    const { acknowledgedThrough, sentThrough } = this.#store;
+    return this.#queue.length > 0 || this.#acknowledgedThrough > acknowledgedThrough || this.#sentThrough > sentThrough;
+  }
+
+  #write(): void {
+    this.#writer ??= this.#writeAll().finally(() => {
+      this.#writer = undefined;
+      // Something may have come between the last look and now.
+      if (!this.#closing && this.#queue.length > 0 && !isFatal(this.#problem)) this.#write();
+    });
+  }
+
+  async #writeAll(): Promise<void> {
+    const { clock, random, commitDelayMs } = this.#options;
+    let failures = 0;
+    while (!this.#closing && this.#isBehind() && !isFatal(this.#problem)) {
+      const retryMs = backoffMs(failures, { baseMs: 200, capMs: 10_000, random });
+      await clock.sleep(failures === 0 ? commitDelayMs : retryMs, this.#wake.signal).catch(() => undefined);
+      this.#wake = new AbortController();
+      failures = this.#commit() ? 0 : failures + 1;
+    }
+  }
+
+  /** @returns whether it worked */
+  #commit(): boolean {
+    const batch = this.#queue.slice();
+    try {
+      const sequences = this.#store.commit({
+        records: batch.map(({ record }) => record),
+        acknowledgedThrough: this.#acknowledgedThrough,
+        sentThrough: this.#sentThrough,
+      });
+      this.#queue.splice(0, batch.length);
+      for (const [index, sequence] of sequences.entries()) batch[index]?.resolve(sequence);
+      this.#recovered();
+      if (batch.length > 0) for (const listener of this.#listeners) listener();
+      return true;
+    } catch (cause) {
+      this.#failed(outboxError(cause));
+      return false;
+    }
+  }
+
+  #failed(error: AppError): void {
+    const { log, onFatal } = this.#options;
+    // Once for each kind of trouble, not for each attempt.
+    if (this.#problem?.code !== error.code) {
+      log.error({ code: error.code, waiting: this.#queue.length, cause: errorMessage(error.cause) }, error.message);
+    }
+    this.#problem = error;
+    if (!isFatal(error)) return;
+    for (const { reject } of this.#queue.splice(0)) reject(error);
+    onFatal(error);
+  }
+
+  #recovered(): void {
+    if (this.#problem) this.#options.log.info({ code: this.#problem.code }, 'the outbox stores records again');
+    this.#problem = undefined;
+  }
+}
+
+function isFatal(error: AppError | undefined): boolean {
+  return error !== undefined && !error.retryable;
+}
+
+function closedError(): AppError {
+  return new AppError('OUTBOX.CLOSED', 'The outbox is closed.');
+}

@@ -1,0 +1,150 @@
+import { CloseReason } from '@sightline/contracts';
+import { backoffMs, errorMessage, isAppError, type Clock, type Logger } from '@sightline/kernel';
+import { IouTracker, type TrackerStep, type TrackId } from '@sightline/vision';
+
+import type { CapturedFrame, FrameSource } from '../capture/frame-source.js';
+import { SightingTrack, type SightingTrackDependencies } from './sighting-track.js';
+
+export interface CameraPipelineOptions extends SightingTrackDependencies {
+  readonly source: FrameSource;
+  readonly clock: Clock;
+  readonly random: () => number;
+}
+
+export interface CameraStatus {
+  readonly cameraId: string;
+  readonly state: 'waiting' | 'running' | 'ended' | 'failed';
+  /** Frames that were looked at. */
+  readonly frames: number;
+  /** Frames in which recognition failed. */
+  readonly failedFrames: number;
+  /** Tracks that became sightings. */
+  readonly sightings: number;
+}
+
+/** Revisions of one camera that may be under way before the camera waits for them. */
+const REVISIONS_UNDER_WAY = 8;
+
+/**
+ * One camera: frame → faces → tracks → sightings. The next frame is asked for when the last one was looked
+ * at; embedding and storing run beside, bounded.
+ */
+export class CameraPipeline {
+  readonly #options: CameraPipelineOptions;
+  readonly #tracks = new Map<TrackId, SightingTrack>();
+  readonly #underWay = new Set<Promise<void>>();
+  readonly #log: Logger;
+  #tracker = new IouTracker();
+  #status: Omit<CameraStatus, 'cameraId'> = { state: 'waiting', frames: 0, failedFrames: 0, sightings: 0 };
+  #failure: string | undefined;
+
+  constructor(options: CameraPipelineOptions) {
+    this.#log = options.log.child({ cameraId: options.cameraId });
+    this.#options = { ...options, log: this.#log };
+  }
+
+  get status(): CameraStatus {
+    return { cameraId: this.#options.cameraId, ...this.#status };
+  }
+
+  /**
+   * Runs until the source ends or the signal fires, and then until every sighting was closed and stored.
+   * Never rejects: a source that cannot go on leaves the camera in the state `failed`.
+   */
+  async run(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#options.slot.ready(signal);
+      this.#status = { ...this.#status, state: 'running' };
+      this.#log.info({}, 'camera started');
+      await this.#playWithRetries(signal);
+      this.#status = { ...this.#status, state: 'ended' };
+      this.#log.info({ frames: this.#status.frames, sightings: this.#status.sightings }, 'camera ended');
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#status = { ...this.#status, state: 'failed' };
+      const code = isAppError(error) ? error.code : 'CAPTURE.FAILED';
+      this.#log.error({ code, cause: errorMessage(error) }, 'camera failed');
+    }
+  }
+
+  async #playWithRetries(signal: AbortSignal): Promise<void> {
+    const { clock, random } = this.#options;
+    for (let attempt = 0; ; attempt += 1) {
+      const framesBefore = this.#status.frames;
+      try {
+        await this.#play(signal);
+        return;
+      } catch (error) {
+        if (signal.aborted || !isAppError(error) || !error.retryable) throw error;
+        if (this.#status.frames > framesBefore) attempt = 0;
+        this.#log.warn({ code: error.code, attempt }, 'the camera’s source failed: trying again');
+        await clock.sleep(backoffMs(attempt, { baseMs: 500, capMs: 30_000, random }), signal);
+      }
+    }
+  }
+
+  /** Plays the source once. Its own time starts anew, so tracks never span two plays. */
+  async #play(signal: AbortSignal): Promise<void> {
+    this.#tracker = new IouTracker();
+    try {
+      for await (const captured of this.#options.source.frames(signal)) {
+        await this.#frame(captured);
+        if (signal.aborted) break;
+      }
+    } finally {
+      this.#end(this.#tracker.finish(), signal.aborted ? CloseReason.AGENT_STOPPED : CloseReason.LEFT);
+      await Promise.all(this.#underWay);
+    }
+  }
+
+  async #frame(captured: CapturedFrame): Promise<void> {
+    try {
+      // Not aborted at a stop: it takes milliseconds, and the track keeps its last shot.
+      await this.#options.slot.use(async ({ recogniser, digest }) => {
+        const { faces, stageMs } = await recogniser.detect(captured.frame);
+        this.#tracker.closeAfterMs = this.#options.policy().closeAfterMs;
+        const step = this.#tracker.step(faces, captured.streamMs);
+        this.#end(step, CloseReason.LEFT);
+        for (const { trackId, detection, confirmed } of step.assignments) {
+          const face = faces[detection];
+          if (!face) continue;
+          const observation = { face, captured, stageMs, facesInFrame: faces.length, releaseDigest: digest };
+          const track = this.#tracks.get(trackId) ?? new SightingTrack(this.#options, observation);
+          this.#tracks.set(trackId, track);
+          track.observe(observation);
+          if (confirmed && track.isDue) this.#start(track.report());
+        }
+        this.#status = { ...this.#status, sightings: this.#status.sightings + step.opened.length };
+      });
+      this.#failure = undefined;
+    } catch (error) {
+      this.#reportFailedFrame(error);
+    }
+    this.#status = { ...this.#status, frames: this.#status.frames + 1 };
+    while (this.#underWay.size >= REVISIONS_UNDER_WAY) await Promise.race(this.#underWay);
+  }
+
+  #end(
+    { closed, dropped }: Pick<TrackerStep, 'closed' | 'dropped'>,
+    reason: CloseReason.LEFT | CloseReason.AGENT_STOPPED,
+  ): void {
+    for (const trackId of closed) {
+      const track = this.#tracks.get(trackId);
+      if (track) this.#start(track.close(reason));
+    }
+    for (const trackId of [...closed, ...dropped]) this.#tracks.delete(trackId);
+  }
+
+  #start(revision: Promise<void>): void {
+    this.#underWay.add(revision);
+    void revision.finally(() => this.#underWay.delete(revision));
+  }
+
+  #reportFailedFrame(error: unknown): void {
+    this.#status = { ...this.#status, failedFrames: this.#status.failedFrames + 1 };
+    const code = isAppError(error) ? error.code : 'RECOGNITION.FAILED';
+    // Once for each kind of trouble in a row, not for each frame.
+    if (code !== this.#failure) this.#log.error({ code, cause: errorMessage(error) }, 'recognition failed in a frame');
+    this.#failure = code;
+  }
+}

@@ -1,0 +1,30 @@
+/** How sightings are made of tracks. All times are ms of the stream's own time. */
+export interface SightingPolicy {
+  /** Shots below this quality are not embedded, 0 to 1. */
+  readonly minimumQuality: number;
+  /** Templates that a sighting carries at most. */
+  readonly bestShots: number;
+  /** A track that was not seen for so long is closed. */
+  readonly closeAfterMs: number;
+  /** Two best shots lie at least so far apart: neighbours look alike. */
+  readonly shotSpacingMs: number;
+  /** A sighting opens once it has so many shots that are good enough … */
+  readonly openAfterShots: number;
+  /** … or was seen for so long, with one of them. */
+  readonly openAfterMs: number;
+  /** A shot this much better than the best that was sent is worth an update, 0 to 1. */
+  readonly updateGain: number;
+  /** Updates of one sighting lie at least so far apart. */
+  readonly updateIntervalMs: number;
+}
+
+export const defaultSightingPolicy: SightingPolicy = {
+  minimumQuality: 0.3,
+  bestShots: 3,
+  closeAfterMs: 1000,
+  shotSpacingMs: 250,
+  openAfterShots: 3,
+  openAfterMs: 500,
+  updateGain: 0.1,
+  updateIntervalMs: 1000,
+};

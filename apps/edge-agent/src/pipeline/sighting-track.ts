@@ -1,0 +1,185 @@
+import { create } from '@bufbuild/protobuf';
+import { CloseReason, SightingPhase, SightingSchema, type Sighting } from '@sightline/contracts';
+import { ExclusiveRunner, errorMessage, isAppError, newSightingId, type Logger } from '@sightline/kernel';
+import type { DetectionResult, Face } from '@sightline/recognition';
+import type { Template } from '@sightline/template-protection';
+
+import type { CapturedFrame } from '../capture/frame-source.js';
+import type { DeviceClock } from '../device-clock.js';
+import type { NewRecord } from '../outbox/outbox-store.js';
+import { BestShots, type Shot } from './best-shots.js';
+import type { RecogniserSlot } from './recogniser-slot.js';
+import { sightingRecord, wireTemplate } from './sighting-record.js';
+import type { SightingPolicy } from './sighting-policy.js';
+import { StageTimes } from './stage-times.js';
+
+export interface SightingTrackDependencies {
+  readonly cameraId: string;
+  readonly slot: RecogniserSlot;
+  /** Stores a record durably. */
+  readonly store: (record: NewRecord) => Promise<unknown>;
+  readonly deviceClock: DeviceClock;
+  readonly policy: () => SightingPolicy;
+  readonly log: Logger;
+}
+
+/** One face of one frame, as it goes to its track. */
+export interface Observation {
+  readonly face: Face;
+  readonly captured: Omit<CapturedFrame, 'frame'>;
+  readonly stageMs: DetectionResult['stageMs'];
+  /** Faces in the frame: what a stage took was for all of them. */
+  readonly facesInFrame: number;
+  readonly releaseDigest: string;
+}
+
+type ClosingReason = CloseReason.LEFT | CloseReason.AGENT_STOPPED;
+
+/**
+ * A track on its way to being a sighting: gathers shots, decides when a revision is due, and has it embedded,
+ * protected and stored. Revisions of one sighting are stored in order; the camera does not wait for them.
+ *
+ * All templates of one sighting come from one release: the one that made its first. A track that never showed
+ * a face good enough is stored as well, when it closes, without templates: somebody was there, and the cloud
+ * refuses to say who.
+ */
+export class SightingTrack {
+  readonly #dependencies: SightingTrackDependencies;
+  readonly #id = newSightingId();
+  readonly #runner = new ExclusiveRunner();
+  readonly #bestShots = new BestShots();
+  readonly #templates = new WeakMap<Shot, Template>();
+  readonly #stageTimes = new StageTimes();
+  readonly #first: Observation;
+  #last: Observation;
+  #frames = 0;
+  #goodShots = 0;
+  #bestQuality = 0;
+  /** Best quality that a revision carried; undefined until the sighting opened. */
+  #sentQuality: number | undefined;
+  #sentAtStreamMs = 0;
+  #revision = 0;
+  /** Digest of the release that its templates come from. */
+  #releaseDigest: string;
+
+  constructor(dependencies: SightingTrackDependencies, first: Observation) {
+    this.#dependencies = dependencies;
+    this.#first = first;
+    this.#last = first;
+    this.#releaseDigest = first.releaseDigest;
+  }
+
+  /** Takes the track's face in one frame. */
+  observe(observation: Observation): void {
+    const { face, captured, stageMs, facesInFrame, releaseDigest } = observation;
+    const policy = this.#dependencies.policy();
+    this.#last = observation;
+    this.#frames += 1;
+    this.#bestQuality = Math.max(this.#bestQuality, face.quality);
+    this.#stageTimes.add('detect', stageMs.detect);
+    this.#stageTimes.add('landmarks', stageMs.landmarks / facesInFrame);
+    this.#stageTimes.add('align', stageMs.align / facesInFrame);
+    if (face.quality < policy.minimumQuality || !this.#mayUse(releaseDigest)) return;
+    this.#goodShots += 1;
+    const shot = { aligned: face.aligned, quality: face.quality, streamMs: captured.streamMs, releaseDigest };
+    this.#bestShots.offer(shot, { limit: policy.bestShots, spacingMs: policy.shotSpacingMs });
+  }
+
+  /** Whether the sighting should open, or be updated, now that its latest frame was observed. */
+  get isDue(): boolean {
+    const policy = this.#dependencies.policy();
+    const best = this.#bestShots.shots[0];
+    if (!best) return false;
+    const nowMs = this.#last.captured.streamMs;
+    if (this.#sentQuality === undefined) {
+      const seenMs = nowMs - this.#first.captured.streamMs;
+      return this.#goodShots >= policy.openAfterShots || seenMs >= policy.openAfterMs;
+    }
+    const isBetter = best.quality >= this.#sentQuality + policy.updateGain;
+    return isBetter && nowMs - this.#sentAtStreamMs >= policy.updateIntervalMs;
+  }
+
+  /** Stores an open or an update revision. Never rejects. */
+  report(): Promise<void> {
+    const phase = this.#sentQuality === undefined ? SightingPhase.OPEN : SightingPhase.UPDATE;
+    this.#sentQuality = this.#bestShots.shots[0]?.quality ?? 0;
+    this.#sentAtStreamMs = this.#last.captured.streamMs;
+    return this.#revise(phase, CloseReason.UNSPECIFIED);
+  }
+
+  /** Stores the last revision. Never rejects. */
+  close(reason: ClosingReason): Promise<void> {
+    return this.#revise(SightingPhase.CLOSE, reason);
+  }
+
+  /** Before the first template, a new release takes over; after it, only its own release may add to them. */
+  #mayUse(releaseDigest: string): boolean {
+    if (releaseDigest === this.#releaseDigest) return true;
+    if (this.#sentQuality !== undefined) return false;
+    this.#releaseDigest = releaseDigest;
+    this.#goodShots = 0;
+    this.#bestShots.keepOnly(releaseDigest);
+    return true;
+  }
+
+  #revise(phase: SightingPhase, closeReason: CloseReason): Promise<void> {
+    // What is known now is what the revision says, whenever its turn comes.
+    const { shots } = this.#bestShots;
+    const { captured: last } = this.#last;
+    const facts = { phase, closeReason, frames: this.#frames, quality: shots[0]?.quality ?? this.#bestQuality };
+    return this.#runner.run(async () => {
+      const { deviceClock, store, log } = this.#dependencies;
+      const templates = await this.#embed(shots);
+      const sighting = this.#compose(facts, last, templates);
+      try {
+        await store(sightingRecord(sighting, deviceClock.deviceTime()));
+        this.#revision = sighting.revision;
+      } catch (error) {
+        const code = isAppError(error) ? error.code : 'SIGHTING.NOT_STORED';
+        log.error({ code, sightingId: this.#id, revision: sighting.revision }, 'a sighting could not be recorded');
+      }
+    });
+  }
+
+  /** @returns the templates of the shots, best first, without those that could not be made */
+  async #embed(shots: readonly Shot[]): Promise<readonly Template[]> {
+    const missing = shots.filter((shot) => !this.#templates.has(shot));
+    if (missing.length > 0) {
+      try {
+        await this.#dependencies.slot.use(async ({ digest, recogniser, protector }) => {
+          if (digest !== this.#releaseDigest) return;
+          const { templates, embedMs } = await recogniser.embed(missing, { protector, codec: 'int8' });
+          this.#stageTimes.add('embed', embedMs / missing.length);
+          for (const [index, template] of templates.entries()) {
+            const shot = missing[index];
+            if (shot) this.#templates.set(shot, template);
+          }
+        });
+      } catch (error) {
+        const code = isAppError(error) ? error.code : 'RECOGNITION.FAILED';
+        const facts = { code, sightingId: this.#id, cause: errorMessage(error) };
+        this.#dependencies.log.error(facts, 'shots of a sighting could not be embedded');
+      }
+    }
+    return shots.flatMap((shot) => this.#templates.get(shot) ?? []);
+  }
+
+  #compose(
+    facts: Pick<Sighting, 'phase' | 'closeReason' | 'frames' | 'quality'>,
+    last: Observation['captured'],
+    templates: readonly Template[],
+  ): Sighting {
+    const { cameraId, deviceClock } = this.#dependencies;
+    return create(SightingSchema, {
+      ...facts,
+      sightingId: this.#id,
+      revision: this.#revision + 1,
+      cameraId,
+      firstSeenAt: deviceClock.deviceTime(this.#first.captured.capturedAt),
+      lastSeenAt: deviceClock.deviceTime(last.capturedAt),
+      releaseDigest: this.#releaseDigest,
+      templates: templates.map(wireTemplate),
+      stageMs: this.#stageTimes.medians(),
+    });
+  }
+}
