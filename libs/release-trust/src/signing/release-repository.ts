@@ -153,7 +153,7 @@ export class ReleaseRepository {
   }
 
   /** Puts the bytes of a signed model file back. Throws as `publish` does. */
-  restore(target: string, source: string): Promise<void> {
+  restore(target: string, source: string | undefined): Promise<void> {
     return this.#runner.run(async () => {
       const file = (await this.#chain()).targets[target];
       if (file === undefined) throw new AppError('RELEASE.NOT_FOUND', 'The repository has no such target.');

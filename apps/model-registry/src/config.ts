@@ -1,0 +1,79 @@
+import { AppError, type Clock, type Logger } from '@sightline/kernel';
+import { z } from 'zod';
+
+/** What a running model registry needs to know. Parsed once; everything inside trusts it. */
+export interface ModelRegistryConfig {
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  /** The address that devices reach this program by. Default: the one that it listens on. */
+  readonly publicUrl?: string | undefined;
+  /** The signed repository and, for a demonstration, its keys. */
+  readonly dataDirectory: string;
+  /** Where the default models are kept; may be shared with other programs. */
+  readonly modelStoreDirectory: string;
+  /** PostgreSQL connection string. */
+  readonly databaseUrl: string;
+  readonly mqtt: { readonly url: string; readonly username: string; readonly password: string };
+  readonly log: Logger;
+  readonly clock: Clock;
+  /** Stops a start that is under way, the fetching of models included. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+const loopback = new Set(['127.0.0.1', '::1', 'localhost']);
+
+const environmentSchema = z
+  .object({
+    SIGHTLINE_HOST: z.string().min(1).default('127.0.0.1'),
+    SIGHTLINE_PORT: z.coerce.number().int().min(0).max(65_535).default(8081),
+    SIGHTLINE_PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
+    SIGHTLINE_DATA_DIRECTORY: z.string().min(1),
+    SIGHTLINE_MODEL_STORE_DIRECTORY: z.string().min(1),
+    SIGHTLINE_DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }),
+    SIGHTLINE_MQTT_URL: z.url({ protocol: /^mqtts?$/ }),
+    SIGHTLINE_MQTT_USERNAME: z.string().min(1),
+    SIGHTLINE_MQTT_PASSWORD: z.string().min(1),
+  })
+  .refine((value) => loopback.has(value.SIGHTLINE_HOST) || value.SIGHTLINE_PUBLIC_URL !== undefined, {
+    path: ['SIGHTLINE_PUBLIC_URL'],
+    message: 'required when SIGHTLINE_HOST is not a loopback address: devices are told this address',
+    // Also when another key is bad, so that every bad key is named at once.
+    when: () => true,
+  });
+
+/**
+ * Reads the configuration from the environment.
+ *
+ * @throws AppError `CONFIG.INVALID` that names every bad key (never its value)
+ */
+export function configFromEnvironment(
+  environment: Readonly<Record<string, string | undefined>>,
+  parts: Pick<ModelRegistryConfig, 'log' | 'clock' | 'signal'>,
+): ModelRegistryConfig {
+  const parsed = environmentSchema.safeParse(environment);
+  if (!parsed.success) {
+    const bad = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+    throw new AppError('CONFIG.INVALID', `The configuration is not valid. ${bad.join('; ')}`, {
+      details: { keys: [...new Set(parsed.error.issues.map((issue) => issue.path.join('.')))] },
+    });
+  }
+  const value = parsed.data;
+  return {
+    host: value.SIGHTLINE_HOST,
+    port: value.SIGHTLINE_PORT,
+    publicUrl: value.SIGHTLINE_PUBLIC_URL,
+    dataDirectory: value.SIGHTLINE_DATA_DIRECTORY,
+    modelStoreDirectory: value.SIGHTLINE_MODEL_STORE_DIRECTORY,
+    databaseUrl: value.SIGHTLINE_DATABASE_URL,
+    mqtt: {
+      url: value.SIGHTLINE_MQTT_URL,
+      username: value.SIGHTLINE_MQTT_USERNAME,
+      password: value.SIGHTLINE_MQTT_PASSWORD,
+    },
+    ...parts,
+  };
+}
+
+/** Every environment variable that is read, for `--help`. */
+export const environmentKeys: readonly string[] = Object.keys(environmentSchema.shape);

@@ -1,0 +1,107 @@
+import { releaseManifestSchema, type ReleaseManifest, type SelfTest } from '@sightline/contracts';
+import type { Logger } from '@sightline/kernel';
+import {
+  defaultCatalog,
+  fetchCatalogFiles,
+  modelTasks,
+  type CatalogFile,
+  type CatalogModel,
+  type ModelTask,
+} from '@sightline/model-catalog';
+import { modelTarget, type NewRelease } from '@sightline/release-trust';
+
+/** What a device takes that nobody told otherwise. */
+export const DEFAULT_CHANNEL = 'default';
+
+// Fixed, not the time of building: the same models must give the same digest on every machine.
+const VERSION = '1.0.0';
+const CREATED_AT = '2026-11-01T00:00:00Z';
+
+type CatalogFiles = ReadonlyMap<ModelTask, CatalogFile>;
+
+/** Computes what a box must reproduce, from the models and a manifest without it. */
+export type ComputeSelfTest = (
+  manifest: Omit<ReleaseManifest, 'selfTest'>,
+  read: (target: string) => Uint8Array,
+) => Promise<SelfTest>;
+
+export interface DefaultReleaseOptions {
+  readonly modelStoreDirectory: string;
+  readonly computeSelfTest: ComputeSelfTest;
+  readonly log: Logger;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Makes the default release out of the model catalog. The same models and the same self-test give the same
+ * bytes.
+ *
+ * @throws AppError `MODEL.SOURCE_UNAVAILABLE` (retryable), `MODEL.INVALID`
+ */
+export async function buildDefaultRelease(options: DefaultReleaseOptions): Promise<NewRelease> {
+  const files = await fetchDefaultModels(options);
+  const withoutSelfTest = manifestWithoutSelfTest(files);
+  const byTarget = new Map(modelTasks.map((task) => [targetOf(task), fileOf(files, task)]));
+  const selfTest = await options.computeSelfTest(withoutSelfTest, (target) => {
+    const file = byTarget.get(target);
+    if (file === undefined) throw new Error(`the manifest names no file ${target}`);
+    return file.bytes;
+  });
+  // Parsing puts the members into the schema's order, whoever built the object.
+  const manifest = releaseManifestSchema.parse({ ...withoutSelfTest, selfTest });
+  return {
+    manifestBytes: Buffer.from(`${JSON.stringify(manifest)}\n`),
+    files: new Map([...byTarget].map(([target, file]) => [target, file.path])),
+    channel: DEFAULT_CHANNEL,
+  };
+}
+
+/** Brings the catalog's files into the model store. Returns at once when they are there. */
+function fetchDefaultModels({
+  modelStoreDirectory,
+  log,
+  signal,
+}: Omit<DefaultReleaseOptions, 'computeSelfTest'>): Promise<CatalogFiles> {
+  return fetchCatalogFiles({ storeDirectory: modelStoreDirectory, log, ...(signal && { signal }) });
+}
+
+/** Where the bytes of the default models can be had again, by target. */
+export async function defaultModelSources(
+  options: Omit<DefaultReleaseOptions, 'computeSelfTest'>,
+): Promise<ReadonlyMap<string, CatalogFile>> {
+  return new Map([...(await fetchDefaultModels(options))].map(([task, file]) => [targetOf(task), file]));
+}
+
+/** TUF target of one of the default models. */
+function targetOf(task: ModelTask): string {
+  const { path, sha256 } = defaultCatalog[task];
+  return modelTarget(sha256, path.slice(path.lastIndexOf('/') + 1));
+}
+
+function manifestWithoutSelfTest(files: CatalogFiles): Omit<ReleaseManifest, 'selfTest'> {
+  const { modelSpace, detector, landmarks, embedder, presentationAttack, calibration } = defaultCatalog;
+  const model = <Spec>(task: ModelTask, { sha256, provenance, spec }: CatalogModel<Spec>) => ({
+    target: targetOf(task),
+    sha256,
+    bytes: fileOf(files, task).bytes.length,
+    provenance,
+    spec,
+  });
+  return {
+    formatVersion: 1,
+    version: VERSION,
+    createdAt: CREATED_AT,
+    modelSpace,
+    detector: model('detector', detector),
+    landmarks: model('landmarks', landmarks),
+    embedder: model('embedder', embedder),
+    presentationAttack: model('presentationAttack', presentationAttack),
+    calibration,
+  };
+}
+
+function fileOf(files: CatalogFiles, task: ModelTask): CatalogFile {
+  const file = files.get(task);
+  if (file === undefined) throw new Error(`the model store has no ${task}`);
+  return file;
+}

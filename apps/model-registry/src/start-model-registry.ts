@@ -1,0 +1,131 @@
+import { join } from 'node:path';
+
+import { migrate, openDatabase } from '@sightline/database';
+import { errorMessage, StopStack } from '@sightline/kernel';
+import { connectMqtt } from '@sightline/messaging';
+import { createReleaseRepository, openDemoKeys, ReleaseRepository } from '@sightline/release-trust';
+
+import type { ModelRegistryConfig } from './config.js';
+import { REPOSITORY_PATH } from './distribution/serve-repository.js';
+import { startHttp } from './http/start-http.js';
+import {
+  buildDefaultRelease,
+  defaultModelSources,
+  type ComputeSelfTest,
+  type DefaultReleaseOptions,
+} from './releases/default-release.js';
+import { ReleaseLibrary } from './releases/release-library.js';
+import { keepSignaturesFresh } from './releases/signature-upkeep.js';
+import { DesiredReleasePublisher } from './rollouts/desired-release-publisher.js';
+import { DesiredReleases } from './rollouts/desired-releases.js';
+
+export interface ModelRegistry {
+  /** Base address of REST, /docs and the repository. */
+  readonly url: string;
+  /** Base address of the signed repository, as devices are told. */
+  readonly repositoryUrl: string;
+  /** The TUF root metadata that devices and cloud-api pin. */
+  trustedRoot(): Buffer;
+  stop(): Promise<void>;
+}
+
+/** What tests replace: the self-test of a release runs its models. */
+export interface ModelRegistryParts {
+  readonly computeSelfTest: ComputeSelfTest;
+}
+
+/**
+ * Starts the model registry. The first start fetches the default models, builds, signs and publishes their
+ * release; later ones open what is there.
+ *
+ * @throws AppError `DATABASE.UNAVAILABLE`, `MODEL.SOURCE_UNAVAILABLE` (both retryable), `MODEL.INVALID`,
+ *   `RELEASE.CORRUPT`, `RELEASE.KEY_INVALID`
+ */
+export async function startModelRegistry(
+  config: ModelRegistryConfig,
+  parts: ModelRegistryParts,
+): Promise<ModelRegistry> {
+  const stack = new StopStack();
+  try {
+    return await start(config, parts, stack);
+  } catch (error) {
+    await stack.stop().catch((stopError: unknown) => {
+      config.log.warn({ reason: errorMessage(stopError) }, 'a failed start did not clean up');
+    });
+    throw error;
+  }
+}
+
+async function start(config: ModelRegistryConfig, parts: ModelRegistryParts, stack: StopStack): Promise<ModelRegistry> {
+  const { log, clock } = config;
+  const stopping = new AbortController();
+
+  const database = await openDatabase({ url: config.databaseUrl, log });
+  stack.push(() => database.close());
+  await migrate(database, { schema: 'registry', folder: new URL('../migrations', import.meta.url) });
+
+  const { repository, library } = await openReleases(config, parts);
+  const trustedRoot = await repository.trustedRoot();
+  const upkeep = keepSignaturesFresh(repository, { clock, log, signal: stopping.signal });
+  stack.push(() => upkeep);
+
+  const connection = await connectMqtt({ ...config.mqtt, clientId: config.mqtt.username, clean: false, log, clock });
+  stack.push(() => connection.close());
+
+  const http = await startHttp({
+    host: config.host,
+    port: config.port,
+    repositoryDirectory: repositoryDirectory(config),
+    library,
+    readiness: async () => ({
+      database: await database.pool.query('SELECT 1').then(
+        () => true,
+        () => false,
+      ),
+      broker: connection.connected,
+    }),
+    log,
+  });
+  stack.push(() => http.close());
+
+  const repositoryUrl = (config.publicUrl ?? http.url).replace(/\/+$/, '') + REPOSITORY_PATH;
+  const desired = new DesiredReleases(database, clock);
+  const publisher = { connection, desired, defaultRelease: () => library.default(), repositoryUrl, log };
+  subscribeInBackground(new DesiredReleasePublisher(publisher), stopping.signal, config);
+  // The first to be stopped: everything that waits is let go.
+  stack.push(() => stopping.abort());
+  log.info({ url: http.url, repositoryUrl, release: library.default().version }, 'the model registry is up');
+  return { url: http.url, repositoryUrl, trustedRoot: () => Buffer.from(trustedRoot), stop: () => stack.stop() };
+}
+
+async function openReleases(config: ModelRegistryConfig, { computeSelfTest }: ModelRegistryParts) {
+  const { log, clock, dataDirectory, modelStoreDirectory, signal } = config;
+  const options = { directory: repositoryDirectory(config), clock };
+  // A demonstration root: made here at the first start. A fleet brings keys whose root was made elsewhere.
+  const keys = await openDemoKeys(join(dataDirectory, 'demo-keys'));
+  await createReleaseRepository(options, keys);
+  const repository = new ReleaseRepository(options, keys);
+  const building: DefaultReleaseOptions = { modelStoreDirectory, computeSelfTest, log, signal };
+  const library = await ReleaseLibrary.open({
+    repository,
+    build: () => buildDefaultRelease(building),
+    sources: () => defaultModelSources(building),
+    log,
+  });
+  return { repository, library };
+}
+
+function repositoryDirectory({ dataDirectory }: ModelRegistryConfig): string {
+  return join(dataDirectory, 'repository');
+}
+
+/** The broker may be away at the start: the subscription is granted with the first connection. */
+function subscribeInBackground(
+  publisher: DesiredReleasePublisher,
+  signal: AbortSignal,
+  { log }: Pick<ModelRegistryConfig, 'log'>,
+): void {
+  publisher.start(signal).catch((error: unknown) => {
+    if (!signal.aborted) log.error({ reason: errorMessage(error) }, 'births cannot be received');
+  });
+}
