@@ -1,0 +1,123 @@
+import { distance } from './boxes.js';
+import type { FivePoints } from './five-points.js';
+
+export interface QualityFactors {
+  /** Pixels between the eyes. */
+  readonly size: number;
+  readonly sharpness: number;
+  readonly pose: number;
+  readonly exposure: number;
+}
+
+/** An aligned face: `width × height × 3` bytes, RGB. */
+export interface AlignedFace {
+  readonly data: Uint8Array;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Eye distance below which nothing is left of a face, and at which the 112 × 112 template loses none. */
+const EYES_WORST_PX = 6;
+const EYES_BEST_PX = 35;
+/** Variance of the Laplacian at which sharpness is one half. */
+const HALF_SHARPNESS = 60;
+/** Nose's distance from the eyes' perpendicular bisector, in eye distances, at which pose is 0. */
+const YAW_WORST = 0.6;
+/** Of the way from the eyes to the mouth, where a frontal face has its nose, and how far off pose is 0. */
+const NOSE_FRONTAL = 0.52;
+const PITCH_WORST = 0.45;
+/** Mean luma range that costs nothing, and how much contrast (standard deviation) a good face has. */
+const DARK = 60;
+const BRIGHT = 200;
+const CONTRAST_BEST = 30;
+
+/**
+ * Fitness for recognition: the geometric mean of four factors, each 0 to 1, so that one that fails alone
+ * pulls the whole down.
+ *
+ * - size: linear in the eye distance, 0 at 6 px, 1 at 35 px, the template's own;
+ * - sharpness: v / (v + 60), v the variance of the Laplacian of the aligned face's luma (Pech-Pacheco 2000);
+ * - pose: (1 − yaw) · (1 − pitch), from where the nose lies between eyes and mouth;
+ * - exposure: mean luma within 60 to 200, falling to 0 at black and white, times the contrast up to 30.
+ *
+ * @param points in pixels of the frame, @param aligned the face as warped to the template
+ * @returns 0 to 1
+ */
+export function faceQuality(points: FivePoints, aligned: AlignedFace): number {
+  const { size, sharpness, pose, exposure } = qualityFactors(points, aligned);
+  return (size * sharpness * pose * exposure) ** 0.25;
+}
+
+/** The factors of {@link faceQuality}. */
+export function qualityFactors(points: FivePoints, aligned: AlignedFace): QualityFactors {
+  const luma = lumaOf(aligned);
+  const laplacian = laplacianVariance(luma, aligned.width, aligned.height);
+  return {
+    size: unit((distance(points[0], points[1]) - EYES_WORST_PX) / (EYES_BEST_PX - EYES_WORST_PX)),
+    sharpness: laplacian / (laplacian + HALF_SHARPNESS),
+    pose: poseFactor(points),
+    exposure: exposureFactor(luma),
+  };
+}
+
+function poseFactor([leftEye, rightEye, nose, leftMouth, rightMouth]: FivePoints): number {
+  const eyes = distance(leftEye, rightEye);
+  if (!(eyes > 0)) return 0;
+  const acrossX = (rightEye.x - leftEye.x) / eyes;
+  const acrossY = (rightEye.y - leftEye.y) / eyes;
+  const middleX = (leftEye.x + rightEye.x) / 2;
+  const middleY = (leftEye.y + rightEye.y) / 2;
+  const across = (x: number, y: number): number => (x - middleX) * acrossX + (y - middleY) * acrossY;
+  const down = (x: number, y: number): number => (y - middleY) * acrossX - (x - middleX) * acrossY;
+  const mouthX = (leftMouth.x + rightMouth.x) / 2;
+  const mouthY = (leftMouth.y + rightMouth.y) / 2;
+  const mouthDown = down(mouthX, mouthY);
+  if (!(mouthDown > 0)) return 0;
+  const yaw = Math.abs(across(nose.x, nose.y)) / eyes / YAW_WORST;
+  const pitch = Math.abs(down(nose.x, nose.y) / mouthDown - NOSE_FRONTAL) / PITCH_WORST;
+  return unit(1 - yaw) * unit(1 - pitch);
+}
+
+function exposureFactor(luma: Float32Array): number {
+  let sum = 0;
+  let squares = 0;
+  for (const value of luma) {
+    sum += value;
+    squares += value * value;
+  }
+  const mean = sum / luma.length;
+  const deviation = Math.sqrt(Math.max(0, squares / luma.length - mean * mean));
+  return unit(mean / DARK) * unit((255 - mean) / (255 - BRIGHT)) * unit(deviation / CONTRAST_BEST);
+}
+
+function laplacianVariance(luma: Float32Array, width: number, height: number): number {
+  let sum = 0;
+  let squares = 0;
+  for (let y = 1; y < height - 1; y++) {
+    for (let x = 1; x < width - 1; x++) {
+      const at = y * width + x;
+      const value = value4(luma, at, width) - 4 * (luma[at] ?? 0);
+      sum += value;
+      squares += value * value;
+    }
+  }
+  const count = Math.max(1, (width - 2) * (height - 2));
+  return Math.max(0, squares / count - (sum / count) ** 2);
+}
+
+/** The sum of a pixel's four neighbours. */
+function value4(luma: Float32Array, at: number, width: number): number {
+  return (luma[at - 1] ?? 0) + (luma[at + 1] ?? 0) + (luma[at - width] ?? 0) + (luma[at + width] ?? 0);
+}
+
+function lumaOf({ data, width, height }: AlignedFace): Float32Array {
+  const luma = new Float32Array(width * height);
+  for (let pixel = 0, at = 0; pixel < luma.length; pixel++, at += 3) {
+    luma[pixel] = 0.299 * (data[at] ?? 0) + 0.587 * (data[at + 1] ?? 0) + 0.114 * (data[at + 2] ?? 0);
+  }
+  return luma;
+}
+
+function unit(value: number): number {
+  return Math.min(1, Math.max(0, value));
+}
