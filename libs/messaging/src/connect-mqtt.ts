@@ -20,7 +20,8 @@ export interface ConnectMqttOptions {
   readonly password?: string;
   /** Default: false, a persistent session, without which nothing is delivered again. */
   readonly clean?: boolean;
-  readonly will?: MqttWill;
+  /** A function is asked for the will of each new network connection. */
+  readonly will?: MqttWill | (() => MqttWill);
   /** Default: 30. */
   readonly keepaliveSeconds?: number;
   readonly tls?: MqttTls;
@@ -68,7 +69,8 @@ function newSubscription(filter: string, qos: 0 | 1): Subscription {
 
 /** Keeps one session alive: reconnects with jittered backoff, subscribes again, and asks for redelivery. */
 class ReconnectingConnection implements MqttConnection {
-  readonly #sessionOptions: MqttSessionOptions;
+  readonly #sessionOptions: Omit<MqttSessionOptions, 'will'>;
+  readonly #will: MqttWill | (() => MqttWill) | undefined;
   readonly #dispatcher: MessageDispatcher;
   readonly #subscriptions = new Map<string, Subscription>();
   readonly #publishing = new Set<Promise<void>>();
@@ -92,13 +94,13 @@ class ReconnectingConnection implements MqttConnection {
     this.#reconnect = options.reconnect ?? { baseMs: 500, capMs: 15_000 };
     this.#redeliver = options.redeliver ?? { baseMs: 1000, capMs: 60_000 };
     this.#closeTimeoutMs = options.closeTimeoutMs ?? 5000;
-    const { url, clientId, username, password, will, tls } = options;
+    const { url, clientId, username, password, tls } = options;
+    this.#will = options.will;
     this.#sessionOptions = {
       url,
       clientId,
       ...(username !== undefined && { username }),
       ...(password !== undefined && { password }),
-      ...(will && { will }),
       ...(tls && { tls }),
       clean: options.clean ?? false,
       keepaliveSeconds: options.keepaliveSeconds ?? 30,
@@ -198,7 +200,9 @@ class ReconnectingConnection implements MqttConnection {
   }
 
   async #runSession(): Promise<void> {
-    const session = new MqttSession(this.#sessionOptions, (incoming) => this.#dispatcher.accept(incoming));
+    const will = typeof this.#will === 'function' ? this.#will() : this.#will;
+    const options = { ...this.#sessionOptions, ...(will && { will }) };
+    const session = new MqttSession(options, (incoming) => this.#dispatcher.accept(incoming));
     const abandon = (): void => session.drop('the client is closing');
     this.#closing.signal.addEventListener('abort', abandon, { once: true });
     try {

@@ -1,0 +1,187 @@
+import { randomUUID } from 'node:crypto';
+
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import {
+  RecordPayloadSchema,
+  SCHEMA_VERSION,
+  SightingBatchSchema,
+  type DeviceTime,
+  type SightingAck,
+} from '@sightline/contracts';
+import { backoffMs, isAppError, type Clock, type Logger } from '@sightline/kernel';
+
+import type { DeviceClock } from '../device-clock.js';
+import type { Outbox } from '../outbox/outbox.js';
+import type { StoredRecord } from '../outbox/outbox-store.js';
+
+export interface DeliveryPolicy {
+  /** Batches in flight at most; an acknowledgement may lower it. */
+  readonly maximumWindow: number;
+  readonly maximumBatchRecords: number;
+  /** Payload bytes of one batch at most; a larger single record goes alone. */
+  readonly maximumBatchBytes: number;
+  /** The oldest batch is sent again when no acknowledgement came for so long; doubles with each try, jittered. */
+  readonly acknowledgementTimeoutMs: number;
+}
+
+export const defaultDeliveryPolicy: DeliveryPolicy = {
+  maximumWindow: 4,
+  maximumBatchRecords: 100,
+  maximumBatchBytes: 256 * 1024,
+  acknowledgementTimeoutMs: 5000,
+};
+
+const LONGEST_TIMEOUT_MS = 60_000;
+
+export interface BatchSenderOptions {
+  readonly outbox: Outbox;
+  /** Hands one encoded batch to the broker. Rejects when the connection is gone. */
+  readonly publish: (batch: Uint8Array) => Promise<void>;
+  /** Called for each record that is handed over, with the time that it carries. */
+  readonly onSent: (sequence: number, recordedAt: DeviceTime | undefined) => void;
+  readonly policy: () => DeliveryPolicy;
+  readonly deviceClock: DeviceClock;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Logger;
+}
+
+interface BatchInFlight {
+  readonly lastSequence: number;
+}
+
+/**
+ * Sends the outbox to the cloud: batches in sequence order, a bounded number in flight, and again from the
+ * last acknowledgement on each new connection and whenever acknowledgements stop coming.
+ *
+ * Invariants: nothing leaves the outbox but by an acknowledgement; what is in flight is a run of sequences
+ * that starts right after the acknowledged ones.
+ */
+export class BatchSender {
+  readonly #options: BatchSenderOptions;
+  #inFlight: BatchInFlight[] = [];
+  #sentThisTime = 0;
+  #grantedWindow = Infinity;
+  #timeouts = 0;
+  #timer: AbortController | undefined;
+  #online = false;
+
+  constructor(options: BatchSenderOptions) {
+    this.#options = options;
+  }
+
+  /** A new connection: everything that is not acknowledged is sent, again or for the first time. */
+  connected(): void {
+    this.#online = true;
+    this.#grantedWindow = Infinity;
+    this.#timeouts = 0;
+    this.#startOver();
+  }
+
+  disconnected(): void {
+    this.#online = false;
+    this.#inFlight = [];
+    this.#timer?.abort();
+  }
+
+  /** New records are in the outbox, or the policy has changed. */
+  pump(): void {
+    const { outbox, policy } = this.#options;
+    while (this.#online && this.#inFlight.length < Math.min(policy().maximumWindow, this.#grantedWindow)) {
+      const records = this.#nextRecords(outbox, policy());
+      const last = records.at(-1);
+      if (!last) return;
+      this.#sentThisTime = last.sequence;
+      this.#inFlight.push({ lastSequence: last.sequence });
+      this.#send(records);
+      if (this.#inFlight.length === 1) this.#startTimer();
+    }
+  }
+
+  /** Takes the cloud's acknowledgement. */
+  acknowledged({ streamId, committedThrough, window }: SightingAck): void {
+    const { outbox, log } = this.#options;
+    const effect = outbox.acknowledge(streamId, Number(committedThrough));
+    if (effect === 'foreign-stream' || effect === 'beyond-end') {
+      log.warn({ code: 'UPLINK.FOREIGN_ACKNOWLEDGEMENT', effect }, 'ignored an acknowledgement of records not sent');
+      return;
+    }
+    // A window of none would never be opened again: the cloud answers batches alone.
+    this.#grantedWindow = Math.max(1, window);
+    if (effect === 'applied') {
+      this.#inFlight = this.#inFlight.filter(({ lastSequence }) => lastSequence > outbox.acknowledgedThrough);
+      this.#sentThisTime = Math.max(this.#sentThisTime, outbox.acknowledgedThrough);
+      this.#timeouts = 0;
+      this.#startTimer();
+    }
+    this.pump();
+  }
+
+  #startOver(): void {
+    this.#inFlight = [];
+    this.#sentThisTime = this.#options.outbox.acknowledgedThrough;
+    this.pump();
+  }
+
+  #nextRecords(outbox: Outbox, { maximumBatchRecords, maximumBatchBytes }: DeliveryPolicy): readonly StoredRecord[] {
+    const records = outbox.pending(this.#sentThisTime, maximumBatchRecords);
+    let bytes = 0;
+    const fitting = records.findIndex(({ payload }) => (bytes += payload.length) > maximumBatchBytes);
+    return fitting === -1 ? records : records.slice(0, Math.max(1, fitting));
+  }
+
+  #send(records: readonly StoredRecord[]): void {
+    const { outbox, publish, onSent, deviceClock, log } = this.#options;
+    const batch = create(SightingBatchSchema, {
+      schemaVersion: SCHEMA_VERSION,
+      correlationId: randomUUID(),
+      streamId: outbox.streamId,
+      sentAt: deviceClock.deviceTime(),
+      records: records.map(({ sequence, payload }) => ({
+        sequence: BigInt(sequence),
+        replayed: outbox.wasSent(sequence),
+        payload,
+      })),
+    });
+    for (const { sequence, payload } of records) onSent(sequence, recordedAt(payload));
+    outbox.markSent(Number(records.at(-1)?.sequence ?? 0));
+    publish(toBinary(SightingBatchSchema, batch)).catch((error: unknown) => {
+      // The next connection, or the timer, sends it again.
+      const code = isAppError(error) ? error.code : 'UPLINK.PUBLISH_FAILED';
+      log.debug({ code }, 'a batch was not taken by the broker');
+    });
+  }
+
+  /** Watches over the oldest batch in flight. */
+  #startTimer(): void {
+    this.#timer?.abort();
+    if (this.#inFlight.length === 0) return;
+    const timer = new AbortController();
+    this.#timer = timer;
+    void this.#sendAgainAfterTimeout(timer.signal);
+  }
+
+  async #sendAgainAfterTimeout(signal: AbortSignal): Promise<void> {
+    const { clock, random, policy, log } = this.#options;
+    // Twice the bound, since the jitter takes up to half of it away.
+    const baseMs = 2 * policy().acknowledgementTimeoutMs;
+    const waitMs = backoffMs(this.#timeouts, { baseMs, capMs: Math.max(baseMs, LONGEST_TIMEOUT_MS), random });
+    try {
+      await clock.sleep(waitMs, signal);
+    } catch {
+      return;
+    }
+    this.#timeouts += 1;
+    log.warn({ code: 'UPLINK.NO_ACKNOWLEDGEMENT', timeouts: this.#timeouts }, 'no acknowledgement came: sending again');
+    this.#startOver();
+  }
+}
+
+function recordedAt(payload: Uint8Array): DeviceTime | undefined {
+  try {
+    return fromBinary(RecordPayloadSchema, payload).recordedAt;
+  } catch {
+    // The cloud quarantines it; here it is only never acted upon.
+    return undefined;
+  }
+}

@@ -1,0 +1,171 @@
+import { randomUUID } from 'node:crypto';
+
+import { fromBinary } from '@bufbuild/protobuf';
+import {
+  DesiredConfigSchema,
+  DesiredReleaseSchema,
+  IdentificationSchema,
+  SightingAckSchema,
+  topicOf,
+  type Channel,
+  type DesiredConfig,
+  type DesiredRelease,
+  type DeviceAddress,
+} from '@sightline/contracts';
+import { errorMessage, isAppError, type Clock, type Logger } from '@sightline/kernel';
+import { connectMqtt, type ConnectMqttOptions, type MqttConnection } from '@sightline/messaging';
+
+import type { Outbox } from '../outbox/outbox.js';
+import type { BatchSender } from './batch-sender.js';
+import type { DeviceState } from './device-state.js';
+import type { IdentificationInbox } from './identification-inbox.js';
+
+export interface UplinkOptions {
+  readonly address: DeviceAddress;
+  readonly mqtt: Pick<ConnectMqttOptions, 'url' | 'username' | 'password' | 'tls' | 'reconnect'>;
+  readonly outbox: Outbox;
+  readonly state: DeviceState;
+  readonly identifications: IdentificationInbox;
+  readonly createSender: (publish: (batch: Uint8Array) => Promise<void>) => BatchSender;
+  readonly onDesiredRelease: (desired: DesiredRelease) => void;
+  readonly onDesiredConfig: (desired: DesiredConfig) => void;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+type Decode<Message> = (payload: Uint8Array) => Message;
+
+/** How long the last words of a stopping agent may take, ms. */
+const FAREWELL_MS = 2000;
+
+/**
+ * The box's end of the MQTT contract. Each network connection has a session id of its own, which its will
+ * carries too, so that a late will of an old connection is told from the death of this one.
+ */
+export class Uplink {
+  readonly #options: UplinkOptions;
+  readonly #sender: BatchSender;
+  #connection: MqttConnection | undefined;
+  #sessionId: string = randomUUID();
+  #removeListeners: (() => void)[] = [];
+
+  constructor(options: UplinkOptions) {
+    this.#options = options;
+    this.#sender = options.createSender((batch) => this.#publish('sighting', batch));
+  }
+
+  get connected(): boolean {
+    return this.#connection?.connected ?? false;
+  }
+
+  /** Connects in the background, for as long as it takes. */
+  async start(): Promise<void> {
+    const { address, mqtt, outbox, state, clock, log, onDesiredConfig, onDesiredRelease } = this.#options;
+    const connection = await connectMqtt({
+      ...mqtt,
+      clientId: `${address.tenantId}/${address.deviceId}`,
+      clean: false,
+      will: () => {
+        this.#sessionId = randomUUID();
+        const payload = state.status(this.#sessionId, false);
+        return { topic: topicOf(address, 'status'), payload, qos: 1, retain: true };
+      },
+      clock,
+      log,
+    });
+    this.#connection = connection;
+    this.#removeListeners = [
+      connection.on('connected', () => void this.#greet()),
+      connection.on('disconnected', () => this.#sender.disconnected()),
+      outbox.onStored(() => this.#sender.pump()),
+    ];
+    this.#subscribe(
+      'sighting/ack',
+      (bytes) => fromBinary(SightingAckSchema, bytes),
+      (ack) => this.#sender.acknowledged(ack),
+    );
+    this.#subscribe(
+      'identification',
+      (bytes) => fromBinary(IdentificationSchema, bytes),
+      (identification) => {
+        const ageMs = this.#options.identifications.take(identification, outbox.streamId);
+        const { sightingId, revision } = identification;
+        if (ageMs !== undefined) log.debug({ sightingId, revision, ageMs }, 'a sighting was identified in time');
+      },
+    );
+    this.#subscribe('desired/release', (bytes) => fromBinary(DesiredReleaseSchema, bytes), onDesiredRelease);
+    this.#subscribe('desired/config', (bytes) => fromBinary(DesiredConfigSchema, bytes), onDesiredConfig);
+    if (connection.connected) void this.#greet();
+  }
+
+  /** Tells the cloud what has changed; without a connection the next birth does. */
+  async reportChange(options: { readonly birth: boolean }): Promise<void> {
+    if (!this.connected) return;
+    const { state } = this.#options;
+    await this.#announce(async () => {
+      if (options.birth) await this.#publish('birth', state.birth(this.#sessionId));
+      await this.#publish('state/reported', state.reported(this.#sessionId));
+    });
+  }
+
+  /** The delivery policy has changed. */
+  pump(): void {
+    this.#sender.pump();
+  }
+
+  /** Says goodbye where there is a connection, and closes it. */
+  async stop(): Promise<void> {
+    for (const remove of this.#removeListeners.splice(0)) remove();
+    this.#sender.disconnected();
+    if (this.connected) {
+      const farewell = AbortSignal.timeout(FAREWELL_MS);
+      const status = this.#options.state.status(this.#sessionId, false);
+      await this.#announce(() => this.#publish('status', status, farewell));
+    }
+    await this.#connection?.close();
+  }
+
+  async #greet(): Promise<void> {
+    const { state } = this.#options;
+    const sessionId = this.#sessionId;
+    await this.#announce(async () => {
+      await this.#publish('status', state.status(sessionId, true));
+      await this.#publish('birth', state.birth(sessionId));
+      await this.#publish('state/reported', state.reported(sessionId));
+    });
+    if (this.connected && sessionId === this.#sessionId) this.#sender.connected();
+  }
+
+  async #announce(publish: () => Promise<void>): Promise<void> {
+    try {
+      await publish();
+    } catch (error) {
+      // The connection is gone: the next one begins with a birth.
+      const code = isAppError(error) ? error.code : 'UPLINK.PUBLISH_FAILED';
+      this.#options.log.debug({ code }, 'the broker did not take what the box says of itself');
+    }
+  }
+
+  #publish(channel: Channel, payload: Uint8Array, signal?: AbortSignal): Promise<void> {
+    const { address } = this.#options;
+    const options = { qos: 1, retain: channel === 'status', ...(signal && { signal }) } as const;
+    return this.#connection?.publish(topicOf(address, channel), payload, options) ?? Promise.resolve();
+  }
+
+  #subscribe<Message>(channel: Channel, decode: Decode<Message>, handle: (message: Message) => void): void {
+    const { address, log } = this.#options;
+    const subscribed = this.#connection?.subscribe(topicOf(address, channel), async ({ payload }) => {
+      // Always acknowledged: what cannot be used now cannot be used later either.
+      try {
+        handle(decode(payload));
+      } catch (error) {
+        const code = isAppError(error) ? error.code : 'MQTT.MALFORMED_MESSAGE';
+        log.warn({ code, channel, cause: errorMessage(error) }, 'ignored a message of the cloud');
+      }
+    });
+    subscribed?.catch((error: unknown) => {
+      const code = isAppError(error) ? error.code : 'MQTT.SUBSCRIPTION_REFUSED';
+      if (code !== 'MQTT.CLOSED') log.error({ code, channel }, 'cannot hear the cloud on a channel');
+    });
+  }
+}
