@@ -1,1 +1,2 @@
+export { openFlatGallery, type FlatGalleryOptions } from './flat/flat-gallery.js';
 export * from './gallery.js';

@@ -1,8 +1,8 @@
-import { AppError, type KeyId, type Sha256, type SpaceId } from '@sightline/kernel';
+import type { KeyId, Sha256, SpaceId } from '@sightline/kernel';
 
 import { halfToNumber, numberToHalf, roundToEven } from './float16.js';
 import type { Template, TemplateCodec } from './template.js';
-import { validateTemplate, validateVector } from './validate.js';
+import { validateCodedVector, validateTemplate, validateVector, type CodedVector } from './validate.js';
 
 /** Largest code of the int8 codec. -128 is never written, so that the range is symmetric. */
 const largestCode = 127;
@@ -38,16 +38,23 @@ export function encodeTemplate(vector: Float32Array, origin: TemplateOrigin): Te
 /**
  * The stored form of a template: what every comparison uses.
  *
- * @returns `dimension` components, exact in float32
+ * @returns `dimension` components, in float32
  * @throws AppError `TEMPLATE.INVALID`
  */
-export function decodeTemplate(template: Template): Float32Array {
-  validateTemplate(template);
-  const { codec, data, dimension, scale } = template;
-  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
-  return codec === 'int8'
-    ? Float32Array.from({ length: dimension }, (_, index) => scale * view.getInt8(index))
-    : Float32Array.from({ length: dimension }, (_, index) => halfToNumber(view.getUint16(2 * index, true)));
+export function decodeTemplate(coded: CodedVector): Float32Array {
+  validateCodedVector(coded);
+  const { codec, data, dimension, scale } = coded;
+  const vector = new Float32Array(dimension);
+  if (codec === 'int8') {
+    const codes = new Int8Array(data.buffer, data.byteOffset, dimension);
+    for (let index = 0; index < dimension; index += 1) vector[index] = scale * (codes[index] ?? 0);
+    return vector;
+  }
+  for (let index = 0; index < dimension; index += 1) {
+    // By bytes: a view of 16-bit numbers would have to be aligned and follow the machine's byte order.
+    vector[index] = halfToNumber((data[2 * index] ?? 0) | ((data[2 * index + 1] ?? 0) << 8));
+  }
+  return vector;
 }
 
 interface Coded {
@@ -57,30 +64,41 @@ interface Coded {
 
 function toUnitLength(vector: Float32Array): Float64Array {
   // Scaled by the largest component first: squares of tiny components would vanish.
-  const largest = vector.reduce((most, component) => Math.max(most, Math.abs(component)), 0);
-  const scaled = Float64Array.from(vector, (component) => component / largest);
-  const length = Math.sqrt(scaled.reduce((sum, component) => sum + component * component, 0));
-  return scaled.map((component) => component / length);
+  const largest = largestMagnitude(vector);
+  const unit = new Float64Array(vector.length);
+  let square = 0;
+  for (let index = 0; index < unit.length; index += 1) {
+    const component = (vector[index] ?? 0) / largest;
+    unit[index] = component;
+    square += component * component;
+  }
+  const length = Math.sqrt(square);
+  for (let index = 0; index < unit.length; index += 1) unit[index] = (unit[index] ?? 0) / length;
+  return unit;
+}
+
+function largestMagnitude(vector: Float32Array | Float64Array): number {
+  let largest = 0;
+  for (const component of vector) largest = Math.max(largest, Math.abs(component));
+  return largest;
 }
 
 function toInt8(unit: Float64Array): Coded {
-  const largest = unit.reduce((most, component) => Math.max(most, Math.abs(component)), 0);
-  const scale = Math.fround(largest / largestCode);
-  const codes = Int8Array.from(unit, (component) => {
-    const code = roundToEven(component / scale);
-    return Math.max(-largestCode, Math.min(largestCode, code));
-  });
+  const scale = Math.fround(largestMagnitude(unit) / largestCode);
+  const codes = new Int8Array(unit.length);
+  for (let index = 0; index < codes.length; index += 1) {
+    const code = roundToEven((unit[index] ?? 0) / scale);
+    codes[index] = Math.max(-largestCode, Math.min(largestCode, code));
+  }
   return { scale, data: new Uint8Array(codes.buffer) };
 }
 
 function toFloat16(unit: Float64Array): Coded {
   const data = new Uint8Array(2 * unit.length);
-  const view = new DataView(data.buffer);
-  unit.forEach((component, index) => {
-    view.setUint16(2 * index, numberToHalf(component), true);
-  });
-  if (data.every((byte) => (byte & 0x7f) === 0)) {
-    throw new AppError('TEMPLATE.INVALID', 'The vector has too many components for the float16 codec.');
+  for (let index = 0; index < unit.length; index += 1) {
+    const bits = numberToHalf(unit[index] ?? 0);
+    data[2 * index] = bits & 0xff;
+    data[2 * index + 1] = bits >> 8;
   }
   return { scale: 1, data };
 }

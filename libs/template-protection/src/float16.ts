@@ -32,11 +32,11 @@ export function numberToHalf(value: number): number {
   return sign | (((exponent + 15) << 10) + roundToEven((magnitude / 2 ** exponent - 1) * 1024));
 }
 
-/** The exponent of a normal binary64 value: its bits 52 to 62, less the bias. */
+/** The exponent of a normal binary64 value. `Math.log2` may be off by a digit beside a power of two. */
 function exponentOf(magnitude: number): number {
-  const view = new DataView(new ArrayBuffer(8));
-  view.setFloat64(0, magnitude);
-  return (view.getUint16(0) >> 4) - 1023;
+  const exponent = Math.floor(Math.log2(magnitude));
+  if (2 ** exponent > magnitude) return exponent - 1;
+  return 2 ** (exponent + 1) <= magnitude ? exponent + 1 : exponent;
 }
 
 /** Rounds a value that binary64 holds exactly to the nearest integer, ties to even. */

@@ -2,4 +2,10 @@ export { decodeTemplate, encodeTemplate, type TemplateOrigin } from './codec.js'
 export { poolTemplates } from './pool.js';
 export { createTemplateProtector, templateKeyId, type TemplateKey } from './protector.js';
 export * from './template.js';
-export { assertComparable, assertDimension, validateTemplate, type TemplateBelonging } from './validate.js';
+export {
+  assertComparable,
+  assertDimension,
+  validateTemplate,
+  type CodedVector,
+  type TemplateBelonging,
+} from './validate.js';

@@ -8,6 +8,9 @@ export interface TemplateBelonging {
   readonly keyId: KeyId;
 }
 
+/** The part of a template that holds its components. */
+export type CodedVector = Pick<Template, 'codec' | 'scale' | 'dimension' | 'data'>;
+
 /**
  * Refuses a template that no comparison could use. It looks at every component.
  *
@@ -16,14 +19,19 @@ export interface TemplateBelonging {
  *   `TEMPLATE.WRONG_DIMENSION`
  */
 export function validateTemplate(template: Template, expected: { readonly dimension?: number } = {}): void {
-  const { codec, data, dimension, scale, quality } = template;
-  if (!Number.isInteger(dimension) || dimension < 1) throw invalid('The dimension is not a positive whole number.');
+  const { dimension, quality } = template;
   if (expected.dimension !== undefined) assertDimension(dimension, expected.dimension);
+  validateCodedVector(template);
+  if (!(quality >= 0 && quality <= 1)) throw invalid('The quality lies outside 0 to 1.');
+}
+
+/** @throws AppError `TEMPLATE.INVALID` */
+export function validateCodedVector({ codec, data, dimension, scale }: CodedVector): void {
+  if (!Number.isInteger(dimension) || dimension < 1) throw invalid('The dimension is not a positive whole number.');
   const bytes = codec === 'int8' ? dimension : 2 * dimension;
   if (data.length !== bytes) throw invalid(`The data has ${data.length} bytes instead of ${bytes}.`);
   if (!(scale > 0) || scale === Infinity) throw invalid('The scale is not a finite positive number.');
   if (codec === 'float16' && scale !== 1) throw invalid('The scale of the float16 codec is 1.');
-  if (!(quality >= 0 && quality <= 1)) throw invalid('The quality lies outside 0 to 1.');
   if (codec === 'int8') validateInt8(data);
   else validateFloat16(data);
 }

@@ -1,0 +1,139 @@
+import type { TemplateId } from '@sightline/kernel';
+import { assertDimension, validateTemplate, type Template } from '@sightline/template-protection';
+
+import type { GalleryEntry, PartitionSize } from '../gallery.js';
+import type { GalleryChange, PartitionUpsert } from './flat-gallery-calls.js';
+import type { PartitionName, StoredTemplate } from './stored-template.js';
+
+interface PartitionState {
+  readonly name: PartitionName;
+  templates: number;
+}
+
+interface LedgerRow {
+  readonly partition: PartitionState;
+  readonly template: StoredTemplate;
+}
+
+/** A change that the ledger has taken in, and the templates that it displaced. */
+export interface RecordedChange {
+  readonly change: GalleryChange;
+  readonly displaced: readonly StoredTemplate[];
+}
+
+/**
+ * What the gallery holds: from it entries are judged, and a worker that died gets a successor with the same
+ * content. Stored forms lie in shared memory, so that ledger and worker hold them once.
+ */
+export class Ledger {
+  readonly #rows = new Map<TemplateId, LedgerRow>();
+  /** By space, then key; only those that hold something. */
+  readonly #partitions = new Map<string, PartitionState>();
+
+  /** The partition that a template belongs to, if it holds anything. Checks the template against it. */
+  partitionFor(template: Template): PartitionName | undefined {
+    const name = this.#partitions.get(belonging(template))?.name;
+    validateTemplate(template, name ? { dimension: name.dimension } : {});
+    return name;
+  }
+
+  /** All or nothing. @throws AppError `TEMPLATE.INVALID`, `TEMPLATE.WRONG_DIMENSION` */
+  upsert(entries: readonly GalleryEntry[]): RecordedChange {
+    this.#validate(entries);
+    const latest = [...new Map(entries.map((entry) => [entry.templateId, entry])).values()];
+    const displaced: StoredTemplate[] = [];
+    const upserts = new Map<PartitionState, StoredTemplate[]>();
+    for (const { entry, data } of withSharedData(latest)) {
+      const before = this.#remove(entry.templateId);
+      if (before) displaced.push(before);
+      const { templateId, personId, template } = entry;
+      const stored = { templateId, personId, codec: template.codec, scale: template.scale, data };
+      const partition = this.#partition(template);
+      partition.templates += 1;
+      this.#rows.set(templateId, { partition, template: stored });
+      const group = upserts.get(partition);
+      if (group) group.push(stored);
+      else upserts.set(partition, [stored]);
+    }
+    const change = { removals: [], upserts: grouped(upserts) };
+    return { change, displaced };
+  }
+
+  remove(templateIds: readonly TemplateId[]): RecordedChange {
+    const displaced = templateIds.flatMap((templateId) => this.#remove(templateId) ?? []);
+    return { change: { removals: displaced.map(({ templateId }) => templateId), upserts: [] }, displaced };
+  }
+
+  sizes(): readonly PartitionSize[] {
+    return [...this.#partitions.values()].map(({ name, templates }) => ({
+      spaceId: name.spaceId,
+      keyId: name.keyId,
+      templates,
+    }));
+  }
+
+  /** Everything, in changes of at most `size` templates. What is recorded meanwhile may or may not be among it. */
+  *replay(size: number): Generator<GalleryChange> {
+    let upserts = new Map<PartitionState, StoredTemplate[]>();
+    let count = 0;
+    for (const { partition, template } of this.#rows.values()) {
+      const group = upserts.get(partition);
+      if (group) group.push(template);
+      else upserts.set(partition, [template]);
+      count += 1;
+      if (count < size) continue;
+      yield { removals: [], upserts: grouped(upserts) };
+      upserts = new Map();
+      count = 0;
+    }
+    if (count > 0) yield { removals: [], upserts: grouped(upserts) };
+  }
+
+  #validate(entries: readonly GalleryEntry[]): void {
+    const fresh = new Map<string, number>();
+    for (const { template } of entries) {
+      if (this.partitionFor(template)) continue;
+      const expected = fresh.get(belonging(template));
+      if (expected === undefined) fresh.set(belonging(template), template.dimension);
+      else assertDimension(template.dimension, expected);
+    }
+  }
+
+  #partition({ spaceId, keyId, dimension }: Template): PartitionState {
+    const text = belonging({ spaceId, keyId });
+    const partition = this.#partitions.get(text) ?? { name: { spaceId, keyId, dimension }, templates: 0 };
+    this.#partitions.set(text, partition);
+    return partition;
+  }
+
+  #remove(templateId: TemplateId): StoredTemplate | undefined {
+    const row = this.#rows.get(templateId);
+    if (!row) return undefined;
+    this.#rows.delete(templateId);
+    row.partition.templates -= 1;
+    const { spaceId, keyId } = row.partition.name;
+    if (row.partition.templates === 0) this.#partitions.delete(belonging({ spaceId, keyId }));
+    return row.template;
+  }
+}
+
+function belonging({ spaceId, keyId }: Pick<Template, 'spaceId' | 'keyId'>): string {
+  return JSON.stringify([spaceId, keyId]);
+}
+
+function grouped(upserts: ReadonlyMap<PartitionState, readonly StoredTemplate[]>): PartitionUpsert[] {
+  return [...upserts].map(([{ name }, templates]) => ({ partition: name, templates }));
+}
+
+/** The entries with copies of their bytes, in one piece of shared memory. */
+function withSharedData(entries: readonly GalleryEntry[]): readonly { entry: GalleryEntry; data: Uint8Array }[] {
+  const bytes = entries.reduce((sum, { template }) => sum + template.data.length, 0);
+  const shared = new SharedArrayBuffer(bytes);
+  let offset = 0;
+  return entries.map((entry) => {
+    const data = new Uint8Array(shared, offset, entry.template.data.length);
+    data.set(entry.template.data);
+    offset += data.length;
+    return { entry, data };
+  });
+}
