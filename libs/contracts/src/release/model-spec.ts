@@ -12,6 +12,10 @@ export const inputSpecSchema = z.object({
 export const detectorSpecSchema = z.object({
   decoder: z.enum(['ssd-decoded', 'yunet']),
   input: inputSpecSchema,
+  fit: z
+    .enum(['stretch', 'contain'])
+    .default('stretch')
+    .describe('How a frame fills the input: stretched, or scaled evenly from the upper left corner.'),
   scoreThreshold: z.number().min(0).max(1),
   nmsThreshold: z.number().min(0).max(1).describe('Intersection over union above which the weaker box goes.'),
 });

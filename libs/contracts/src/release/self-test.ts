@@ -1,8 +1,23 @@
 import { z } from 'zod';
 
-/** What a box must reproduce before a release may become active. Taken before template protection. */
+const sampledOutputSchema = z.object({
+  values: z
+    .array(z.number())
+    .min(1)
+    .max(4096)
+    .describe("Evenly spaced samples of the model's outputs, in the order of their names."),
+  tolerance: z.number().positive().describe('Largest absolute difference of any of them.'),
+});
+
+/**
+ * What a box must reproduce before a release may become active. Taken before template protection, on a
+ * synthetic frame that the seed draws, so that no photograph is in a release; boxes and points on it are
+ * fixed, so that each model is judged alone, together with its own pre-processing.
+ */
 export const selfTestSchema = z.object({
-  seed: z.number().int().describe('Of the synthetic frame, so that no photograph is in a release.'),
+  seed: z.number().int().min(0).max(0xffffffff).describe('Of the synthetic frame.'),
+  detector: sampledOutputSchema,
+  landmarks: sampledOutputSchema,
   embedding: z.object({
     values: z.array(z.number()).describe('Expected unit-length embedding of the synthetic frame.'),
     minimumCosine: z.number().min(0).max(1),

@@ -85,7 +85,12 @@ export async function fakeRelease(folder: string, version: string, bytes = 200_0
         { falseMatchRate: 0.001, threshold: 0.3 },
       ],
     },
-    selfTest: { seed: 1, embedding: { values: [1, 0, 0, 0], minimumCosine: 0.99 } },
+    selfTest: {
+      seed: 1,
+      detector: { values: [0], tolerance: 0.01 },
+      landmarks: { values: [0], tolerance: 0.01 },
+      embedding: { values: [1, 0, 0, 0], minimumCosine: 0.99 },
+    },
   });
   return { manifestBytes: Buffer.from(JSON.stringify(manifest)), files, channel: 'default' };
 }
