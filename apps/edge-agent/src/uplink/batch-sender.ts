@@ -144,7 +144,7 @@ export class BatchSender {
       })),
     });
     for (const { sequence, payload } of records) onSent(sequence, recordedAt(payload));
-    outbox.markSent(Number(records.at(-1)?.sequence ?? 0));
+    outbox.markSent(records.at(-1)?.sequence ?? 0);
     publish(toBinary(SightingBatchSchema, batch)).catch((error: unknown) => {
       // The next connection, or the timer, sends it again.
       const code = isAppError(error) ? error.code : 'UPLINK.PUBLISH_FAILED';

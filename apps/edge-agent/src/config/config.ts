@@ -1,0 +1,203 @@
+import { readFileSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+
+import { rest } from '@sightline/contracts';
+import { AppError, type Logger } from '@sightline/kernel';
+import { z } from 'zod';
+
+import { defaultSightingPolicy } from '../pipeline/sighting-policy.js';
+import { defaultDeliveryPolicy } from '../uplink/batch-sender.js';
+
+const folderSourceSchema = z
+  .object({
+    kind: z.literal('folder'),
+    directory: z.string().min(1),
+    loop: z.boolean().default(false),
+    framesPerSecond: z.number().min(0.01).max(120).default(5),
+  })
+  .strict();
+
+const demoSourceSchema = z
+  .object({
+    kind: z.literal('demo'),
+    script: z.string().min(1).describe('Path of the script, JSON.'),
+    truthJournal: z.string().min(1).optional().describe('Where the truth is written, JSON lines.'),
+    resume: z.boolean().default(false).describe('Go on after the passes that the journal knows.'),
+    framesPerSecond: z.number().min(0.01).max(1000).default(10).describe('Of real time, at most.'),
+  })
+  .strict();
+
+const cameraSchema = z
+  .object({
+    id: rest.slugSchema,
+    source: z.discriminatedUnion('kind', [folderSourceSchema, demoSourceSchema]),
+  })
+  .strict();
+export type CameraConfig = z.output<typeof cameraSchema>;
+
+const sighting = defaultSightingPolicy;
+const delivery = defaultDeliveryPolicy;
+
+/** Everything that the agent is told. What has a default may be left out. */
+export const edgeAgentConfigSchema = z
+  .object({
+    dataDirectory: z.string().min(1).describe('Outbox and releases. One agent alone may use it.'),
+    provisioning: rest.provisioningSchema,
+    cameras: z
+      .array(cameraSchema)
+      .min(1)
+      .refine((cameras) => new Set(cameras.map(({ id }) => id)).size === cameras.length, 'camera ids must differ'),
+    logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+    whenSourcesEnd: z
+      .enum(['exit', 'idle'])
+      .default('idle')
+      .describe('exit: the agent ends once all sources have and the outbox is empty.'),
+    sighting: z
+      .object({
+        minimumQuality: z.number().min(0).max(1).default(sighting.minimumQuality),
+        bestShots: z.number().int().min(1).max(8).default(sighting.bestShots),
+        closeAfterMs: z.number().int().min(100).max(600_000).default(sighting.closeAfterMs),
+        shotSpacingMs: z.number().min(0).max(60_000).default(sighting.shotSpacingMs),
+        openAfterShots: z.number().int().min(1).max(1000).default(sighting.openAfterShots),
+        openAfterMs: z.number().min(0).max(600_000).default(sighting.openAfterMs),
+        updateGain: z.number().min(0).max(1).default(sighting.updateGain),
+        updateIntervalMs: z.number().min(0).max(600_000).default(sighting.updateIntervalMs),
+      })
+      .strict()
+      .prefault({}),
+    delivery: z
+      .object({
+        maximumWindow: z.number().int().min(1).max(64).default(delivery.maximumWindow),
+        maximumBatchRecords: z.number().int().min(1).max(1000).default(delivery.maximumBatchRecords),
+        maximumBatchBytes: z
+          .number()
+          .int()
+          .min(1024)
+          .max(900 * 1024)
+          .default(delivery.maximumBatchBytes),
+        acknowledgementTimeoutMs: z.number().int().min(100).max(600_000).default(delivery.acknowledgementTimeoutMs),
+        identificationBoundMs: z
+          .number()
+          .int()
+          .min(100)
+          .default(10_000)
+          .describe('An identification of an older record is not acted upon.'),
+      })
+      .strict()
+      .prefault({}),
+    outbox: z
+      .object({
+        commitDelayMs: z.number().min(0).max(1000).default(20),
+        groupSize: z.number().int().min(1).max(10_000).default(100),
+        queueLimit: z.number().int().min(1).default(10_000),
+      })
+      .strict()
+      .prefault({}),
+    recognition: z
+      .object({
+        workers: z.number().int().min(1).max(64).default(1),
+        providers: z.array(z.string().min(1)).min(1).default(['cpu']),
+      })
+      .strict()
+      .prefault({}),
+    stopTimeoutMs: z.number().int().min(0).max(600_000).default(5000).describe('For closing and sending at a stop.'),
+  })
+  .strict();
+
+export type EdgeAgentConfig = z.output<typeof edgeAgentConfigSchema>;
+/** As it is written to a file; there `provisioningFile` takes the place of `provisioning`. */
+export type EdgeAgentConfigInput = z.input<typeof edgeAgentConfigSchema>;
+
+/** Environment variables that win over the file's keys. */
+const ENVIRONMENT = {
+  SIGHTLINE_EDGE_DATA_DIRECTORY: 'dataDirectory',
+  SIGHTLINE_EDGE_PROVISIONING_FILE: 'provisioningFile',
+  SIGHTLINE_EDGE_LOG_LEVEL: 'logLevel',
+  SIGHTLINE_EDGE_WHEN_SOURCES_END: 'whenSourcesEnd',
+} as const;
+
+/**
+ * Checks a configuration.
+ *
+ * @throws AppError `CONFIG.INVALID` naming every bad key
+ */
+export function parseEdgeAgentConfig(document: unknown): EdgeAgentConfig {
+  const parsed = edgeAgentConfigSchema.safeParse(document);
+  if (parsed.success) return parsed.data;
+  throw new AppError('CONFIG.INVALID', `The configuration is not valid:\n${z.prettifyError(parsed.error)}`, {
+    details: { keys: parsed.error.issues.map(({ path }) => path.join('.')) },
+  });
+}
+
+/**
+ * Reads the configuration file, the environment, and the provisioning file that they name. Relative paths in
+ * the file start at the file's folder.
+ *
+ * @throws AppError `CONFIG.INVALID`
+ */
+export function loadEdgeAgentConfig(path: string, environment: NodeJS.ProcessEnv, log: Logger): EdgeAgentConfig {
+  const base = dirname(resolve(path));
+  const document = withAbsolutePaths(readJson(path, 'configuration'), base);
+  for (const [variable, key] of Object.entries(ENVIRONMENT)) {
+    if (environment[variable] !== undefined) document[key] = environment[variable];
+  }
+  const { provisioningFile, ...rest } = document;
+  if (typeof provisioningFile !== 'string') return parseEdgeAgentConfig(document);
+  warnIfReadable(provisioningFile, log);
+  return parseEdgeAgentConfig({ ...rest, provisioning: readJson(provisioningFile, 'provisioning') });
+}
+
+const pathsSchema = z.looseObject({
+  dataDirectory: z.string().optional(),
+  provisioningFile: z.string().optional(),
+  cameras: z
+    .array(
+      z.looseObject({
+        source: z
+          .looseObject({
+            directory: z.string().optional(),
+            script: z.string().optional(),
+            truthJournal: z.string().optional(),
+          })
+          .optional(),
+      }),
+    )
+    .optional(),
+});
+
+function withAbsolutePaths(document: Record<string, unknown>, base: string): Record<string, unknown> {
+  const parsed = pathsSchema.safeParse(document);
+  // Whatever is wrong is told by the real schema, with everything else that is wrong.
+  if (!parsed.success) return document;
+  const absolute = <T extends object>(object: T, ...keys: (keyof T)[]): T => {
+    const changed = keys.flatMap((key) => {
+      const value = object[key];
+      return typeof value === 'string' ? [[key, resolve(base, value)] as const] : [];
+    });
+    return { ...object, ...Object.fromEntries(changed) };
+  };
+  const { cameras, ...top } = absolute(parsed.data, 'dataDirectory', 'provisioningFile');
+  const located = cameras?.map(({ source, ...camera }) =>
+    source ? { ...camera, source: absolute(source, 'directory', 'script', 'truthJournal') } : camera,
+  );
+  return { ...top, ...(located && { cameras: located }) };
+}
+
+function readJson(path: string, what: string): Record<string, unknown> {
+  try {
+    return z.record(z.string(), z.unknown()).parse(JSON.parse(readFileSync(path, 'utf8')));
+  } catch (cause) {
+    // Not the cause's own text, which may quote the file, and the file may hold a secret.
+    throw new AppError('CONFIG.INVALID', `The ${what} file cannot be read as a JSON object.`, {
+      cause,
+      details: { path },
+    });
+  }
+}
+
+function warnIfReadable(path: string, log: Logger): void {
+  const mode = statSync(path, { throwIfNoEntry: false })?.mode ?? 0;
+  if ((mode & 0o077) !== 0) {
+    log.warn({ code: 'CONFIG.SECRET_READABLE', path }, 'others can read the provisioning file: make it 0600');
+  }
+}

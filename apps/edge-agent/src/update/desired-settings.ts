@@ -1,0 +1,107 @@
+import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import { DesiredConfigSchema, type DesiredConfig } from '@sightline/contracts';
+import { isAppError, type Logger } from '@sightline/kernel';
+import { z } from 'zod';
+
+import type { SightingPolicy } from '../pipeline/sighting-policy.js';
+import type { DeliveryPolicy } from '../uplink/batch-sender.js';
+import type { FieldState } from '../uplink/device-state.js';
+import type { DesiredVersionsFile } from './desired-versions.js';
+
+/** What a desired configuration may say, in bounds within which the agent still works. */
+const settingsSchema = z.object({
+  sighting: z
+    .object({
+      minimumQuality: z.number().min(0).max(1).optional(),
+      bestShots: z.number().int().min(1).max(8).optional(),
+      closeAfterMs: z.number().int().min(100).max(600_000).optional(),
+    })
+    .optional(),
+  delivery: z
+    .object({
+      maximumWindow: z.number().int().min(1).max(64).optional(),
+      maximumBatchRecords: z.number().int().min(1).max(1000).optional(),
+    })
+    .optional(),
+});
+
+interface Policies {
+  readonly sighting: SightingPolicy;
+  readonly delivery: DeliveryPolicy;
+}
+
+export interface DesiredSettingsOptions {
+  /** What holds where the cloud says nothing. */
+  readonly defaults: Policies;
+  readonly versions: DesiredVersionsFile;
+  readonly onChange: () => void;
+  readonly log: Logger;
+}
+
+/** The box's settings: its own defaults under what the cloud desires. Holds across boots. */
+export class DesiredSettings {
+  readonly #options: DesiredSettingsOptions;
+  #policies: Policies;
+  #state: FieldState = { version: 0, status: 'none', error: '' };
+
+  constructor(options: DesiredSettingsOptions) {
+    this.#options = options;
+    this.#policies = options.defaults;
+    const stored = options.versions.current.config;
+    if (stored) this.#restore(stored.version, Buffer.from(stored.document, 'base64'));
+  }
+
+  get policies(): Policies {
+    return this.#policies;
+  }
+
+  get state(): FieldState {
+    return this.#state;
+  }
+
+  /** Takes a desired document; one that is not newer is ignored. A bad one changes nothing but the state. */
+  desire(desired: DesiredConfig): void {
+    const version = Number(desired.version);
+    if (version <= this.#state.version) return;
+    const applied = this.#apply(version, desired);
+    if (applied) {
+      const document = Buffer.from(toBinary(DesiredConfigSchema, desired)).toString('base64');
+      this.#options.versions.update({ config: { version, document } });
+      this.#options.log.info({ version }, 'configuration applied');
+    } else {
+      this.#options.log.error({ code: 'CONFIG.INVALID', version }, 'the desired configuration is out of bounds');
+    }
+    this.#options.onChange();
+  }
+
+  #restore(version: number, document: Uint8Array): void {
+    try {
+      this.#apply(version, fromBinary(DesiredConfigSchema, document));
+    } catch (error) {
+      const code = isAppError(error) ? error.code : 'UPDATE.STATE_UNREADABLE';
+      this.#options.log.error({ code }, 'the remembered configuration cannot be read: using the defaults');
+    }
+  }
+
+  #apply(version: number, desired: DesiredConfig): boolean {
+    const parsed = settingsSchema.safeParse(desired);
+    if (!parsed.success) {
+      this.#state = { version, status: 'failed', error: 'CONFIG.INVALID' };
+      return false;
+    }
+    const { defaults } = this.#options;
+    this.#policies = {
+      sighting: { ...defaults.sighting, ...given(parsed.data.sighting) },
+      delivery: { ...defaults.delivery, ...given(parsed.data.delivery) },
+    };
+    this.#state = { version, status: 'applied', error: '' };
+    return true;
+  }
+}
+
+/** Without the fields that are absent, which would hide the defaults. */
+function given<T extends object>(fields: T | undefined): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(fields ?? {}).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
+  };
+}

@@ -1,0 +1,58 @@
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+
+import type { Logger } from '@sightline/kernel';
+import { z } from 'zod';
+
+const desiredSchema = z.object({
+  release: z.object({ version: z.number().int(), digest: z.string() }).optional(),
+  config: z.object({ version: z.number().int(), document: z.base64() }).optional(),
+});
+
+/** The newest desired documents that this box has taken. */
+export type DesiredVersions = z.infer<typeof desiredSchema>;
+
+/** Remembers desired documents across boots, so that an older one is never taken for news. */
+export class DesiredVersionsFile {
+  readonly #path: string;
+  #current: DesiredVersions;
+
+  constructor(path: string, log: Logger) {
+    this.#path = path;
+    this.#current = read(path, log);
+  }
+
+  get current(): DesiredVersions {
+    return this.#current;
+  }
+
+  update(changes: DesiredVersions): void {
+    this.#current = { ...this.#current, ...changes };
+    mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 });
+    const next = `${this.#path}.next`;
+    const file = openSync(next, 'w', 0o600);
+    try {
+      writeSync(file, JSON.stringify(this.#current));
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(next, this.#path);
+  }
+}
+
+function read(path: string, log: Logger): DesiredVersions {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch {
+    return {};
+  }
+  try {
+    return desiredSchema.parse(JSON.parse(text));
+  } catch {
+    // The cloud keeps the documents: they come again with the next connection.
+    log.error({ code: 'UPDATE.STATE_UNREADABLE' }, 'the remembered desired documents are damaged: starting without');
+    return {};
+  }
+}
