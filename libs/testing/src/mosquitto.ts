@@ -1,0 +1,164 @@
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
+
+import { channels, TOPIC_ROOT } from '@sightline/contracts';
+
+import { freePort } from './free-port.js';
+
+export interface MosquittoOptions {
+  /** Usernames `{tenant}/{device}`. */
+  readonly devices: readonly string[];
+  readonly services: readonly string[];
+  /** Everybody's. */
+  readonly password: string;
+  /** Paths of PEM files: the listener then speaks TLS alone. */
+  readonly tls?: { readonly certificateFile: string; readonly keyFile: string };
+}
+
+export interface Mosquitto {
+  readonly url: string;
+  readonly port: number;
+  /** Ends the server with SIGKILL: it forgets sessions and retained messages. */
+  kill(): Promise<void>;
+  /** Starts it again on the same port, after `kill`. */
+  restart(): Promise<void>;
+  /** Ends the server and removes its files. */
+  close(): Promise<void>;
+}
+
+const START_ATTEMPTS = 5;
+const START_TIMEOUT_MS = 5000;
+/** Debian installs servers where a user's PATH does not look. */
+const SERVER_FOLDERS = ['/usr/sbin', '/usr/local/sbin'];
+
+/**
+ * The contract as an access list of Mosquitto: a device writes its own channels below its own prefix (`%u`, its
+ * username, is `{tenant}/{device}`) and reads there; a service writes its channels of every device and reads all.
+ */
+function accessList(services: readonly string[]): string {
+  const all = Object.entries(channels);
+  const deviceChannels = all.filter(([, { publisher }]) => publisher === 'device').map(([channel]) => channel);
+  const serviceChannels = all.filter(([, { publisher }]) => publisher === 'service').map(([channel]) => channel);
+  const perService = services.flatMap((name) => [
+    `user ${name}`,
+    `topic read ${TOPIC_ROOT}/#`,
+    ...serviceChannels.map((channel) => `topic write ${TOPIC_ROOT}/+/+/${channel}`),
+    '',
+  ]);
+  const perDevice = [
+    `pattern read ${TOPIC_ROOT}/%u/#`,
+    ...deviceChannels.map((channel) => `pattern write ${TOPIC_ROOT}/%u/${channel}`),
+  ];
+  return [...perService, ...perDevice, ''].join('\n');
+}
+
+function configuration(folder: string, port: number, tls: MosquittoOptions['tls']): string {
+  return [
+    `listener ${port} 127.0.0.1`,
+    ...(tls ? [`certfile ${tls.certificateFile}`, `keyfile ${tls.keyFile}`] : []),
+    'allow_anonymous false',
+    `password_file ${join(folder, 'passwords')}`,
+    `acl_file ${join(folder, 'access')}`,
+    // The defaults drop messages after 1000 and keep 20 in flight.
+    'max_queued_messages 100000',
+    'max_inflight_messages 1000',
+    'persistence false',
+    // As root it would become a user of its own, who may not read a folder that is root's alone.
+    ...(process.getuid?.() === 0 ? ['user root'] : []),
+    '',
+  ].join('\n');
+}
+
+async function writePasswords(file: string, users: readonly string[], password: string): Promise<void> {
+  const run = promisify(execFile);
+  await writeFile(file, '', { mode: 0o600 });
+  for (const user of users) await run('mosquitto_passwd', ['-b', file, user, password]);
+}
+
+async function isListening(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1');
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** @returns the process once it accepts connections, or undefined when it has ended: its port was taken */
+async function startServer(configFile: string, port: number): Promise<ChildProcess | undefined> {
+  const path = [process.env.PATH ?? '', ...SERVER_FOLDERS].join(':');
+  const server = spawn('mosquitto', ['-c', configFile], { stdio: 'ignore', env: { ...process.env, PATH: path } });
+  let failure: Error | undefined;
+  server.on('error', (error) => (failure = error));
+  const deadline = performance.now() + START_TIMEOUT_MS;
+  while (performance.now() < deadline) {
+    await delay(20);
+    if (failure) throw new Error('mosquitto cannot be started: is it installed?', { cause: failure });
+    if (server.exitCode !== null) return undefined;
+    if (await isListening(port)) return server;
+  }
+  server.kill('SIGKILL');
+  throw new Error('mosquitto did not come up in time');
+}
+
+async function endServer(server: ChildProcess): Promise<void> {
+  if (server.exitCode !== null || server.signalCode !== null) return;
+  const exited = once(server, 'exit');
+  server.kill('SIGKILL');
+  await exited;
+}
+
+/**
+ * Starts Debian's Mosquitto on a free port of the loopback address, with passwords and the contract's access
+ * list, its files in a temporary folder.
+ *
+ * @throws Error when it is not installed
+ */
+export async function startMosquitto(options: MosquittoOptions): Promise<Mosquitto> {
+  const folder = await mkdtemp(join(tmpdir(), 'sightline-mosquitto-'));
+  const configFile = join(folder, 'mosquitto.conf');
+  await writePasswords(join(folder, 'passwords'), [...options.devices, ...options.services], options.password);
+  await writeFile(join(folder, 'access'), accessList(options.services), { mode: 0o600 });
+  for (let attempt = 0; attempt < START_ATTEMPTS; attempt += 1) {
+    const port = await freePort();
+    await writeFile(configFile, configuration(folder, port, options.tls));
+    const server = await startServer(configFile, port);
+    if (server) return control(server, { folder, configFile, port, scheme: options.tls ? 'mqtts' : 'mqtt' });
+  }
+  await rm(folder, { recursive: true, force: true });
+  throw new Error('mosquitto found no free port');
+}
+
+interface Running {
+  readonly folder: string;
+  readonly configFile: string;
+  readonly port: number;
+  readonly scheme: 'mqtt' | 'mqtts';
+}
+
+function control(first: ChildProcess, { folder, configFile, port, scheme }: Running): Mosquitto {
+  let server = first;
+  return {
+    url: `${scheme}://127.0.0.1:${port}`,
+    port,
+    kill: () => endServer(server),
+    restart: async () => {
+      const next = await startServer(configFile, port);
+      if (!next) throw new Error('mosquitto could not be started again on its port');
+      server = next;
+    },
+    close: async () => {
+      await endServer(server);
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
