@@ -88,14 +88,15 @@ describe('the embedded server', () => {
     expect(lines.join('\n')).not.toContain('Ada');
   });
 
-  it('leaves neither server nor lock behind when the start is aborted', async () => {
+  it('leaves neither server nor lock behind when the start is aborted while the server comes up', async () => {
     const directory = join(base, 'a');
     const controller = new AbortController();
-    const starting = startEmbeddedPostgres({ directory, log, signal: controller.signal });
-    controller.abort(new Error('not wanted any more'));
+    const debug = () => controller.abort(new Error('not wanted any more')); // at the server's first line
+    const starting = startEmbeddedPostgres({ directory, log: { ...log, debug }, signal: controller.signal });
     await expect(starting).rejects.toThrow('not wanted any more');
     expect(await readdir(directory)).not.toContain('server.lock');
-    await start(directory);
+    expect(await readdir(join(directory, 'data'))).not.toContain('postmaster.pid');
+    await expect(start(join(base, 'b'), { signal: controller.signal })).rejects.toThrow('not wanted any more');
   });
 
   it('starts anew after an initialisation that was killed half-way', async () => {

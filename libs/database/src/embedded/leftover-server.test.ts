@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 
 import { silentLogger, systemClock, type Logger } from '@sightline/kernel';
 import pg from 'pg';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 
 import { removeEmbeddedPostgres, startEmbeddedPostgres, type EmbeddedPostgres } from './embedded-postgres.js';
 import { isServerOf } from './leftover-server.js';
@@ -17,15 +17,19 @@ let directory: string;
 let server: EmbeddedPostgres | undefined;
 const children: ChildProcess[] = [];
 
-beforeEach(async () => {
+// One directory for all, initialised once: a test leaves no server behind, and makes a table of its own.
+beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'sightline-leftover-'));
   await chmod(directory, 0o755);
-  server = undefined;
 });
 
 afterEach(async () => {
   await server?.stop();
+  server = undefined;
   for (const child of children.splice(0)) child.kill('SIGKILL');
+});
+
+afterAll(async () => {
   await removeEmbeddedPostgres({ directory }); // and what a killed child left
   await rm(directory, { recursive: true, force: true });
 });
@@ -109,14 +113,14 @@ describe('a server that dies under a living supervisor', () => {
     const errors: string[] = [];
     const recorder: Logger = { ...log, error: (_, message) => void errors.push(message), child: () => recorder };
     const crashing = await startEmbeddedPostgres({ directory, log: recorder });
-    await ask(crashing.url, 'CREATE TABLE kept AS SELECT 42 AS answer');
+    await ask(crashing.url, 'CREATE TABLE kept_too AS SELECT 42 AS answer');
     process.kill(await postmasterPid(), 'SIGKILL');
     expect(await crashing.exited).toEqual({ code: null, signal: 'SIGKILL', expected: false });
     expect(errors).toEqual(['the embedded database server ended by itself']);
     await crashing.stop();
 
     server = await startEmbeddedPostgres({ directory, log });
-    expect(await ask(server.url, 'SELECT answer FROM kept')).toEqual([[42]]);
+    expect(await ask(server.url, 'SELECT answer FROM kept_too')).toEqual([[42]]);
   });
 
   it('leaves a lock file that may name a living stranger, who is left alone', async () => {
