@@ -11,6 +11,7 @@ export const errorDefinitions = {
   'REQUEST.TOO_LARGE': { status: 413, title: 'The request is larger than the limit' },
   'REQUEST.UNSUPPORTED_MEDIA_TYPE': { status: 415, title: 'The media type is not supported' },
   'REQUEST.NOT_FOUND': { status: 404, title: 'No such resource' },
+  'REQUEST.RANGE_NOT_SATISFIABLE': { status: 416, title: 'The range lies outside of the file' },
   'REQUEST.RATE_LIMITED': { status: 429, title: 'Too many requests' },
   'ACCESS.UNAUTHENTICATED': { status: 401, title: 'A valid API key is required' },
   'ACCESS.FORBIDDEN': { status: 403, title: 'The API key does not allow this' },

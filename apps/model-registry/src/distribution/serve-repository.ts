@@ -1,4 +1,8 @@
+import fastifyStatic from '@fastify/static';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyInstance, FastifyReply } from 'fastify';
+
+import { problemOf, sendProblem } from '../http/problem.js';
 
 /** Path below which devices find the signed repository. */
 export const REPOSITORY_PATH = '/repository';
@@ -11,19 +15,30 @@ const YEAR_SECONDS = 31_536_000;
  *
  * @param directory the repository: `metadata/` and `targets/`
  */
-export function serveRepository(app: NestFastifyApplication, directory: string): void {
-  app.useStaticAssets({
-    root: directory,
-    prefix: `${REPOSITORY_PATH}/`,
-    decorateReply: false,
-    index: false,
-    redirect: false,
-    dotfiles: 'ignore',
-    cacheControl: false,
-    setHeaders: (response, path) => {
-      // Every file has its digest or its version in its name, except the timestamp.
-      const changes = path.endsWith('/timestamp.json');
-      response.setHeader('cache-control', changes ? 'no-cache' : `public, max-age=${YEAR_SECONDS}, immutable`);
-    },
+export async function serveRepository(app: NestFastifyApplication, directory: string): Promise<void> {
+  await app.register(async (scope: FastifyInstance) => {
+    // Nest's own handler drops the headers of an error, and a refused range has to tell the file's length.
+    scope.setErrorHandler(async (error, _request, reply) => {
+      await sendProblem(withHeadersOf(error, reply), problemOf(error));
+    });
+    await scope.register(fastifyStatic, {
+      root: directory,
+      prefix: `${REPOSITORY_PATH}/`,
+      decorateReply: false,
+      index: false,
+      dotfiles: 'ignore',
+      cacheControl: false,
+      setHeaders: (reply, path) => {
+        // Every file has its digest or its version in its name, except the timestamp.
+        const changes = path.endsWith('/timestamp.json');
+        void reply.header('cache-control', changes ? 'no-cache' : `public, max-age=${YEAR_SECONDS}, immutable`);
+      },
+    });
   });
+}
+
+function withHeadersOf(error: unknown, reply: FastifyReply): FastifyReply {
+  const headers = error instanceof Error && 'headers' in error ? error.headers : undefined;
+  for (const [name, value] of Object.entries(headers ?? {})) void reply.header(name, String(value));
+  return reply;
 }

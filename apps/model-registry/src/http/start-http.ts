@@ -41,7 +41,7 @@ export async function startHttp(options: HttpOptions): Promise<{ readonly url: s
       exceptionFactory: () => new AppError('REQUEST.INVALID', 'The request does not fit its schema.'),
     }),
   );
-  serveRepository(app, repositoryDirectory);
+  await serveRepository(app, repositoryDirectory);
   const document = new DocumentBuilder()
     .setTitle('Sightline model registry')
     .setDescription('Signed releases of models. The files themselves are a TUF repository below /repository.')
