@@ -1,5 +1,6 @@
 export { Tensor } from 'onnxruntime-node';
 
+export * from './available-providers.js';
 export * from './serve-worker.js';
 export * from './session.js';
 export * from './worker-pool.js';

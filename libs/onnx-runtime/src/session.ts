@@ -1,16 +1,23 @@
-import { AppError, errorMessage, silentLogger, type Logger } from '@sightline/kernel';
+import { AppError, errorMessage } from '@sightline/kernel';
 import { InferenceSession, type Tensor } from 'onnxruntime-node';
 
 export interface SessionOptions {
   /** Execution providers in order of preference. 'cpu' is always the last resort. Default: CPU alone. */
   readonly providers?: readonly string[];
-  readonly log?: Logger;
+}
+
+/** An execution provider that was wanted and could not be had. */
+export interface UnavailableProvider {
+  readonly provider: string;
+  readonly reason: string;
 }
 
 /** A loaded model. `run` blocks its thread, so a session lives in a worker. */
 export interface OnnxSession {
   /** The execution provider that the model runs on: 'cpu', 'cuda', … */
   readonly provider: string;
+  /** Those that came before it in the order of preference. */
+  readonly unavailable: readonly UnavailableProvider[];
   readonly inputs: readonly TensorInfo[];
   readonly outputs: readonly TensorInfo[];
   run(feeds: Readonly<Record<string, Tensor>>): Promise<Readonly<Record<string, Tensor>>>;
@@ -26,9 +33,12 @@ export interface TensorInfo {
 }
 
 /**
- * What serves every model here (measured: notes on ONNX optimisation in docs/benchmarks.md): one thread,
- * because parallelism comes from workers; no spinning, which costs CPU and wins nothing; all graph
- * optimisations; sequential execution.
+ * What measured best for every model here: one thread, because parallelism comes from workers; no spinning,
+ * which costs CPU and wins nothing; all graph optimisations; sequential execution.
+ *
+ * Denormal weights make the default embedder 8 times slower (73 ms against 9). ONNX Runtime heeds the option
+ * against them in the first session of a process only, and for the thread that opens it: so the first worker
+ * is fast and others are not, until a model is imported without denormals.
  */
 const tuned: InferenceSession.SessionOptions = {
   intraOpNumThreads: 1,
@@ -56,32 +66,38 @@ function describe(metadata: readonly InferenceSession.ValueMetadata[]): TensorIn
 /**
  * Loads an ONNX model.
  *
- * Providers are tried one at a time, so that the one in use is known; one that is not built in or finds no
- * device is logged and left for the next.
+ * Providers are tried one at a time, so that the one in use is known.
  *
  * @param model the bytes of an ONNX file
  * @throws AppError `MODEL.INVALID` when the CPU cannot load it either
  */
 export async function openSession(model: Uint8Array, options: SessionOptions = {}): Promise<OnnxSession> {
-  const log = options.log ?? silentLogger;
+  const unavailable: UnavailableProvider[] = [];
   for (const provider of options.providers ?? []) {
     if (provider === 'cpu') break;
     try {
-      return wrap(await InferenceSession.create(model, { ...tuned, executionProviders: [provider] }), provider);
+      return wrap(await create(model, provider), provider, unavailable);
     } catch (error) {
-      log.warn({ provider, reason: errorMessage(error) }, 'execution provider unavailable, trying the next');
+      unavailable.push({ provider, reason: errorMessage(error) });
     }
   }
   try {
-    return wrap(await InferenceSession.create(model, { ...tuned, executionProviders: ['cpu'] }), 'cpu');
+    return wrap(await create(model, 'cpu'), 'cpu', unavailable);
   } catch (error) {
-    throw new AppError('MODEL.INVALID', 'ONNX Runtime cannot load the model.', { cause: error });
+    throw new AppError('MODEL.INVALID', `ONNX Runtime cannot load the model: ${errorMessage(error)}`, {
+      cause: error,
+    });
   }
 }
 
-function wrap(session: InferenceSession, provider: string): OnnxSession {
+function create(model: Uint8Array, provider: string): Promise<InferenceSession> {
+  return InferenceSession.create(model, { ...tuned, executionProviders: [provider] });
+}
+
+function wrap(session: InferenceSession, provider: string, unavailable: readonly UnavailableProvider[]): OnnxSession {
   return {
     provider,
+    unavailable,
     inputs: describe(session.inputMetadata),
     outputs: describe(session.outputMetadata),
     run: async (feeds) => session.run(feeds),

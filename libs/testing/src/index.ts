@@ -1,2 +1,4 @@
+export * from './default-bundle.js';
 export * from './free-port.js';
 export * from './mosquitto.js';
+export * from './sample-photos.js';

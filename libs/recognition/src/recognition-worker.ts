@@ -1,0 +1,37 @@
+import { serveWorker, transferring } from '@sightline/onnx-runtime';
+import type { Frame } from '@sightline/vision';
+
+import { Pipeline, type PipelineModels } from './pipeline.js';
+import { probeModels } from './self-test-probe.js';
+
+/** What every worker of a pool is started with. */
+export interface RecognitionWorkerData {
+  readonly models: PipelineModels;
+  readonly providers: readonly string[];
+}
+
+function recognitionCalls(pipeline: Pipeline) {
+  return {
+    describe: () => pipeline.describe(),
+    detect: async (frame: Frame) => {
+      const result = await pipeline.detect(frame);
+      return transferring(
+        result,
+        result.faces.map(({ aligned }) => aligned.buffer as ArrayBuffer),
+      );
+    },
+    embed: async (aligned: Uint8Array) => {
+      const began = performance.now();
+      const embedding = await pipeline.embed(aligned);
+      return { embedding, embedMs: performance.now() - began };
+    },
+    probe: ({ seed }: { readonly seed: number }) => probeModels(pipeline, seed),
+  };
+}
+
+export type RecognitionCalls = ReturnType<typeof recognitionCalls>;
+
+serveWorker(async (workerData) => {
+  const { models, providers } = workerData as RecognitionWorkerData;
+  return recognitionCalls(await Pipeline.open(models, { providers }));
+});

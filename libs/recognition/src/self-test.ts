@@ -1,0 +1,106 @@
+import type { ReleaseManifest, SelfTest, VerifiedBundle } from '@sightline/contracts';
+import { AppError } from '@sightline/kernel';
+
+import type { ModelProbe } from './self-test-probe.js';
+import { startRecognitionPool, type ManifestModels, type WorkerOptions } from './worker-pool.js';
+
+const SEED = 20_261_101;
+/**
+ * Other processors and providers round differently: a few 1e-6 on CPUs, up to some 1e-3 where a GPU computes
+ * in half precision. A wrong channel order, normalisation or template moves the embedding below 0.95.
+ */
+const MINIMUM_COSINE = 0.99;
+const RELATIVE_TOLERANCE = 0.02;
+
+type SelfTestOptions = Pick<WorkerOptions, 'providers' | 'log'>;
+
+/**
+ * What a release's manifest must say about its self-test: the models' answers on this machine.
+ *
+ * @param read the bytes of one of the manifest's files
+ * @throws AppError `MODEL.INVALID`
+ */
+export async function computeSelfTest(
+  manifest: Omit<ReleaseManifest, 'selfTest'>,
+  read: (target: string) => Promise<Uint8Array> | Uint8Array,
+): Promise<SelfTest> {
+  const { detector, landmarks, embedding } = await probe(manifest, read, SEED, {});
+  return {
+    seed: SEED,
+    detector: { values: rounded(detector), tolerance: toleranceOf(detector) },
+    landmarks: { values: rounded(landmarks), tolerance: toleranceOf(landmarks) },
+    embedding: { values: rounded(embedding), minimumCosine: MINIMUM_COSINE },
+  };
+}
+
+/**
+ * Runs a bundle's models on its self-test and compares.
+ *
+ * @throws AppError `RELEASE.SELF_TEST_FAILED` when a model cannot be loaded or answers otherwise,
+ *   `RELEASE.CORRUPT` when a file is not the manifest's
+ */
+export async function runSelfTest(bundle: VerifiedBundle, options: SelfTestOptions = {}): Promise<void> {
+  const { selfTest } = bundle.manifest;
+  const actual = await probe(bundle.manifest, (target) => bundle.read(target), selfTest.seed, options).catch(
+    (error: unknown) => {
+      if (error instanceof AppError && error.code.startsWith('RELEASE.')) throw error;
+      throw new AppError('RELEASE.SELF_TEST_FAILED', 'A model of the release does not run.', { cause: error });
+    },
+  );
+  for (const model of ['detector', 'landmarks'] as const) {
+    const { values, tolerance } = selfTest[model];
+    const difference = largestDifference(values, actual[model]);
+    if (!(difference <= tolerance)) throw failed(model, { difference, tolerance });
+  }
+  const { values, minimumCosine } = selfTest.embedding;
+  const similarity = cosine(values, actual.embedding);
+  if (!(similarity >= minimumCosine)) throw failed('embedder', { cosine: similarity, minimumCosine });
+}
+
+async function probe(
+  manifest: ManifestModels,
+  read: (target: string) => Promise<Uint8Array> | Uint8Array,
+  seed: number,
+  options: SelfTestOptions,
+): Promise<ModelProbe> {
+  const pool = await startRecognitionPool(manifest, read, options);
+  try {
+    return await pool.call('probe', { seed });
+  } finally {
+    await pool.close();
+  }
+}
+
+function failed(model: string, facts: Readonly<Record<string, number>>): AppError {
+  return new AppError('RELEASE.SELF_TEST_FAILED', `The ${model} does not answer as its release expects.`, {
+    details: { model, ...facts },
+  });
+}
+
+/** Five decimals: far below every tolerance. */
+function rounded(values: Float32Array): number[] {
+  return Array.from(values, (value) => Math.round(value * 1e5) / 1e5);
+}
+
+function toleranceOf(values: Float32Array): number {
+  return RELATIVE_TOLERANCE * values.reduce((largest, value) => Math.max(largest, Math.abs(value)), 1e-3);
+}
+
+function largestDifference(expected: readonly number[], actual: Float32Array): number {
+  if (expected.length !== actual.length) return Number.POSITIVE_INFINITY;
+  return expected.reduce((largest, value, index) => {
+    const difference = Math.abs(value - (actual[index] ?? Number.NaN));
+    return Number.isNaN(difference) ? Number.POSITIVE_INFINITY : Math.max(largest, difference);
+  }, 0);
+}
+
+function cosine(expected: readonly number[], actual: Float32Array): number {
+  if (expected.length !== actual.length) return Number.NaN;
+  let dot = 0;
+  let squares = 0;
+  expected.forEach((value, index) => {
+    dot += value * (actual[index] ?? 0);
+    squares += value * value;
+  });
+  return dot / Math.sqrt(squares);
+}

@@ -1,0 +1,75 @@
+import { AppError } from '@sightline/kernel';
+import { openSession, Tensor, type OnnxSession, type SessionOptions } from '@sightline/onnx-runtime';
+import { channelCount, toTensor, type InputFormat, type OutputTensor, type OutputTensors } from '@sightline/vision';
+
+/** A model that takes one picture: its session and how pixels become its input. */
+export class VisionModel {
+  readonly session: OnnxSession;
+  readonly #name: string;
+  readonly #inputName: string;
+  readonly #format: InputFormat;
+
+  private constructor(name: string, session: OnnxSession, inputName: string, format: InputFormat) {
+    this.#name = name;
+    this.session = session;
+    this.#inputName = inputName;
+    this.#format = format;
+  }
+
+  /**
+   * Loads a model and holds it against its manifest.
+   *
+   * @param name for errors
+   * @throws AppError `MODEL.INVALID` when it cannot be loaded, or its input is not the manifest's
+   */
+  static async open(
+    name: string,
+    bytes: Uint8Array,
+    format: InputFormat,
+    options: SessionOptions,
+  ): Promise<VisionModel> {
+    const session = await openSession(bytes, options);
+    const [input, ...more] = session.inputs;
+    const expected = [1, channelCount(format), format.height, format.width];
+    const fits =
+      input?.type === 'float32' &&
+      more.length === 0 &&
+      input.shape.length === expected.length &&
+      input.shape.every((size, axis) => typeof size === 'string' || size < 0 || size === expected[axis]);
+    if (!fits) {
+      await session.release();
+      throw new AppError('MODEL.INVALID', `The ${name} does not take the input that its manifest describes.`, {
+        details: { expected: expected.join('×'), actual: input?.shape.join('×') ?? 'none' },
+      });
+    }
+    return new VisionModel(name, session, input.name, format);
+  }
+
+  /**
+   * @param rgb a picture of the input's size
+   * @throws AppError `MODEL.INVALID` when the model fails on it, or answers anything but float32
+   */
+  async run(rgb: Uint8Array): Promise<OutputTensors> {
+    const { height, width } = this.#format;
+    const shape = [1, channelCount(this.#format), height, width];
+    const input = new Tensor('float32', toTensor(rgb, this.#format), shape);
+    const outputs = await this.session.run({ [this.#inputName]: input }).catch((error: unknown) => {
+      throw new AppError('MODEL.INVALID', `The ${this.#name} cannot be run.`, { cause: error });
+    });
+    return Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [name, this.#floats(tensor)]));
+  }
+
+  /** As {@link run}, for a model with a single output. */
+  async runSingle(rgb: Uint8Array): Promise<Float32Array> {
+    const [output, ...more] = Object.values(await this.run(rgb));
+    if (output === undefined || more.length > 0) {
+      throw new AppError('MODEL.INVALID', `The ${this.#name} must have exactly one output.`);
+    }
+    return output.data;
+  }
+
+  #floats({ data, dims }: Tensor): OutputTensor {
+    if (data instanceof Float32Array) return { data, shape: dims };
+    throw new AppError('MODEL.INVALID', `The ${this.#name} has an output that is not float32.`);
+  }
+}
