@@ -1,0 +1,91 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { systemClock } from '@sightline/kernel';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+
+import { ReleaseStore } from './release-store.js';
+import { ReleaseFixture } from './testing/release-fixture.js';
+
+let fixture: ReleaseFixture;
+let store: ReleaseStore;
+const directory = (): string => fixture.deviceDirectory();
+
+beforeAll(async () => {
+  fixture = await ReleaseFixture.create();
+  await fixture.publish('1.0.0', 1000);
+  await fixture.publish('1.1.0', 1000);
+});
+afterAll(() => fixture.remove());
+beforeEach(() => {
+  store = new ReleaseStore({ directory: directory(), clock: systemClock });
+});
+afterEach(() => rm(join(directory(), 'current.json'), { force: true }));
+
+const bundle = (version: string) => fixture.client().download({ version });
+
+describe('a release store', () => {
+  it('has no release before the first activation', async () => {
+    expect(await store.current()).toBeUndefined();
+    expect(await store.previous()).toBeUndefined();
+  });
+
+  it('keeps the release before the active one, over restarts', async () => {
+    await store.activate(await bundle('1.0.0'));
+    await store.activate(await bundle('1.1.0'));
+    const reopened = new ReleaseStore({ directory: directory(), clock: systemClock });
+    expect((await reopened.current())?.manifest.version).toBe('1.1.0');
+    expect((await reopened.previous())?.manifest.version).toBe('1.0.0');
+  });
+
+  it('does not lose the previous release by activating the active one again', async () => {
+    await store.activate(await bundle('1.0.0'));
+    await store.activate(await bundle('1.1.0'));
+    await store.activate(await bundle('1.1.0'));
+    expect((await store.previous())?.manifest.version).toBe('1.0.0');
+  });
+
+  it('starts with the old release after a crash before the rename', async () => {
+    await store.activate(await bundle('1.0.0'));
+    // What a power cut leaves at that moment: a temporary file, whole or not, beside the pointer.
+    await writeFile(join(directory(), 'current.json.4711.tmp'), '{"formatVersion":1,"curr');
+    expect((await store.current())?.manifest.version).toBe('1.0.0');
+    await store.activate(await bundle('1.1.0'));
+    expect((await store.current())?.manifest.version).toBe('1.1.0');
+    await rm(join(directory(), 'current.json.4711.tmp'));
+  });
+
+  it('shows a concurrent reader the old pointer or the new, never a part', async () => {
+    const [old, fresh] = [await bundle('1.0.0'), await bundle('1.1.0')];
+    await store.activate(old);
+    let writing = true;
+    const seen = new Set<string | undefined>();
+    const reader = (async () => {
+      while (writing) seen.add((await store.current())?.manifest.version);
+    })();
+    for (let round = 0; round < 20; round += 1) await store.activate(round % 2 === 0 ? fresh : old);
+    writing = false;
+    await reader;
+    expect([...seen].every((version) => version === '1.0.0' || version === '1.1.0')).toBe(true);
+    expect((await readdir(directory())).filter((name) => name.endsWith('.tmp'))).toEqual([]);
+  });
+
+  it('reports a damaged pointer, and a new activation repairs it', async () => {
+    await store.activate(await bundle('1.0.0'));
+    await writeFile(join(directory(), 'current.json'), '{}');
+    await expect(store.current()).rejects.toMatchObject({ code: 'RELEASE.CORRUPT' });
+    await store.activate(await bundle('1.1.0'));
+    expect((await store.current())?.manifest.version).toBe('1.1.0');
+  });
+
+  it('does not let a pointer lead outside of the directory', async () => {
+    const outside = await mkdtemp(join(tmpdir(), 'sightline-outside-'));
+    await store.activate(await bundle('1.0.0'));
+    const path = join(directory(), 'current.json');
+    const pointer = (await readFile(path, 'utf8')).replace(/"digest": "[0-9a-f]+"/, `"digest": "../../${outside}"`);
+    await writeFile(path, pointer);
+    await expect(store.current()).rejects.toMatchObject({ code: 'RELEASE.CORRUPT' });
+    await rm(outside, { recursive: true });
+  });
+});
