@@ -92,7 +92,9 @@ describe('MessageDispatcher', () => {
   });
 
   it('acknowledges and drops a message that nobody claims in time', async () => {
-    const { dispatcher, log } = setUp({ clock: { ...systemClock, sleep: () => Promise.resolve() } });
+    let nowMs = 0;
+    const sleep = async (ms: number): Promise<void> => void (nowMs += ms);
+    const { dispatcher, log } = setUp({ clock: { ...systemClock, monotonicMs: () => nowMs, sleep } });
     const message = incoming('a');
     void dispatcher.accept(message);
     await new Promise(setImmediate);

@@ -37,14 +37,16 @@ const UNCLAIMED_MS = 30_000;
 export class MessageDispatcher {
   readonly #options: MessageDispatcherOptions;
   readonly #handlers = new Map<string, MqttMessageHandler>();
-  readonly #unclaimed = new Set<IncomingMessage>();
+  /** With the monotonic time after which each is dropped, oldest first. */
+  readonly #unclaimed = new Map<IncomingMessage, number>();
   readonly #roomWaiters: (() => void)[] = [];
   readonly #idleWaiters: (() => void)[] = [];
   #heldMessages = 0;
   #heldBytes = 0;
   #running = 0;
   #stopped = false;
-  #unclaimedGeneration = new AbortController();
+  #sweeping = false;
+  #forgetting = new AbortController();
 
   constructor(options: MessageDispatcherOptions) {
     this.#options = options;
@@ -52,7 +54,7 @@ export class MessageDispatcher {
 
   register(filter: string, handler: MqttMessageHandler): void {
     this.#handlers.set(filter, handler);
-    for (const incoming of this.#unclaimed) {
+    for (const incoming of this.#unclaimed.keys()) {
       if (matchesFilter(filter, incoming.message.topic) && this.#unclaimed.delete(incoming)) this.#dispatch(incoming);
     }
   }
@@ -77,12 +79,10 @@ export class MessageDispatcher {
 
   /** Drops what no handler has claimed yet: its connection is gone, and the broker will deliver it again. */
   forgetUnclaimed(): void {
-    this.#unclaimedGeneration.abort();
-    this.#unclaimedGeneration = new AbortController();
-    for (const incoming of this.#unclaimed) {
-      this.#unclaimed.delete(incoming);
-      this.#release(incoming);
-    }
+    for (const incoming of this.#unclaimed.keys()) this.#release(incoming);
+    this.#unclaimed.clear();
+    this.#forgetting.abort();
+    this.#forgetting = new AbortController();
   }
 
   stop(): void {
@@ -100,7 +100,7 @@ export class MessageDispatcher {
     const handlers = [...this.#handlers]
       .filter(([filter]) => matchesFilter(filter, topic))
       .map(([, handler]) => handler);
-    if (handlers.length === 0) void this.#holdUnclaimed(incoming);
+    if (handlers.length === 0) this.#holdUnclaimed(incoming);
     else void this.#handle(incoming, handlers);
   }
 
@@ -123,15 +123,31 @@ export class MessageDispatcher {
     }
   }
 
-  async #holdUnclaimed(incoming: IncomingMessage): Promise<void> {
-    this.#unclaimed.add(incoming);
-    await this.#options.clock.sleep(UNCLAIMED_MS, this.#unclaimedGeneration.signal).catch(() => undefined);
-    if (!this.#unclaimed.delete(incoming)) return;
-    // Left over from a subscription of an earlier version: keeping it would fill the window for good.
+  #holdUnclaimed(incoming: IncomingMessage): void {
+    this.#unclaimed.set(incoming, this.#options.clock.monotonicMs() + UNCLAIMED_MS);
+    if (!this.#sweeping) void this.#sweepUnclaimed();
+  }
+
+  async #sweepUnclaimed(): Promise<void> {
+    const { clock } = this.#options;
+    this.#sweeping = true;
+    while (this.#unclaimed.size > 0) {
+      const [deadlineMs = 0] = this.#unclaimed.values();
+      await clock.sleep(deadlineMs - clock.monotonicMs(), this.#forgetting.signal).catch(() => undefined);
+      for (const [incoming, dropAtMs] of this.#unclaimed) {
+        if (dropAtMs <= clock.monotonicMs()) this.#dropUnclaimed(incoming);
+      }
+    }
+    this.#sweeping = false;
+  }
+
+  /** It is left over from a subscription of an earlier version: keeping it would fill the window for good. */
+  #dropUnclaimed(incoming: IncomingMessage): void {
     this.#options.log.warn(
       { code: 'MQTT.UNHANDLED_MESSAGE', topic: incoming.message.topic },
       'a message without a handler was acknowledged and dropped',
     );
+    this.#unclaimed.delete(incoming);
     incoming.acknowledge();
     this.#release(incoming);
   }
