@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { migrate, openDatabase } from '@sightline/database';
 import { errorMessage, StopStack } from '@sightline/kernel';
 import { connectMqtt } from '@sightline/messaging';
+import { computeSelfTest } from '@sightline/recognition';
 import { createReleaseRepository, openDemoKeys, ReleaseRepository } from '@sightline/release-trust';
 
 import type { ModelRegistryConfig } from './config.js';
@@ -43,7 +44,7 @@ export interface ModelRegistryParts {
  */
 export async function startModelRegistry(
   config: ModelRegistryConfig,
-  parts: ModelRegistryParts,
+  parts: ModelRegistryParts = { computeSelfTest },
 ): Promise<ModelRegistry> {
   const stack = new StopStack();
   try {

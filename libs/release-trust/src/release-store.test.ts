@@ -59,13 +59,14 @@ describe('a release store', () => {
   it('shows a concurrent reader the old pointer or the new, never a part', async () => {
     const [old, fresh] = [await bundle('1.0.0'), await bundle('1.1.0')];
     await store.activate(old);
-    let writing = true;
+    const written = new AbortController();
+    const writing = (): boolean => !written.signal.aborted;
     const seen = new Set<string | undefined>();
     const reader = (async () => {
-      while (writing) seen.add((await store.current())?.manifest.version);
+      while (writing()) seen.add((await store.current())?.manifest.version);
     })();
     for (let round = 0; round < 20; round += 1) await store.activate(round % 2 === 0 ? fresh : old);
-    writing = false;
+    written.abort();
     await reader;
     expect([...seen].every((version) => version === '1.0.0' || version === '1.1.0')).toBe(true);
     expect((await readdir(directory())).filter((name) => name.endsWith('.tmp'))).toEqual([]);

@@ -1,0 +1,30 @@
+#!/usr/bin/env node
+import { errorMessage, isAppError, systemClock, terminationSignal } from '@sightline/kernel';
+import { createLogger } from '@sightline/observability';
+import { Command } from 'commander';
+
+import { configFromEnvironment, environmentKeys } from './config.js';
+import { startModelRegistry } from './start-model-registry.js';
+
+async function serve(): Promise<void> {
+  const signal = terminationSignal();
+  const log = createLogger({ name: 'model-registry', level: 'info' });
+  try {
+    const registry = await startModelRegistry(configFromEnvironment(process.env, { log, clock: systemClock, signal }));
+    if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+    await registry.stop();
+  } catch (error) {
+    if (signal.aborted) return;
+    const code = isAppError(error) ? error.code : 'SERVICE.INTERNAL';
+    log.error({ code, reason: errorMessage(error) }, 'the model registry cannot run');
+    process.exitCode = 1;
+  }
+}
+
+const program = new Command('sightline-model-registry').description('Imports, signs and serves releases of models');
+program
+  .command('serve')
+  .description('run until SIGTERM or SIGINT')
+  .addHelpText('after', `\nConfiguration, from the environment:\n  ${environmentKeys.join('\n  ')}`)
+  .action(serve);
+await program.parseAsync();
