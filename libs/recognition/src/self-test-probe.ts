@@ -2,18 +2,25 @@ import { AppError } from '@sightline/kernel';
 import { clipToFrame, squareAround } from '@sightline/vision';
 
 import type { Pipeline } from './pipeline.js';
+import { seededIntegers } from './seeded-integers.js';
 import { syntheticFrame, syntheticHead, syntheticPoints } from './synthetic-frame.js';
+
+/** Some sums of a model's outputs, and how large the outputs are. */
+export interface SignedSums {
+  readonly sums: Float64Array;
+  /** Euclidean length of all outputs together. */
+  readonly length: number;
+}
 
 /** What the models make of the synthetic frame. */
 export interface ModelProbe {
-  /** Evenly spaced samples of the outputs, in the order of their names. */
-  readonly detector: Float32Array;
-  readonly landmarks: Float32Array;
+  readonly detector: SignedSums;
+  readonly landmarks: SignedSums;
   /** Unit length. */
   readonly embedding: Float32Array;
 }
 
-const DETECTOR_SAMPLES = 512;
+const SUMS = 32;
 
 /**
  * Runs each model on the synthetic frame through the same steps as a real one, with the head and its points
@@ -28,16 +35,27 @@ export async function probeModels(pipeline: Pipeline, seed: number): Promise<Mod
   }
   const outputs = Object.entries(await pipeline.detectorOutputs(frame))
     .sort(([one], [other]) => (one < other ? -1 : 1))
-    .flatMap(([, { data }]) => [...data]);
+    .map(([, { data }]) => data);
   return {
-    detector: sampled(outputs, DETECTOR_SAMPLES),
-    landmarks: await pipeline.landmarkOutput(frame, crop),
+    detector: signedSums(outputs, seed),
+    landmarks: signedSums([await pipeline.landmarkOutput(frame, crop)], seed),
     embedding: await pipeline.embed(aligned),
   };
 }
 
-function sampled(values: readonly number[], count: number): Float32Array {
-  const step = Math.max(1, values.length / count);
-  const length = Math.min(count, values.length);
-  return Float32Array.from({ length }, (_, index) => values[Math.floor(index * step)] ?? 0);
+/**
+ * A random projection (Johnson and Lindenstrauss 1984, with signs as Achlioptas 2003): sums in which every
+ * output takes part, so that a change of any of them shows, at the cost of a few numbers in the manifest.
+ */
+function signedSums(outputs: readonly Float32Array[], seed: number): SignedSums {
+  const next = seededIntegers(seed);
+  const sums = new Float64Array(SUMS);
+  let squares = 0;
+  for (const values of outputs) {
+    for (const value of values) {
+      squares += value * value;
+      for (let sum = 0; sum < SUMS; sum++) sums[sum] = (sums[sum] ?? 0) + (next(2) === 0 ? value : -value);
+    }
+  }
+  return { sums, length: Math.sqrt(squares) };
 }

@@ -1,6 +1,9 @@
 import type { Box, FivePoints, Frame } from '@sightline/vision';
 
-const WIDTH = 640;
+import { seededIntegers } from './seeded-integers.js';
+
+// Of another shape than any detector's input, so that the way of fitting it shows.
+const WIDTH = 720;
 const HEIGHT = 480;
 
 /** Where {@link syntheticFrame} draws its head, pixels. */
@@ -15,17 +18,6 @@ export const syntheticPoints: FivePoints = [
   { x: 350, y: 328 },
 ];
 
-/** mulberry32: 32-bit integers alone, so that every machine draws the same. */
-function integers(seed: number): (below: number) => number {
-  let state = seed >>> 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
-  };
-}
-
 type Colour = readonly [red: number, green: number, blue: number];
 interface Canvas extends Frame {
   readonly next: (below: number) => number;
@@ -36,7 +28,7 @@ interface Canvas extends Frame {
  * between the channels, so that a swap of them changes what every model sees.
  */
 export function syntheticFrame(seed: number): Frame {
-  const next = integers(seed);
+  const next = seededIntegers(seed);
   const canvas: Canvas = { width: WIDTH, height: HEIGHT, data: new Uint8Array(WIDTH * HEIGHT * 3).fill(96), next };
   const colour = (): Colour => [next(256), next(256), next(256)];
   for (let block = 0; block < 40; block++) {

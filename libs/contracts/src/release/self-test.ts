@@ -1,11 +1,11 @@
 import { z } from 'zod';
 
-const sampledOutputSchema = z.object({
+const signedSumsSchema = z.object({
   values: z
     .array(z.number())
     .min(1)
-    .max(4096)
-    .describe("Evenly spaced samples of the model's outputs, in the order of their names."),
+    .max(1024)
+    .describe("Sums of all of the model's outputs, each with its own pseudo-random signs drawn from the seed."),
   tolerance: z.number().positive().describe('Largest absolute difference of any of them.'),
 });
 
@@ -16,8 +16,8 @@ const sampledOutputSchema = z.object({
  */
 export const selfTestSchema = z.object({
   seed: z.number().int().min(0).max(0xffffffff).describe('Of the synthetic frame.'),
-  detector: sampledOutputSchema,
-  landmarks: sampledOutputSchema,
+  detector: signedSumsSchema,
+  landmarks: signedSumsSchema,
   embedding: z.object({
     values: z.array(z.number()).describe('Expected unit-length embedding of the synthetic frame.'),
     minimumCosine: z.number().min(0).max(1),
