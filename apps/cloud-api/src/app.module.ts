@@ -1,0 +1,29 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+
+import { AccessModule } from './access/access.module.js';
+import { DevicesModule } from './devices/devices.module.js';
+import { HealthController } from './health/health.controller.js';
+import { IdentificationModule } from './identification/identification.module.js';
+import { IngestModule } from './ingest/ingest.module.js';
+import { PeopleModule } from './people/people.module.js';
+import { PlatformModule, type Platform } from './platform/platform.module.js';
+import { SightingsModule } from './sightings/sightings.module.js';
+
+@Module({})
+export class AppModule {
+  static of(platform: Platform): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        PlatformModule.of(platform),
+        AccessModule,
+        IdentificationModule,
+        PeopleModule,
+        DevicesModule,
+        IngestModule,
+        SightingsModule,
+      ],
+      controllers: [HealthController],
+    };
+  }
+}

@@ -1,0 +1,110 @@
+import { AppError, isSlug, type Clock, type Logger, type TenantId } from '@sightline/kernel';
+import { z } from 'zod';
+
+/** What a running cloud API needs to know. Parsed once; everything inside trusts it. */
+export interface CloudApiConfig {
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  /** PostgreSQL connection string. */
+  readonly databaseUrl: string;
+  readonly mqtt: {
+    readonly url: string;
+    readonly username: string;
+    readonly password: string;
+    /** The address that boxes are told. Default: `url`. */
+    readonly publicUrl?: string | undefined;
+  };
+  /** Base address of the model registry's TUF repository. */
+  readonly repositoryUrl: string;
+  /** The repository's address as boxes are told. Default: `repositoryUrl`. */
+  readonly publicRepositoryUrl?: string | undefined;
+  /** TUF root metadata to pin, for this program and for the boxes that it provisions. */
+  readonly trustedRoot: Uint8Array;
+  /** Where releases are kept. */
+  readonly dataDirectory: string;
+  readonly tenantId: TenantId;
+  /** An API key that is valid as long as it is configured. */
+  readonly bootstrapAdminKey?: string | undefined;
+  /** 32 bytes that wrap the tenants' template keys in the database. */
+  readonly keyEncryptionKey: Uint8Array;
+  /** False-match rate of one comparison that decisions stand for, 0 to 1. */
+  readonly falseMatchRate: number;
+  /** Inference workers for photos. */
+  readonly inferenceWorkers: number;
+  readonly log: Logger;
+  readonly clock: Clock;
+}
+
+const base64Bytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'base64'));
+const base64 = /^[A-Za-z0-9+/]+={0,2}$/;
+
+const environmentSchema = z.object({
+  SIGHTLINE_HOST: z.string().min(1).default('127.0.0.1'),
+  SIGHTLINE_PORT: z.coerce.number().int().min(0).max(65_535).default(8080),
+  SIGHTLINE_DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }),
+  SIGHTLINE_MQTT_URL: z.url({ protocol: /^(mqtts?|wss?)$/ }),
+  SIGHTLINE_MQTT_USERNAME: z.string().min(1),
+  SIGHTLINE_MQTT_PASSWORD: z.string().min(1),
+  SIGHTLINE_MQTT_PUBLIC_URL: z.url({ protocol: /^(mqtts?|wss?)$/ }).optional(),
+  SIGHTLINE_REPOSITORY_URL: z.url({ protocol: /^https?$/ }),
+  SIGHTLINE_REPOSITORY_PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
+  SIGHTLINE_TRUSTED_ROOT: z.string().regex(base64, 'base64 of the TUF root metadata').transform(base64Bytes),
+  SIGHTLINE_DATA_DIRECTORY: z.string().min(1),
+  SIGHTLINE_TENANT: z
+    .string()
+    .refine(isSlug, 'lower-case letters, digits and inner hyphens')
+    .transform((id) => id as TenantId)
+    .default('default' as TenantId),
+  SIGHTLINE_ADMIN_KEY: z.string().min(24, 'at least 24 characters').optional(),
+  SIGHTLINE_KEY_ENCRYPTION_KEY: z
+    .string()
+    .regex(base64, 'base64 of 32 bytes')
+    .transform(base64Bytes)
+    .refine((key) => key.length === 32, 'base64 of 32 bytes'),
+  SIGHTLINE_FALSE_MATCH_RATE: z.coerce.number().positive().max(1).default(1e-4),
+  SIGHTLINE_INFERENCE_WORKERS: z.coerce.number().int().min(1).max(64).default(1),
+});
+
+/**
+ * Reads the configuration from the environment.
+ *
+ * @throws AppError `CONFIG.INVALID` that names every bad key (never its value)
+ */
+export function configFromEnvironment(
+  environment: Readonly<Record<string, string | undefined>>,
+  parts: { readonly log: Logger; readonly clock: Clock },
+): CloudApiConfig {
+  const parsed = environmentSchema.safeParse(environment);
+  if (!parsed.success) {
+    const bad = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+    throw new AppError('CONFIG.INVALID', `The configuration is not valid. ${bad.join('; ')}`, {
+      details: { keys: [...new Set(parsed.error.issues.map((issue) => issue.path.join('.')))] },
+    });
+  }
+  const value = parsed.data;
+  return {
+    host: value.SIGHTLINE_HOST,
+    port: value.SIGHTLINE_PORT,
+    databaseUrl: value.SIGHTLINE_DATABASE_URL,
+    mqtt: {
+      url: value.SIGHTLINE_MQTT_URL,
+      username: value.SIGHTLINE_MQTT_USERNAME,
+      password: value.SIGHTLINE_MQTT_PASSWORD,
+      publicUrl: value.SIGHTLINE_MQTT_PUBLIC_URL,
+    },
+    repositoryUrl: value.SIGHTLINE_REPOSITORY_URL,
+    publicRepositoryUrl: value.SIGHTLINE_REPOSITORY_PUBLIC_URL,
+    trustedRoot: value.SIGHTLINE_TRUSTED_ROOT,
+    dataDirectory: value.SIGHTLINE_DATA_DIRECTORY,
+    tenantId: value.SIGHTLINE_TENANT,
+    bootstrapAdminKey: value.SIGHTLINE_ADMIN_KEY,
+    keyEncryptionKey: value.SIGHTLINE_KEY_ENCRYPTION_KEY,
+    falseMatchRate: value.SIGHTLINE_FALSE_MATCH_RATE,
+    inferenceWorkers: value.SIGHTLINE_INFERENCE_WORKERS,
+    ...parts,
+  };
+}
+
+/** Every environment variable that is read, for `--help`. */
+export const environmentKeys: readonly string[] = Object.keys(environmentSchema.shape);

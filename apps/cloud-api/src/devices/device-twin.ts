@@ -1,0 +1,97 @@
+import {
+  FieldStatus,
+  type DeviceAddress,
+  type DeviceBirth,
+  type DeviceStatus,
+  type ReportedState,
+  type RunningRelease,
+} from '@sightline/contracts';
+import type { Database } from '@sightline/database';
+import type { Clock } from '@sightline/kernel';
+import { Inject, Injectable } from '@nestjs/common';
+import { and, eq, isNull, or } from 'drizzle-orm';
+
+import { CLOCK, DATABASE } from '../platform/tokens.js';
+import { device, type FieldState } from '../storage/schema.js';
+
+const fieldStates: Readonly<Record<FieldStatus, FieldState | null>> = {
+  [FieldStatus.UNSPECIFIED]: null,
+  [FieldStatus.PENDING]: 'pending',
+  [FieldStatus.APPLIED]: 'applied',
+  [FieldStatus.FAILED]: 'failed',
+};
+
+/** What the boxes say of themselves. Each method tells whether the device is known. */
+@Injectable()
+export class DeviceTwin {
+  constructor(
+    @Inject(DATABASE) private readonly database: Database,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
+
+  async born(address: DeviceAddress, birth: DeviceBirth): Promise<boolean> {
+    return this.#update(address, {
+      online: true,
+      sessionId: birth.sessionId,
+      lastSeenAt: this.#now(),
+      agentVersion: birth.agentVersion,
+      provider: birth.provider || null,
+      ...runningRelease(birth.running),
+    });
+  }
+
+  /**
+   * Takes a status, or a will. The death of a session that is not the last born is old news.
+   *
+   * @param retained the broker kept it: the box may have said it long ago
+   */
+  async status(address: DeviceAddress, status: DeviceStatus, retained: boolean): Promise<boolean> {
+    const seen = retained ? {} : { lastSeenAt: this.#now() };
+    if (status.online) return this.#update(address, { ...seen, online: true, sessionId: status.sessionId });
+    const current = or(eq(device.sessionId, status.sessionId), isNull(device.sessionId));
+    await this.database.db
+      .update(device)
+      .set({ online: false })
+      .where(and(this.#row(address), current));
+    return true;
+  }
+
+  async reported(address: DeviceAddress, state: ReportedState): Promise<boolean> {
+    return this.#update(address, {
+      lastSeenAt: this.#now(),
+      provider: state.provider || null,
+      releaseVersionSeen: Number(state.releaseVersionSeen),
+      releaseStatus: fieldStates[state.releaseStatus],
+      releaseError: state.releaseError || null,
+      configVersionSeen: Number(state.configVersionSeen),
+      configStatus: fieldStates[state.configStatus],
+      configError: state.configError || null,
+      ...runningRelease(state.running),
+    });
+  }
+
+  async #update(address: DeviceAddress, values: Partial<typeof device.$inferInsert>): Promise<boolean> {
+    const updated = await this.database.db
+      .update(device)
+      .set(values)
+      .where(this.#row(address))
+      .returning({ id: device.id });
+    return updated.length > 0;
+  }
+
+  #row({ tenantId, deviceId }: DeviceAddress) {
+    return and(eq(device.tenantId, tenantId), eq(device.id, deviceId));
+  }
+
+  #now(): Date {
+    return new Date(this.clock.wallMs());
+  }
+}
+
+function runningRelease(running: RunningRelease | undefined) {
+  return {
+    releaseVersion: running?.version ?? null,
+    releaseDigest: running?.digest ?? null,
+    modelSpace: running?.modelSpace ?? null,
+  };
+}

@@ -1,0 +1,35 @@
+import { rest } from '@sightline/contracts';
+import type { TenantId } from '@sightline/kernel';
+import { Body, Controller, Get, Post, Query } from '@nestjs/common';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
+
+import { Tenant } from '../access/api-key.guard.js';
+import { ApiAnswer } from '../http/api-answer.js';
+import type { PageQuery } from '../http/page-cursor.js';
+import { Devices } from './devices.js';
+
+@ApiTags('devices')
+@Controller('v1/devices')
+export class DevicesController {
+  constructor(private readonly devices: Devices) {}
+
+  @Post()
+  @ApiOperation({ summary: 'Registers a box; its credentials are shown this once' })
+  @ApiAnswer(201, rest.provisioningSchema)
+  create(
+    @Tenant() tenantId: TenantId,
+    @Body({ schema: rest.createDeviceSchema }) body: rest.CreateDevice,
+  ): Promise<rest.Provisioning> {
+    return this.devices.create(tenantId, body);
+  }
+
+  @Get()
+  @ApiOperation({ summary: 'The boxes, newest first' })
+  @ApiAnswer(200, rest.devicePageSchema)
+  list(
+    @Tenant() tenantId: TenantId,
+    @Query({ schema: rest.pageQuerySchema }) query: PageQuery,
+  ): Promise<rest.DevicePage> {
+    return this.devices.list(tenantId, query);
+  }
+}

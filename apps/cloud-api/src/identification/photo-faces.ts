@@ -1,0 +1,52 @@
+import type { TenantId } from '@sightline/kernel';
+import { decodeImage, type Face, type StageMs } from '@sightline/recognition';
+import type { Template, TemplateCodec } from '@sightline/template-protection';
+import { Inject, Injectable } from '@nestjs/common';
+import type { Clock } from '@sightline/kernel';
+
+import { CLOCK } from '../platform/tokens.js';
+import type { CalibratedRelease } from '../releases/active-release.js';
+import { Releases } from '../releases/releases.js';
+import { TemplateKeys } from '../template-keys/template-keys.js';
+
+/** A photo's faces are few and kept as they were computed; devices send int8. */
+const CODEC: TemplateCodec = 'float16';
+
+export interface DetectedFaces {
+  readonly release: CalibratedRelease;
+  /** Largest first. */
+  readonly faces: readonly Face[];
+  readonly stageMs: { readonly decode: number } & Omit<StageMs, 'embed'>;
+}
+
+/** Photo → faces → protected templates, with the active release. */
+@Injectable()
+export class PhotoFaces {
+  constructor(
+    @Inject(CLOCK) private readonly clock: Clock,
+    private readonly releases: Releases,
+    private readonly templateKeys: TemplateKeys,
+  ) {}
+
+  /** @throws AppError `IMAGE.*`, `RELEASE.UNAVAILABLE` */
+  async detect(photo: Uint8Array, signal?: AbortSignal): Promise<DetectedFaces> {
+    const release = this.releases.current();
+    const startedMs = this.clock.monotonicMs();
+    const frame = await decodeImage(photo);
+    const decode = this.clock.monotonicMs() - startedMs;
+    const { faces, stageMs } = await release.recogniser.detect(frame, signal);
+    return { release, faces, stageMs: { decode, ...stageMs } };
+  }
+
+  /** One template for each face, under the tenant's key. */
+  async embed(
+    tenantId: TenantId,
+    { recogniser }: CalibratedRelease,
+    faces: readonly Face[],
+    signal?: AbortSignal,
+  ): Promise<{ readonly templates: readonly Template[]; readonly embedMs: number }> {
+    if (faces.length === 0) return { templates: [], embedMs: 0 };
+    const protector = await this.templateKeys.protector(tenantId, recogniser.dimension);
+    return recogniser.embed(faces, { protector, codec: CODEC, ...(signal && { signal }) });
+  }
+}

@@ -1,0 +1,216 @@
+import type { DeviceAddress } from '@sightline/contracts';
+import type { Database } from '@sightline/database';
+import type { SightingId } from '@sightline/kernel';
+import { and, asc, eq, or, sql } from 'drizzle-orm';
+
+import type { SearchResult } from '../identification/identification.js';
+import { inChunks } from '../storage/chunks.js';
+import { device, ingestGap, ingestRecord } from '../storage/schema.js';
+import { measureBoots } from './boot-store.js';
+import type { IngestBatch, IngestRecord } from './decode-batch.js';
+import { putInQuarantine, type Quarantined } from './quarantine-store.js';
+import {
+  readDecisions,
+  revisionKey,
+  sightingOwners,
+  storeSightings,
+  type ChangedSighting,
+  type NewSighting,
+  type StoredDecision,
+} from './sighting-store.js';
+import { deviceKey, distinctByKey, streamKey } from './stream-key.js';
+import { lockStreams, moveWatermark, type Stream, type Transaction } from './stream-store.js';
+
+/** A batch with what the gallery found for each of its sightings, by sequence. */
+export interface SearchedBatch extends IngestBatch {
+  readonly results: ReadonlyMap<number, SearchResult>;
+}
+
+/** The decision about one record, as stored. */
+export interface RecordAnswer {
+  readonly sequence: number;
+  readonly sightingId: SightingId;
+  readonly revision: number;
+  readonly decision: StoredDecision;
+}
+
+export type BatchOutcome =
+  | { readonly kind: 'committed'; readonly committedThrough: number; readonly answers: readonly RecordAnswer[] }
+  | { readonly kind: 'unknown-device' };
+
+/** A record with its batch: the unit that is new or a duplicate. */
+interface Placed {
+  readonly batch: SearchedBatch;
+  readonly stream: Stream;
+  readonly siteId: string;
+  readonly record: IngestRecord;
+}
+
+/**
+ * Stores batches in one transaction. A record has its effect at most once, whatever is sent again; the watermarks are
+ * computed from what the transaction sees.
+ *
+ * @returns one outcome for each batch, in order, true once the promise has resolved
+ */
+export async function storeBatches(
+  { db }: Database,
+  batches: readonly SearchedBatch[],
+  now: Date,
+): Promise<readonly BatchOutcome[]> {
+  return db.transaction(async (tx) => {
+    const sites = await touchDevices(tx, batches, now);
+    const known = batches.filter(({ address }) => sites.has(deviceKey(address)));
+    const streams = known.map(streamOf);
+    const watermarks = await lockStreams(tx, streams, now);
+    const epochs = await measureBoots(tx, known);
+    const placed = known.flatMap((batch) =>
+      batch.records.map((record) => {
+        return { batch, record, stream: streamOf(batch), siteId: sites.get(deviceKey(batch.address)) ?? '' };
+      }),
+    );
+    const checked = await refuseForeign(tx, placed);
+    const fresh = await insertRecords(tx, checked, now);
+    await storeGaps(tx, fresh, now);
+    await putInQuarantine(tx, [...poisonOf(fresh), ...straysOf(known)], now);
+    const changed = await storeSightings(tx, fresh.flatMap(newSighting), epochs, now);
+    await notify(tx, changed);
+    const moved = new Map<string, number>();
+    for (const stream of distinctByKey(streams, streamKey)) {
+      moved.set(streamKey(stream), await moveWatermark(tx, stream, watermarks.get(streamKey(stream)) ?? 0));
+    }
+    const decisions = await readDecisions(tx, checked.flatMap(sightingOf));
+    return batches.map((batch) => {
+      if (!sites.has(deviceKey(batch.address))) return { kind: 'unknown-device' };
+      const committedThrough = moved.get(streamKey(streamOf(batch))) ?? 0;
+      const own = checked.filter((item) => item.batch === batch);
+      return { kind: 'committed', committedThrough, answers: own.flatMap((item) => answerOf(item, decisions)) };
+    });
+  });
+}
+
+const streamOf = ({ address: { tenantId, deviceId }, streamId }: IngestBatch): Stream => ({
+  tenantId,
+  deviceId,
+  streamId,
+});
+
+/** Notes that the devices were heard; @returns the sites of those that are known, by `deviceKey`. */
+async function touchDevices(
+  tx: Transaction,
+  batches: readonly IngestBatch[],
+  now: Date,
+): Promise<ReadonlyMap<string, string>> {
+  const addresses = distinctByKey(
+    batches.map(({ address }) => address),
+    deviceKey,
+  );
+  const isOneOf = or(...addresses.map(isDevice));
+  // Locked in one order before the update, whose own order is not defined.
+  const rows = await tx
+    .select({ tenantId: device.tenantId, deviceId: device.id, siteId: device.siteId })
+    .from(device)
+    .where(isOneOf)
+    .orderBy(asc(device.tenantId), asc(device.id))
+    .for('no key update');
+  if (rows.length > 0) await tx.update(device).set({ lastSeenAt: now }).where(isOneOf);
+  return new Map(rows.map((row) => [deviceKey(row), row.siteId]));
+}
+
+const isDevice = ({ tenantId, deviceId }: DeviceAddress) => and(eq(device.tenantId, tenantId), eq(device.id, deviceId));
+
+/** A sighting belongs to the device that opened it: no other may change it. */
+async function refuseForeign(tx: Transaction, placed: readonly Placed[]): Promise<readonly Placed[]> {
+  const owners = await sightingOwners(tx, placed.flatMap(sightingOf));
+  return placed.map((item) => {
+    const { record, batch } = item;
+    if (record.kind !== 'sighting') return item;
+    const key = `${batch.address.tenantId}/${record.sighting.sightingId}`;
+    const owner = owners.get(key) ?? batch.address.deviceId;
+    owners.set(key, owner);
+    if (owner === batch.address.deviceId) return item;
+    const { sequence, replayed, payload } = record;
+    const poison = { code: 'SIGHTING.FOREIGN' as const, detail: 'The sighting belongs to another device.' };
+    return { ...item, record: { sequence, replayed, payload, kind: 'poison' as const, poison } };
+  });
+}
+
+/** @returns the records that were not there before */
+async function insertRecords(tx: Transaction, placed: readonly Placed[], now: Date): Promise<readonly Placed[]> {
+  const keyOf = ({ stream, record }: Placed) => `${streamKey(stream)}/${record.sequence}`;
+  const distinct = distinctByKey(placed, keyOf);
+  const inserted = await inChunks(distinct, (chunk) =>
+    tx
+      .insert(ingestRecord)
+      .values(chunk.map((item) => recordRow(item, now)))
+      .onConflictDoNothing()
+      .returning(),
+  );
+  const fresh = new Set(inserted.map((row) => `${streamKey(row)}/${row.sequence}`));
+  return distinct.filter((item) => fresh.has(keyOf(item)));
+}
+
+function recordRow({ stream, record }: Placed, receivedAt: Date): typeof ingestRecord.$inferInsert {
+  const { sequence } = record;
+  switch (record.kind) {
+    case 'sighting': {
+      const { sightingId, revision } = record.sighting;
+      return { ...stream, sequence, kind: 'sighting', sightingId, revision, receivedAt };
+    }
+    case 'gap':
+      return { ...stream, sequence, kind: 'gap', receivedAt };
+    case 'poison':
+      return { ...stream, sequence, kind: 'quarantined', receivedAt };
+  }
+}
+
+async function storeGaps(tx: Transaction, fresh: readonly Placed[], receivedAt: Date): Promise<void> {
+  const rows = fresh.flatMap(({ stream, record }) =>
+    record.kind === 'gap' ? [{ ...stream, ...record.gap, receivedAt }] : [],
+  );
+  await inChunks(rows, (chunk) =>
+    tx.insert(ingestGap).values(chunk).onConflictDoNothing().returning({ first: ingestGap.firstSequence }),
+  );
+}
+
+function poisonOf(fresh: readonly Placed[]): Quarantined[] {
+  return fresh.flatMap(({ batch: { address, streamId }, record }) =>
+    record.kind === 'poison' ? [{ address, streamId, ...record }] : [],
+  );
+}
+
+function straysOf(batches: readonly IngestBatch[]): Quarantined[] {
+  return batches.flatMap(({ address, streamId, strays }) =>
+    strays.map(({ payload, ...poison }) => ({ address, streamId, poison, payload })),
+  );
+}
+
+function sightingOf({ batch, record }: Placed) {
+  if (record.kind !== 'sighting') return [];
+  return [{ tenantId: batch.address.tenantId, sightingId: record.sighting.sightingId }];
+}
+
+function newSighting({ batch, siteId, record }: Placed): NewSighting[] {
+  if (record.kind !== 'sighting') return [];
+  const result = batch.results.get(record.sequence);
+  if (result === undefined) throw new Error('a sighting was not searched for');
+  return [{ batch, siteId, replayed: record.replayed, record: record.sighting, result }];
+}
+
+function answerOf({ batch, record }: Placed, decisions: ReadonlyMap<string, StoredDecision>): RecordAnswer[] {
+  if (record.kind !== 'sighting') return [];
+  const { sightingId, revision } = record.sighting;
+  const decision = decisions.get(revisionKey(batch.address.tenantId, sightingId, revision));
+  return decision === undefined ? [] : [{ sequence: record.sequence, sightingId, revision, decision }];
+}
+
+/** Entries of one notification: its payload must stay below 8,000 bytes. */
+const NOTIFIED = 100;
+
+async function notify(tx: Transaction, changed: readonly ChangedSighting[]): Promise<void> {
+  for (let start = 0; start < changed.length; start += NOTIFIED) {
+    const entries = changed
+      .slice(start, start + NOTIFIED)
+      .map(({ tenantId, id, revision }) => [tenantId, id, revision]);
+    await tx.execute(sql`SELECT pg_notify('cloud_sighting', ${JSON.stringify(entries)})`);
+  }
+}

@@ -1,0 +1,38 @@
+import { randomUUID } from 'node:crypto';
+
+import type { DeviceAddress } from '@sightline/contracts';
+import type { Database } from '@sightline/database';
+import type { StreamId } from '@sightline/kernel';
+
+import { sha256 } from '../access/api-key.js';
+import { inChunks } from '../storage/chunks.js';
+import { quarantine } from '../storage/schema.js';
+import type { Poison } from './decode-batch.js';
+import type { Transaction } from './stream-store.js';
+
+export interface Quarantined {
+  readonly address: DeviceAddress;
+  /** Absent when the batch could not be read. */
+  readonly streamId?: StreamId;
+  /** Absent when the record has no place in its stream. */
+  readonly sequence?: number;
+  readonly poison: Poison;
+  readonly payload: Uint8Array;
+}
+
+/** Keeps what cannot be used, with its bytes. The same bytes of the same place are kept once. */
+export async function putInQuarantine(
+  tx: Transaction | Database['db'],
+  items: readonly Quarantined[],
+  receivedAt: Date,
+): Promise<void> {
+  const rows = items.map(({ address: { tenantId, deviceId }, streamId = null, sequence = null, poison, payload }) => ({
+    ...{ id: randomUUID(), tenantId, deviceId, streamId, sequence, receivedAt },
+    ...poison,
+    payload,
+    payloadSha256: sha256(payload),
+  }));
+  await inChunks(rows, (chunk) =>
+    tx.insert(quarantine).values(chunk).onConflictDoNothing().returning({ id: quarantine.id }),
+  );
+}

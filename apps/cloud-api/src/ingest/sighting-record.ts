@@ -1,0 +1,94 @@
+import { CloseReason, SightingPhase, type Sighting, type StageDurations } from '@sightline/contracts';
+import { AppError, isAppError, isSha256, isUuid, type ErrorCode, type SightingId } from '@sightline/kernel';
+import type { Template } from '@sightline/template-protection';
+
+import type { SightingPhaseName } from '../storage/schema.js';
+import { deviceMoment, type DeviceMoment } from './device-time.js';
+import { templateFromWire } from './wire-template.js';
+
+/** One revision of one sighting, checked. */
+export interface SightingRecord {
+  readonly sightingId: SightingId;
+  readonly revision: number;
+  readonly phase: SightingPhaseName;
+  readonly cameraId: string;
+  readonly recordedAt: DeviceMoment;
+  readonly firstSeenAt: DeviceMoment;
+  readonly lastSeenAt: DeviceMoment;
+  readonly releaseDigest: string;
+  readonly trialArm: string;
+  readonly shots: readonly Template[];
+  /** Why the templates cannot be compared, when that shows already. The sighting itself is sound. */
+  readonly refusalCode?: ErrorCode | undefined;
+  readonly quality: number;
+  readonly frames: number;
+  readonly closeReason: 'left' | 'agent-stopped' | null;
+  readonly stageMs: Readonly<Record<string, number>>;
+}
+
+const phases: Readonly<Partial<Record<SightingPhase, SightingPhaseName>>> = {
+  [SightingPhase.OPEN]: 'open',
+  [SightingPhase.UPDATE]: 'update',
+  [SightingPhase.CLOSE]: 'close',
+};
+
+const closeReasons: Readonly<Partial<Record<CloseReason, 'left' | 'agent-stopped'>>> = {
+  [CloseReason.LEFT]: 'left',
+  [CloseReason.AGENT_STOPPED]: 'agent-stopped',
+};
+
+const MOST_SHOTS = 32;
+/** PostgreSQL's integer. */
+const LARGEST_INTEGER = 2_147_483_647;
+const isCount = (value: number): boolean => Number.isInteger(value) && value >= 0 && value <= LARGEST_INTEGER;
+const isLabel = (text: string, longest: number): boolean => text.length <= longest && !/\p{Cc}/u.test(text);
+
+/**
+ * Checks a sighting as a device sent it.
+ *
+ * @throws AppError `SIGHTING.INVALID` that names the first value that cannot be
+ */
+export function sightingRecord(sighting: Sighting, recordedAt: DeviceMoment): SightingRecord {
+  const { sightingId, revision, cameraId, releaseDigest, trialArm, quality, frames } = sighting;
+  const phase = phases[sighting.phase];
+  const firstSeenAt = deviceMoment(sighting.firstSeenAt);
+  const lastSeenAt = deviceMoment(sighting.lastSeenAt);
+  if (!isUuid(sightingId)) throw invalid('sighting_id');
+  if (revision < 1 || !isCount(revision)) throw invalid('revision');
+  if (phase === undefined) throw invalid('phase');
+  if (cameraId === '' || !isLabel(cameraId, 100)) throw invalid('camera_id');
+  if (firstSeenAt === undefined) throw invalid('first_seen_at');
+  if (lastSeenAt === undefined) throw invalid('last_seen_at');
+  if (!isSha256(releaseDigest)) throw invalid('release_digest');
+  if (!isLabel(trialArm, 100)) throw invalid('trial_arm');
+  if (!(quality >= 0 && quality <= 1)) throw invalid('quality');
+  if (!isCount(frames)) throw invalid('frames');
+  if (sighting.templates.length > MOST_SHOTS) throw invalid('templates');
+  const closeReason = closeReasons[sighting.closeReason] ?? null;
+  return {
+    ...{ sightingId: sightingId as SightingId, revision, phase, cameraId, recordedAt, firstSeenAt, lastSeenAt },
+    ...{ releaseDigest, trialArm, quality, frames, closeReason },
+    ...shotsOf(sighting),
+    stageMs: durations(sighting.stageMs),
+  };
+}
+
+/** A template that is malformed spoils the comparison, not the sighting. */
+function shotsOf({ templates }: Sighting): Pick<SightingRecord, 'shots' | 'refusalCode'> {
+  try {
+    return { shots: templates.map(templateFromWire) };
+  } catch (error) {
+    if (!isAppError(error)) throw error;
+    return { shots: [], refusalCode: error.code };
+  }
+}
+
+function durations(stageMs: StageDurations | undefined): Readonly<Record<string, number>> {
+  const { detect = 0, landmarks = 0, align = 0, embed = 0 } = stageMs ?? {};
+  const stages = Object.entries({ detect, landmarks, align, embed });
+  return Object.fromEntries(stages.filter(([, ms]) => Number.isFinite(ms) && ms >= 0));
+}
+
+function invalid(field: string): AppError {
+  return new AppError('SIGHTING.INVALID', `The field ${field} has a value that cannot be.`, { details: { field } });
+}

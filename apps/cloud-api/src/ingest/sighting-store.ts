@@ -1,0 +1,183 @@
+import type { PersonId, SightingId, TenantId } from '@sightline/kernel';
+import type { OpenSetDecision } from '@sightline/matching';
+import { and, asc, eq, inArray, sql } from 'drizzle-orm';
+
+import { decide, type SearchResult } from '../identification/identification.js';
+import { inChunks } from '../storage/chunks.js';
+import { identification, person, sighting } from '../storage/schema.js';
+import type { BootEpochs } from './boot-store.js';
+import type { IngestBatch } from './decode-batch.js';
+import { dateMoment } from './device-time.js';
+import type { SightingRecord } from './sighting-record.js';
+import { distinctByKey } from './stream-key.js';
+import type { Transaction } from './stream-store.js';
+
+export type StoredDecision = Pick<
+  typeof identification.$inferSelect,
+  'outcome' | 'personId' | 'score' | 'threshold' | 'falseMatchRate' | 'refusalCode'
+>;
+
+/** A sighting of a batch on its way into the database. */
+export interface NewSighting {
+  readonly batch: IngestBatch;
+  readonly siteId: string;
+  readonly replayed: boolean;
+  readonly record: SightingRecord;
+  readonly result: SearchResult;
+}
+
+/** A revision that is now its sighting's state. */
+export interface ChangedSighting {
+  readonly tenantId: TenantId;
+  readonly id: SightingId;
+  readonly revision: number;
+}
+
+export const revisionKey = (tenantId: TenantId, sightingId: string, revision: number): string =>
+  `${tenantId}/${sightingId}/${revision}`;
+
+/** Which device each sighting belongs to that exists already, by `{tenant}/{sighting}`. */
+export async function sightingOwners(
+  tx: Transaction,
+  sightings: readonly { readonly tenantId: TenantId; readonly sightingId: SightingId }[],
+): Promise<Map<string, string>> {
+  const ids = [...new Set(sightings.map(({ sightingId }) => sightingId))];
+  const tenants = [...new Set(sightings.map(({ tenantId }) => tenantId))];
+  const rows = await inChunks(ids, (chunk) =>
+    tx
+      .select({ tenantId: sighting.tenantId, id: sighting.id, deviceId: sighting.deviceId })
+      .from(sighting)
+      .where(and(inArray(sighting.tenantId, tenants), inArray(sighting.id, chunk))),
+  );
+  return new Map(rows.map(({ tenantId, id, deviceId }) => [`${tenantId}/${id}`, deviceId]));
+}
+
+/**
+ * Decides and stores sightings. The highest revision wins, whatever order they come in; each revision keeps its
+ * own decision.
+ *
+ * @returns the revisions that are now their sighting's state
+ */
+export async function storeSightings(
+  tx: Transaction,
+  items: readonly NewSighting[],
+  epochs: BootEpochs,
+  now: Date,
+): Promise<readonly ChangedSighting[]> {
+  if (items.length === 0) return [];
+  const enrolled = await lockPeople(tx, items);
+  const rows = items.map((item) => ({ item, row: sightingRow(item, epochs, now) }));
+  const decisions = rows.map(({ item, row }) => {
+    const decision = decide(item.result, (personId) => enrolled.has(`${row.tenantId}/${personId}`));
+    const { id: sightingId, tenantId, revision } = row;
+    return { tenantId, sightingId, revision, decidedAt: now, ...decisionColumns(decision) };
+  });
+  const byRevision = (row: (typeof decisions)[number]) => revisionKey(row.tenantId, row.sightingId, row.revision);
+  await inChunks(distinctByKey(decisions, byRevision), (chunk) =>
+    tx.insert(identification).values(chunk).onConflictDoNothing().returning({ id: identification.sightingId }),
+  );
+  // One statement touches a row once: of several revisions in the group only the highest goes in.
+  const newestFirst = rows.map(({ row }) => row).sort((a, b) => b.revision - a.revision);
+  const newest = distinctByKey(newestFirst, ({ tenantId, id }) => `${tenantId}/${id}`);
+  return inChunks(newest, (chunk) => upsert(tx, chunk));
+}
+
+/** The decisions about revisions, by `revisionKey`: what every answer to a device is made from. */
+export async function readDecisions(
+  tx: Transaction,
+  revisions: readonly { readonly tenantId: TenantId; readonly sightingId: SightingId }[],
+): Promise<ReadonlyMap<string, StoredDecision>> {
+  const ids = [...new Set(revisions.map(({ sightingId }) => sightingId))];
+  const tenants = [...new Set(revisions.map(({ tenantId }) => tenantId))];
+  const rows = await inChunks(ids, (chunk) =>
+    tx
+      .select()
+      .from(identification)
+      .where(and(inArray(identification.tenantId, tenants), inArray(identification.sightingId, chunk))),
+  );
+  return new Map(rows.map((row) => [revisionKey(row.tenantId, row.sightingId, row.revision), row]));
+}
+
+/** Keeps the candidates from being erased until the transaction ends: nobody is named who is gone at its commit. */
+async function lockPeople(tx: Transaction, items: readonly NewSighting[]): Promise<ReadonlySet<string>> {
+  const byTenant = new Map<TenantId, Set<PersonId>>();
+  for (const { batch, result } of items) {
+    const { tenantId } = batch.address;
+    const ids = byTenant.get(tenantId) ?? new Set();
+    for (const { personId } of result.candidates) ids.add(personId);
+    byTenant.set(tenantId, ids);
+  }
+  const enrolled = new Set<string>();
+  for (const [tenantId, ids] of [...byTenant].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const rows = await inChunks([...ids].sort(), (chunk) =>
+      tx
+        .select({ id: person.id })
+        .from(person)
+        .where(and(eq(person.tenantId, tenantId), inArray(person.id, chunk)))
+        .orderBy(asc(person.id))
+        .for('key share'),
+    );
+    for (const { id } of rows) enrolled.add(`${tenantId}/${id}`);
+  }
+  return enrolled;
+}
+
+function sightingRow({ batch, siteId, replayed, record }: NewSighting, epochs: BootEpochs, now: Date) {
+  const date = (moment: SightingRecord['recordedAt']) => dateMoment(moment, batch, epochs(batch));
+  const first = date(record.firstSeenAt);
+  const { address, receivedAtMs } = batch;
+  const { sightingId, phase, cameraId, revision, quality, frames, closeReason, releaseDigest, trialArm } = record;
+  return {
+    ...{ tenantId: address.tenantId, deviceId: address.deviceId, id: sightingId, siteId, cameraId, phase, revision },
+    ...{ quality, frames, closeReason, releaseDigest, trialArm, replayed, stageMs: record.stageMs },
+    firstSeenAt: new Date(first.ms),
+    lastSeenAt: new Date(Math.max(first.ms, date(record.lastSeenAt).ms)),
+    dating: first.dating,
+    deviceFirstSeenMs: record.firstSeenAt.wallMs,
+    deviceLastSeenMs: record.lastSeenAt.wallMs,
+    bootId: record.firstSeenAt.bootId,
+    clockSynchronised: record.firstSeenAt.clockSynchronised,
+    receivedAt: new Date(receivedAtMs),
+    latencyMs: Math.max(0, now.getTime() - date(record.recordedAt).ms),
+  };
+}
+
+function decisionColumns(decision: OpenSetDecision): StoredDecision {
+  const { outcome, threshold, falseMatchRate } = decision;
+  return {
+    outcome,
+    threshold,
+    falseMatchRate,
+    personId: decision.outcome === 'identified' ? decision.personId : null,
+    score: decision.outcome === 'refused' ? null : (decision.score ?? null),
+    refusalCode: decision.outcome === 'refused' ? decision.refusalCode : null,
+  };
+}
+
+async function upsert(tx: Transaction, rows: (typeof sighting.$inferInsert)[]): Promise<ChangedSighting[]> {
+  return tx
+    .insert(sighting)
+    .values(rows)
+    .onConflictDoUpdate({
+      target: [sighting.tenantId, sighting.id],
+      set: {
+        cameraId: sql`excluded.camera_id`,
+        phase: sql`excluded.phase`,
+        revision: sql`excluded.revision`,
+        // first_seen_at stays as first dated: pages are sorted by it.
+        lastSeenAt: sql`greatest(${sighting.firstSeenAt}, excluded.last_seen_at)`,
+        deviceLastSeenMs: sql`excluded.device_last_seen_ms`,
+        receivedAt: sql`excluded.received_at`,
+        latencyMs: sql`excluded.latency_ms`,
+        quality: sql`excluded.quality`,
+        frames: sql`excluded.frames`,
+        replayed: sql`excluded.replayed`,
+        closeReason: sql`excluded.close_reason`,
+        releaseDigest: sql`excluded.release_digest`,
+        trialArm: sql`excluded.trial_arm`,
+        stageMs: sql`excluded.stage_ms`,
+      },
+      setWhere: sql`${sighting.deviceId} = excluded.device_id AND ${sighting.revision} < excluded.revision`,
+    })
+    .returning({ tenantId: sighting.tenantId, id: sighting.id, revision: sighting.revision });
+}

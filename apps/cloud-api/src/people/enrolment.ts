@@ -1,0 +1,87 @@
+import type { rest } from '@sightline/contracts';
+import type { Database } from '@sightline/database';
+import { AppError, newTemplateId, type Clock, type PersonId, type TenantId } from '@sightline/kernel';
+import type { Face } from '@sightline/recognition';
+import { Inject, Injectable } from '@nestjs/common';
+import { and, eq } from 'drizzle-orm';
+
+import { recordGalleryChanges } from '../identification/gallery-feed.js';
+import { GalleryFollower } from '../identification/gallery-follower.js';
+import { PhotoFaces } from '../identification/photo-faces.js';
+import { CLOCK, DATABASE } from '../platform/tokens.js';
+import { person, template } from '../storage/schema.js';
+import { personNotFound } from './people.js';
+
+/** A face below this quality would be a bad template for ever. */
+const MINIMUM_QUALITY = 0.25;
+
+/** Enrolment from photos. */
+@Injectable()
+export class Enrolment {
+  constructor(
+    @Inject(DATABASE) private readonly database: Database,
+    @Inject(CLOCK) private readonly clock: Clock,
+    private readonly photoFaces: PhotoFaces,
+    private readonly follower: GalleryFollower,
+  ) {}
+
+  /**
+   * Enrols the one face of a photo. Resolves once this process's gallery finds it.
+   *
+   * @throws AppError `PERSON.NOT_FOUND`, `ENROLMENT.NO_FACE`, `ENROLMENT.SEVERAL_FACES`, `ENROLMENT.LOW_QUALITY`,
+   *   `IMAGE.*`, `RELEASE.UNAVAILABLE`
+   */
+  async enrol(tenantId: TenantId, personId: PersonId, photo: Uint8Array): Promise<rest.EnrolledFace> {
+    // Before the costly part; the lock that counts is taken in the transaction.
+    await this.#assertExists(tenantId, personId);
+    const { release, faces } = await this.photoFaces.detect(photo);
+    const face = theOneFace(faces);
+    const { templates } = await this.photoFaces.embed(tenantId, release, [face]);
+    const [made] = templates;
+    if (made === undefined) throw new AppError('SERVICE.INTERNAL', 'The recogniser returned no template.');
+    const { spaceId, variantDigest, ...stored } = made;
+    const row = { id: newTemplateId(), createdAt: new Date(this.clock.wallMs()) };
+    const version = await this.database.db.transaction(async (tx) => {
+      const own = and(eq(person.tenantId, tenantId), eq(person.id, personId));
+      const [locked] = await tx.select({ id: person.id }).from(person).where(own).for('key share');
+      if (locked === undefined) throw personNotFound();
+      const digest = new Uint8Array(Buffer.from(variantDigest, 'hex'));
+      await tx
+        .insert(template)
+        .values({ ...row, ...stored, tenantId, personId, modelSpace: spaceId, variantDigest: digest });
+      return recordGalleryChanges(tx, [{ tenantId, kind: 'upsert', templateId: row.id }], row.createdAt);
+    });
+    await this.follower.passed(version);
+    return {
+      id: row.id,
+      personId,
+      quality: face.quality,
+      modelSpace: spaceId,
+      createdAt: row.createdAt.toISOString(),
+    };
+  }
+
+  async #assertExists(tenantId: TenantId, personId: PersonId): Promise<void> {
+    const [row] = await this.database.db
+      .select({ id: person.id })
+      .from(person)
+      .where(and(eq(person.tenantId, tenantId), eq(person.id, personId)));
+    if (row === undefined) throw personNotFound();
+  }
+}
+
+function theOneFace(faces: readonly Face[]): Face {
+  const [face, ...others] = faces;
+  if (face === undefined) throw new AppError('ENROLMENT.NO_FACE', 'No face was found in the photo.');
+  if (others.length > 0) {
+    throw new AppError('ENROLMENT.SEVERAL_FACES', `The photo shows ${faces.length} faces; enrol from a photo of one.`, {
+      details: { faces: faces.length },
+    });
+  }
+  if (face.quality < MINIMUM_QUALITY) {
+    throw new AppError('ENROLMENT.LOW_QUALITY', 'The face is too small, blurred, turned or badly lit to enrol.', {
+      details: { quality: face.quality, minimum: MINIMUM_QUALITY },
+    });
+  }
+  return face;
+}

@@ -1,0 +1,59 @@
+import type { rest } from '@sightline/contracts';
+import type { Clock, TenantId } from '@sightline/kernel';
+import { Inject, Injectable } from '@nestjs/common';
+
+import { decide, Identification, type SearchResult } from '../identification/identification.js';
+import { PhotoFaces } from '../identification/photo-faces.js';
+import { CLOCK } from '../platform/tokens.js';
+import { People } from './people.js';
+
+type Names = Awaited<ReturnType<People['names']>>;
+
+/** Identifies everybody in a photo; nothing of it is stored. */
+@Injectable()
+export class IdentifyPhoto {
+  constructor(
+    @Inject(CLOCK) private readonly clock: Clock,
+    private readonly photoFaces: PhotoFaces,
+    private readonly identification: Identification,
+    private readonly people: People,
+  ) {}
+
+  /** @throws AppError `IMAGE.*`, `RELEASE.UNAVAILABLE` */
+  async identify(tenantId: TenantId, photo: Uint8Array): Promise<rest.IdentifyResponse> {
+    const { release, faces, stageMs } = await this.photoFaces.detect(photo);
+    const { templates, embedMs } = await this.photoFaces.embed(tenantId, release, faces);
+    const startedMs = this.clock.monotonicMs();
+    const probes = templates.map((template) => ({ tenantId, shots: [template] }));
+    const results = await this.identification.search(probes);
+    const found = new Set(results.flatMap(({ candidates }) => candidates.map(({ personId }) => personId)));
+    const names = await this.people.names(tenantId, [...found]);
+    const identify = this.clock.monotonicMs() - startedMs;
+    return {
+      faces: faces.flatMap(({ box, quality }, index) => {
+        const result = results[index];
+        return result === undefined ? [] : [{ ...answer(result, names), box: { ...box }, quality }];
+      }),
+      release: { version: release.manifest.version, digest: release.digest },
+      modelSpace: release.manifest.modelSpace.id,
+      stageMs: { ...stageMs, embed: embedMs, identify },
+    };
+  }
+}
+
+function answer(result: SearchResult, names: Names): Omit<rest.IdentifiedFace, 'box' | 'quality'> {
+  const decision = decide(result, (personId) => names.has(personId));
+  const { outcome, threshold, falseMatchRate } = decision;
+  const name = decision.outcome === 'identified' ? names.get(decision.personId) : undefined;
+  return {
+    outcome,
+    person: decision.outcome === 'identified' && name !== undefined ? { id: decision.personId, name } : null,
+    score: decision.outcome === 'refused' ? null : (decision.score ?? null),
+    threshold,
+    falseMatchRate,
+    candidates: result.candidates.flatMap(({ personId, score }) => {
+      const known = names.get(personId);
+      return known === undefined ? [] : [{ personId, name: known, score }];
+    }),
+  };
+}

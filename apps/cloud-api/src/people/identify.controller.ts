@@ -1,0 +1,25 @@
+import { rest } from '@sightline/contracts';
+import type { TenantId } from '@sightline/kernel';
+import { Controller, HttpCode, Post, Req } from '@nestjs/common';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { FastifyRequest } from 'fastify';
+
+import { Tenant } from '../access/api-key.guard.js';
+import { ApiAnswer, ApiPhoto } from '../http/api-answer.js';
+import { readPhoto } from '../http/photo.js';
+import { IdentifyPhoto } from './identify-photo.js';
+
+@ApiTags('identification')
+@Controller('v1/identify')
+export class IdentifyController {
+  constructor(private readonly identifyPhoto: IdentifyPhoto) {}
+
+  @Post()
+  @HttpCode(200)
+  @ApiOperation({ summary: 'Identifies every face of a photo; the photo is not kept' })
+  @ApiPhoto()
+  @ApiAnswer(200, rest.identifyResponseSchema)
+  async identify(@Tenant() tenantId: TenantId, @Req() request: FastifyRequest): Promise<rest.IdentifyResponse> {
+    return this.identifyPhoto.identify(tenantId, await readPhoto(request));
+  }
+}

@@ -1,0 +1,70 @@
+import { rest } from '@sightline/contracts';
+import type { PersonId, TenantId } from '@sightline/kernel';
+import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query, Req } from '@nestjs/common';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { FastifyRequest } from 'fastify';
+
+import { Tenant } from '../access/api-key.guard.js';
+import { ApiAnswer, ApiPhoto } from '../http/api-answer.js';
+import type { PageQuery } from '../http/page-cursor.js';
+import { readPhoto } from '../http/photo.js';
+import { Enrolment } from './enrolment.js';
+import { People } from './people.js';
+
+const idSchema = { schema: rest.uuidSchema };
+
+@ApiTags('people')
+@Controller('v1/people')
+export class PeopleController {
+  constructor(
+    private readonly people: People,
+    private readonly enrolment: Enrolment,
+  ) {}
+
+  @Post()
+  @ApiOperation({ summary: 'Adds a person' })
+  @ApiAnswer(201, rest.personSchema)
+  create(
+    @Tenant() tenantId: TenantId,
+    @Body({ schema: rest.createPersonSchema }) body: rest.CreatePerson,
+  ): Promise<rest.Person> {
+    return this.people.create(tenantId, body);
+  }
+
+  @Get()
+  @ApiOperation({ summary: 'The people, newest first' })
+  @ApiAnswer(200, rest.personPageSchema)
+  list(
+    @Tenant() tenantId: TenantId,
+    @Query({ schema: rest.pageQuerySchema }) query: PageQuery,
+  ): Promise<rest.PersonPage> {
+    return this.people.list(tenantId, query);
+  }
+
+  @Get(':id')
+  @ApiOperation({ summary: 'One person' })
+  @ApiAnswer(200, rest.personSchema)
+  get(@Tenant() tenantId: TenantId, @Param('id', idSchema) id: PersonId): Promise<rest.Person> {
+    return this.people.get(tenantId, id);
+  }
+
+  @Delete(':id')
+  @HttpCode(204)
+  @ApiOperation({ summary: 'Removes a person and all their templates; their sightings stay without a name' })
+  @ApiAnswer(204)
+  remove(@Tenant() tenantId: TenantId, @Param('id', idSchema) id: PersonId): Promise<void> {
+    return this.people.remove(tenantId, id);
+  }
+
+  @Post(':id/faces')
+  @ApiOperation({ summary: 'Enrols the one face of a photo' })
+  @ApiPhoto()
+  @ApiAnswer(201, rest.enrolledFaceSchema)
+  async enrol(
+    @Tenant() tenantId: TenantId,
+    @Param('id', idSchema) id: PersonId,
+    @Req() request: FastifyRequest,
+  ): Promise<rest.EnrolledFace> {
+    return this.enrolment.enrol(tenantId, id, await readPhoto(request));
+  }
+}

@@ -1,0 +1,15 @@
+import { Module } from '@nestjs/common';
+
+import { IdentificationModule } from '../identification/identification.module.js';
+import { Enrolment } from './enrolment.js';
+import { IdentifyController } from './identify.controller.js';
+import { IdentifyPhoto } from './identify-photo.js';
+import { PeopleController } from './people.controller.js';
+import { People } from './people.js';
+
+@Module({
+  imports: [IdentificationModule],
+  controllers: [PeopleController, IdentifyController],
+  providers: [People, Enrolment, IdentifyPhoto],
+})
+export class PeopleModule {}

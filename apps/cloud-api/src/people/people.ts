@@ -1,0 +1,117 @@
+import type { rest } from '@sightline/contracts';
+import { isUniqueViolation, type Database } from '@sightline/database';
+import { AppError, newPersonId, type Clock, type PersonId, type TenantId } from '@sightline/kernel';
+import { Inject, Injectable } from '@nestjs/common';
+import { and, desc, eq, inArray, sql } from 'drizzle-orm';
+
+import { decodeCursor, toPage, type PageQuery } from '../http/page-cursor.js';
+import { recordGalleryChanges } from '../identification/gallery-feed.js';
+import { GalleryFollower } from '../identification/gallery-follower.js';
+import { CLOCK, DATABASE } from '../platform/tokens.js';
+import { person, template } from '../storage/schema.js';
+
+const personColumns = {
+  id: person.id,
+  name: person.name,
+  externalId: person.externalId,
+  createdAt: person.createdAt,
+  faces: sql<number>`(
+    SELECT count(*)::int FROM ${template}
+    WHERE ${template.tenantId} = ${person.tenantId} AND ${template.personId} = ${person.id}
+  )`,
+};
+
+type PersonRow = Pick<typeof person.$inferSelect, 'id' | 'name' | 'externalId' | 'createdAt'> & {
+  readonly faces: number;
+};
+
+export function personNotFound(): AppError {
+  return new AppError('PERSON.NOT_FOUND', 'There is no person with this id.');
+}
+
+/** The people of a tenant. */
+@Injectable()
+export class People {
+  constructor(
+    @Inject(DATABASE) private readonly database: Database,
+    @Inject(CLOCK) private readonly clock: Clock,
+    private readonly follower: GalleryFollower,
+  ) {}
+
+  /** @throws AppError `PERSON.DUPLICATE_EXTERNAL_ID` */
+  async create(tenantId: TenantId, { name, externalId }: rest.CreatePerson): Promise<rest.Person> {
+    const row = { id: newPersonId(), name, externalId: externalId ?? null, createdAt: new Date(this.clock.wallMs()) };
+    try {
+      await this.database.db.insert(person).values({ tenantId, ...row });
+    } catch (error) {
+      if (!isUniqueViolation(error, 'person_external_id')) throw error;
+      throw new AppError('PERSON.DUPLICATE_EXTERNAL_ID', 'Another person has this external id.', { cause: error });
+    }
+    return toPerson({ ...row, faces: 0 });
+  }
+
+  /** Newest first. */
+  async list(tenantId: TenantId, { limit, cursor }: PageQuery): Promise<rest.PersonPage> {
+    const after = cursor === undefined ? undefined : decodeCursor(cursor);
+    const rows = await this.database.db
+      .select(personColumns)
+      .from(person)
+      .where(
+        and(
+          eq(person.tenantId, tenantId),
+          after &&
+            sql`(${person.createdAt}, ${person.id}::text) < (${after.time.toISOString()}::timestamptz, ${after.id})`,
+        ),
+      )
+      .orderBy(desc(person.createdAt), desc(sql`${person.id}::text`))
+      .limit(limit + 1);
+    return toPage(rows, limit, { item: toPerson, cursor: ({ createdAt, id }) => ({ time: createdAt, id }) });
+  }
+
+  /** @throws AppError `PERSON.NOT_FOUND` */
+  async get(tenantId: TenantId, id: PersonId): Promise<rest.Person> {
+    const [row] = await this.database.db
+      .select(personColumns)
+      .from(person)
+      .where(and(eq(person.tenantId, tenantId), eq(person.id, id)));
+    if (row === undefined) throw personNotFound();
+    return toPerson(row);
+  }
+
+  /** Names by id; somebody who does not exist is left out. */
+  async names(tenantId: TenantId, ids: readonly PersonId[]): Promise<ReadonlyMap<PersonId, string>> {
+    if (ids.length === 0) return new Map();
+    const rows = await this.database.db
+      .select({ id: person.id, name: person.name })
+      .from(person)
+      .where(and(eq(person.tenantId, tenantId), inArray(person.id, [...ids])));
+    return new Map(rows.map(({ id, name }) => [id, name]));
+  }
+
+  /**
+   * Removes a person and their templates; sightings stay without a name. Resolves once this process's gallery finds
+   * them no more.
+   *
+   * @throws AppError `PERSON.NOT_FOUND`
+   */
+  async remove(tenantId: TenantId, id: PersonId): Promise<void> {
+    const version = await this.database.db.transaction(async (tx) => {
+      const own = and(eq(person.tenantId, tenantId), eq(person.id, id));
+      // Waits for enrolments of this person that are under way, so that their templates are seen below.
+      const [locked] = await tx.select({ id: person.id }).from(person).where(own).for('update');
+      if (locked === undefined) throw personNotFound();
+      const templates = await tx
+        .select({ templateId: template.id })
+        .from(template)
+        .where(and(eq(template.tenantId, tenantId), eq(template.personId, id)));
+      await tx.delete(person).where(own);
+      const changes = templates.map(({ templateId }) => ({ tenantId, kind: 'remove' as const, templateId }));
+      return recordGalleryChanges(tx, changes, new Date(this.clock.wallMs()));
+    });
+    await this.follower.passed(version);
+  }
+}
+
+function toPerson({ id, name, externalId, faces, createdAt }: PersonRow): rest.Person {
+  return { id, name, externalId, faces, createdAt: createdAt.toISOString() };
+}

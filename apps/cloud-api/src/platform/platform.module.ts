@@ -1,0 +1,43 @@
+import type { Database } from '@sightline/database';
+import type { Gallery } from '@sightline/gallery';
+import type { MqttConnection } from '@sightline/messaging';
+import { Global, Module, type DynamicModule } from '@nestjs/common';
+
+import type { CloudApiConfig } from '../config.js';
+import type { ReleaseSource } from '../releases/active-release.js';
+import { Releases } from '../releases/releases.js';
+import { Notifications } from '../storage/notifications.js';
+import { TemplateKeys } from '../template-keys/template-keys.js';
+import { CLOCK, CONFIG, DATABASE, GALLERY, LOGGER, MQTT, RELEASE_SOURCE } from './tokens.js';
+
+/** What the modules share and do not make themselves. */
+export interface Platform {
+  readonly config: CloudApiConfig;
+  readonly database: Database;
+  readonly gallery: Gallery;
+  readonly mqtt: MqttConnection;
+  readonly releaseSource: ReleaseSource;
+}
+
+/** Gives every module the outside world, and the services that stand on it alone. */
+@Global()
+@Module({})
+export class PlatformModule {
+  static of({ config, database, gallery, mqtt, releaseSource }: Platform): DynamicModule {
+    const values = [
+      { provide: CONFIG, useValue: config },
+      { provide: CLOCK, useValue: config.clock },
+      { provide: LOGGER, useValue: config.log },
+      { provide: DATABASE, useValue: database },
+      { provide: GALLERY, useValue: gallery },
+      { provide: MQTT, useValue: mqtt },
+      { provide: RELEASE_SOURCE, useValue: releaseSource },
+    ];
+    const services = [Notifications, Releases, TemplateKeys];
+    return {
+      module: PlatformModule,
+      providers: [...values, ...services],
+      exports: [...values.map(({ provide }) => provide), ...services],
+    };
+  }
+}

@@ -1,0 +1,8 @@
+// Injection tokens of what comes from outside of Nest.
+export const CONFIG = Symbol('CloudApiConfig');
+export const DATABASE = Symbol('Database');
+export const CLOCK = Symbol('Clock');
+export const LOGGER = Symbol('Logger');
+export const GALLERY = Symbol('Gallery');
+export const RELEASE_SOURCE = Symbol('ReleaseSource');
+export const MQTT = Symbol('MqttConnection');

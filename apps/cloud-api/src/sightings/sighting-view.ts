@@ -1,0 +1,49 @@
+import type { rest } from '@sightline/contracts';
+import type { Database } from '@sightline/database';
+import { and, desc, eq, type SQL } from 'drizzle-orm';
+
+import { identification, person, sighting } from '../storage/schema.js';
+
+export interface SightingRow {
+  readonly sighting: typeof sighting.$inferSelect;
+  readonly decision: typeof identification.$inferSelect;
+  /** Of the person who was identified, if they are still enrolled. */
+  readonly name: string | null;
+}
+
+/** Reads sightings with the decision about their current revision, newest first. */
+export function readSightings({ db }: Database, where: SQL | undefined, limit: number): Promise<SightingRow[]> {
+  return db
+    .select({ sighting, decision: identification, name: person.name })
+    .from(sighting)
+    .innerJoin(
+      identification,
+      and(
+        eq(identification.tenantId, sighting.tenantId),
+        eq(identification.sightingId, sighting.id),
+        eq(identification.revision, sighting.revision),
+      ),
+    )
+    .leftJoin(person, and(eq(person.tenantId, identification.tenantId), eq(person.id, identification.personId)))
+    .where(where)
+    .orderBy(desc(sighting.firstSeenAt), desc(sighting.id))
+    .limit(limit);
+}
+
+/** A sighting as REST shows it. */
+export function toSighting({ sighting: row, decision, name }: SightingRow): rest.Sighting {
+  const { id, deviceId, siteId, cameraId, phase, revision, quality, frames, replayed, releaseDigest, latencyMs } = row;
+  const { outcome, personId, score, threshold, falseMatchRate, refusalCode } = decision;
+  return {
+    ...{ id, deviceId, siteId, cameraId, phase, revision, quality, frames, replayed, releaseDigest, latencyMs },
+    firstSeenAt: row.firstSeenAt.toISOString(),
+    lastSeenAt: row.lastSeenAt.toISOString(),
+    receivedAt: row.receivedAt.toISOString(),
+    decision: {
+      ...{ outcome, score, threshold, falseMatchRate },
+      person: personId !== null && name !== null ? { id: personId, name } : null,
+    },
+    refusalCode,
+    stageMs: { ...row.stageMs },
+  };
+}

@@ -1,0 +1,136 @@
+import 'reflect-metadata';
+
+import multipart from '@fastify/multipart';
+import { migrate, openDatabase, type Database } from '@sightline/database';
+import { openFlatGallery } from '@sightline/gallery';
+import { errorMessage, StopStack } from '@sightline/kernel';
+import { connectMqtt, DeferredAckServer, type MqttConnection } from '@sightline/messaging';
+import { nestLogger } from '@sightline/observability';
+import { NestFactory } from '@nestjs/core';
+import type { MicroserviceOptions } from '@nestjs/microservices';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+
+import { ApiKeys } from './access/api-keys.js';
+import { AppModule } from './app.module.js';
+import type { CloudApiConfig } from './config.js';
+import { Devices, type DeviceIdentity } from './devices/devices.js';
+import { serveOpenApi } from './http/openapi.js';
+import { PHOTO_BYTES, photoContentType } from './http/photo.js';
+import { ProblemFilter } from './http/problem.filter.js';
+import { validationPipe } from './http/validation.js';
+import { GalleryFollower } from './identification/gallery-follower.js';
+import type { Platform } from './platform/platform.module.js';
+import type { ReleaseSource } from './releases/active-release.js';
+import { Releases } from './releases/releases.js';
+import { Notifications } from './storage/notifications.js';
+
+/** How long a start waits for the broker, ms. Without it REST serves already, and the fleet is followed later. */
+const BROKER_MS = 15_000;
+/** Other request bodies than photos, bytes. */
+const BODY_BYTES = 1024 * 1024;
+
+export interface CloudApi {
+  /** Where REST is served. */
+  readonly url: string;
+  /** Checks a device's MQTT credentials, for a broker that asks; undefined when they are not valid. */
+  verifyDevice(username: string, password: string): Promise<DeviceIdentity | undefined>;
+  /** Resolves once nothing of it runs. Safe to call twice. */
+  stop(): Promise<void>;
+}
+
+/** A running application with its inside, for tests. */
+export interface StartedCloudApi extends CloudApi {
+  readonly app: NestFastifyApplication;
+  readonly database: Database;
+  readonly mqtt: MqttConnection;
+}
+
+/**
+ * Starts the cloud API with a source of releases.
+ *
+ * @throws AppError `DATABASE.UNAVAILABLE`, `DATABASE.MIGRATION_*`, `TEMPLATE_KEY.UNWRAP_FAILED`
+ */
+export async function startWith(config: CloudApiConfig, releaseSource: ReleaseSource): Promise<StartedCloudApi> {
+  const stack = new StopStack();
+  try {
+    return await start(config, releaseSource, stack);
+  } catch (error) {
+    await stack.stop().catch((failure: unknown) => config.log.warn({ error: errorMessage(failure) }, 'a start failed'));
+    throw error;
+  }
+}
+
+async function start(config: CloudApiConfig, releaseSource: ReleaseSource, stack: StopStack): Promise<StartedCloudApi> {
+  const { log, clock } = config;
+  const database = await openDatabase({ url: config.databaseUrl, log });
+  stack.push(() => database.close());
+  await migrate(database, { schema: 'cloud', folder: new URL('../migrations', import.meta.url) });
+  const gallery = await openFlatGallery({ log });
+  stack.push(() => gallery.close());
+  const { url, username, password } = config.mqtt;
+  const mqtt = await connectMqtt({ url, username, password, clientId: username, clean: false, log, clock });
+  stack.push(() => mqtt.close());
+  const app = await createApp({ config, database, gallery, mqtt, releaseSource });
+  stack.push(() => app.close());
+  await startServices(app, config, stack);
+  await app.listen({ host: config.host, port: config.port });
+  await followFleet(app, config);
+  const address = await app.getUrl();
+  log.info({ url: address }, 'cloud API started');
+  return {
+    url: address,
+    app,
+    database,
+    mqtt,
+    verifyDevice: (name, secret) => app.get(Devices).verify(name, secret),
+    stop: () => stack.stop(),
+  };
+}
+
+async function createApp(platform: Platform): Promise<NestFastifyApplication> {
+  const { log } = platform.config;
+  const adapter = new FastifyAdapter({ bodyLimit: BODY_BYTES, forceCloseConnections: true });
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule.of(platform), adapter, {
+    logger: nestLogger(log),
+    abortOnError: false,
+  });
+  await app.register(multipart, { limits: { fileSize: PHOTO_BYTES, files: 1, fields: 0, parts: 1 } });
+  app.useBodyParser(photoContentType, { bodyLimit: PHOTO_BYTES }, (_request, body, done) => done(null, body));
+  app.useGlobalPipes(validationPipe());
+  app.useGlobalFilters(new ProblemFilter(log));
+  serveOpenApi(app);
+  app.connectMicroservice<MicroserviceOptions>({ strategy: new DeferredAckServer(platform.mqtt) });
+  return app;
+}
+
+/** What runs beside the requests; stopped after the application, whose last requests still need it. */
+async function startServices(app: NestFastifyApplication, config: CloudApiConfig, stack: StopStack): Promise<void> {
+  const notifications = app.get(Notifications);
+  const follower = app.get(GalleryFollower);
+  const releases = app.get(Releases);
+  await app.get(ApiKeys).bootstrap(config.tenantId, config.bootstrapAdminKey);
+  await follower.start();
+  stack.push(() => follower.stop());
+  notifications.start();
+  stack.push(() => notifications.stop());
+  releases.start();
+  stack.push(() => releases.stop());
+}
+
+/** Subscribes to the fleet; goes on in the background when the broker cannot be reached yet. */
+async function followFleet(app: NestFastifyApplication, { clock, log }: CloudApiConfig): Promise<void> {
+  const bound = new AbortController();
+  const subscribed = app.startAllMicroservices().then(
+    () => true,
+    (error: unknown) => {
+      log.error({ error: errorMessage(error) }, 'the fleet cannot be followed');
+      return false;
+    },
+  );
+  const late = clock.sleep(BROKER_MS, bound.signal).then(
+    () => log.warn({}, 'the broker cannot be reached yet; the fleet is followed once it can'),
+    () => undefined,
+  );
+  await Promise.race([subscribed, late]);
+  bound.abort();
+}

@@ -1,0 +1,232 @@
+import type { KeyId, PersonId, SightingId, SpaceId, StreamId, TemplateId } from '@sightline/kernel';
+import type { DeviceId, TenantId } from '@sightline/kernel';
+import type { TemplateCodec } from '@sightline/template-protection';
+import { bigint, boolean, doublePrecision, integer, jsonb, primaryKey, text, uuid } from 'drizzle-orm/pg-core';
+
+import { bytea, cloud, instant } from './columns.js';
+
+// The typed view of migrations/*.sql, which are the truth: keys, checks and indexes are theirs.
+
+const tenantId = () => text('tenant_id').$type<TenantId>().notNull();
+const deviceId = () => text('device_id').$type<DeviceId>().notNull();
+const streamId = () => uuid('stream_id').$type<StreamId>();
+const sequence = (name: string) => bigint(name, { mode: 'number' });
+
+export const tenant = cloud.table('tenant', {
+  id: text('id').$type<TenantId>().primaryKey(),
+  createdAt: instant('created_at').notNull(),
+});
+
+export const apiKey = cloud.table('api_key', {
+  id: uuid('id').primaryKey(),
+  tenantId: tenantId(),
+  prefix: text('prefix').notNull(),
+  sha256: bytea('sha256').notNull(),
+  bootstrap: boolean('bootstrap').notNull(),
+  createdAt: instant('created_at').notNull(),
+});
+
+export const templateKey = cloud.table(
+  'template_key',
+  {
+    tenantId: tenantId(),
+    epoch: integer('epoch').notNull(),
+    keyId: text('key_id').$type<KeyId>().notNull(),
+    wrappedSecret: bytea('wrapped_secret').notNull(),
+    createdAt: instant('created_at').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenantId, table.epoch] })],
+);
+
+export const person = cloud.table(
+  'person',
+  {
+    id: uuid('id').$type<PersonId>().notNull(),
+    tenantId: tenantId(),
+    name: text('name').notNull(),
+    externalId: text('external_id'),
+    createdAt: instant('created_at').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenantId, table.id] })],
+);
+
+export const template = cloud.table(
+  'template',
+  {
+    id: uuid('id').$type<TemplateId>().notNull(),
+    tenantId: tenantId(),
+    personId: uuid('person_id').$type<PersonId>().notNull(),
+    modelSpace: text('model_space').$type<SpaceId>().notNull(),
+    keyId: text('key_id').$type<KeyId>().notNull(),
+    variantDigest: bytea('variant_digest').notNull(),
+    codec: text('codec').$type<TemplateCodec>().notNull(),
+    scale: doublePrecision('scale').notNull(),
+    dimension: integer('dimension').notNull(),
+    data: bytea('data').notNull(),
+    quality: doublePrecision('quality').notNull(),
+    createdAt: instant('created_at').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenantId, table.id] })],
+);
+
+export const galleryVersion = cloud.table('gallery_version', {
+  singleton: boolean('singleton').primaryKey(),
+  version: sequence('version').notNull(),
+});
+
+export const galleryChange = cloud.table('gallery_change', {
+  version: sequence('version').primaryKey(),
+  tenantId: tenantId(),
+  kind: text('kind').$type<'upsert' | 'remove'>().notNull(),
+  templateId: uuid('template_id').$type<TemplateId>().notNull(),
+  createdAt: instant('created_at').notNull(),
+});
+
+export type FieldState = 'pending' | 'applied' | 'failed';
+
+export const device = cloud.table(
+  'device',
+  {
+    tenantId: tenantId(),
+    id: text('id').$type<DeviceId>().notNull(),
+    siteId: text('site_id').notNull(),
+    passwordSha256: bytea('password_sha256').notNull(),
+    online: boolean('online').notNull().default(false),
+    sessionId: text('session_id'),
+    lastSeenAt: instant('last_seen_at'),
+    agentVersion: text('agent_version'),
+    provider: text('provider'),
+    releaseVersion: text('release_version'),
+    releaseDigest: text('release_digest'),
+    modelSpace: text('model_space'),
+    configVersion: sequence('config_version').notNull().default(1),
+    configVersionSeen: sequence('config_version_seen'),
+    configStatus: text('config_status').$type<FieldState>(),
+    configError: text('config_error'),
+    releaseVersionSeen: sequence('release_version_seen'),
+    releaseStatus: text('release_status').$type<FieldState>(),
+    releaseError: text('release_error'),
+    createdAt: instant('created_at').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenantId, table.id] })],
+);
+
+export const ingestStream = cloud.table(
+  'ingest_stream',
+  {
+    tenantId: tenantId(),
+    deviceId: deviceId(),
+    streamId: streamId().notNull(),
+    committedThrough: sequence('committed_through').notNull(),
+    createdAt: instant('created_at').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenantId, table.deviceId, table.streamId] })],
+);
+
+export const ingestRecord = cloud.table(
+  'ingest_record',
+  {
+    tenantId: tenantId(),
+    deviceId: deviceId(),
+    streamId: streamId().notNull(),
+    sequence: sequence('sequence').notNull(),
+    kind: text('kind').$type<'sighting' | 'gap' | 'quarantined'>().notNull(),
+    sightingId: uuid('sighting_id').$type<SightingId>(),
+    revision: integer('revision'),
+    receivedAt: instant('received_at').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenantId, table.deviceId, table.streamId, table.sequence] })],
+);
+
+export const ingestGap = cloud.table(
+  'ingest_gap',
+  {
+    tenantId: tenantId(),
+    deviceId: deviceId(),
+    streamId: streamId().notNull(),
+    firstSequence: sequence('first_sequence').notNull(),
+    lastSequence: sequence('last_sequence').notNull(),
+    reason: text('reason').$type<'disk-full' | 'unspecified'>().notNull(),
+    receivedAt: instant('received_at').notNull(),
+  },
+  (table) => [
+    primaryKey({
+      columns: [table.tenantId, table.deviceId, table.streamId, table.firstSequence, table.lastSequence],
+    }),
+  ],
+);
+
+export const deviceBoot = cloud.table(
+  'device_boot',
+  {
+    tenantId: tenantId(),
+    deviceId: deviceId(),
+    bootId: text('boot_id').notNull(),
+    epochMs: doublePrecision('epoch_ms').notNull(),
+    measuredAt: instant('measured_at').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenantId, table.deviceId, table.bootId] })],
+);
+
+export const quarantine = cloud.table('quarantine', {
+  id: uuid('id').primaryKey(),
+  tenantId: tenantId(),
+  deviceId: deviceId(),
+  streamId: streamId(),
+  sequence: sequence('sequence'),
+  code: text('code').notNull(),
+  detail: text('detail').notNull(),
+  payload: bytea('payload').notNull(),
+  payloadSha256: bytea('payload_sha256').notNull(),
+  receivedAt: instant('received_at').notNull(),
+});
+
+export type SightingPhaseName = 'open' | 'update' | 'close';
+export type Dating = 'monotonic' | 'synchronised' | 'offset' | 'received';
+
+export const sighting = cloud.table(
+  'sighting',
+  {
+    tenantId: tenantId(),
+    id: uuid('id').$type<SightingId>().notNull(),
+    deviceId: deviceId(),
+    siteId: text('site_id').notNull(),
+    cameraId: text('camera_id').notNull(),
+    phase: text('phase').$type<SightingPhaseName>().notNull(),
+    revision: integer('revision').notNull(),
+    firstSeenAt: instant('first_seen_at').notNull(),
+    lastSeenAt: instant('last_seen_at').notNull(),
+    deviceFirstSeenMs: sequence('device_first_seen_ms').notNull(),
+    deviceLastSeenMs: sequence('device_last_seen_ms').notNull(),
+    bootId: text('boot_id').notNull(),
+    clockSynchronised: boolean('clock_synchronised').notNull(),
+    dating: text('dating').$type<Dating>().notNull(),
+    receivedAt: instant('received_at').notNull(),
+    latencyMs: doublePrecision('latency_ms').notNull(),
+    quality: doublePrecision('quality').notNull(),
+    frames: integer('frames').notNull(),
+    replayed: boolean('replayed').notNull(),
+    closeReason: text('close_reason').$type<'left' | 'agent-stopped'>(),
+    releaseDigest: text('release_digest').notNull(),
+    trialArm: text('trial_arm').notNull(),
+    stageMs: jsonb('stage_ms').$type<Readonly<Record<string, number>>>().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenantId, table.id] })],
+);
+
+export const identification = cloud.table(
+  'identification',
+  {
+    tenantId: tenantId(),
+    sightingId: uuid('sighting_id').$type<SightingId>().notNull(),
+    revision: integer('revision').notNull(),
+    outcome: text('outcome').$type<'identified' | 'unknown' | 'refused'>().notNull(),
+    personId: uuid('person_id').$type<PersonId>(),
+    score: doublePrecision('score'),
+    threshold: doublePrecision('threshold').notNull(),
+    falseMatchRate: doublePrecision('false_match_rate').notNull(),
+    refusalCode: text('refusal_code'),
+    decidedAt: instant('decided_at').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenantId, table.sightingId, table.revision] })],
+);
