@@ -22,6 +22,7 @@ const demoSourceSchema = z
     kind: z.literal('demo'),
     script: z.string().min(1).describe('Path of the script, JSON.'),
     truthJournal: z.string().min(1).optional().describe('Where the truth is written, JSON lines.'),
+    loop: z.boolean().default(false).describe('Start again after the last pass, for ever.'),
     resume: z.boolean().default(false).describe('Go on after the passes that the journal knows.'),
     framesPerSecond: z.number().min(0.01).max(1000).default(10).describe('Of real time, at most.'),
   })

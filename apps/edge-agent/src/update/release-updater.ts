@@ -13,7 +13,7 @@ export interface ReleaseUpdaterOptions {
   /** Opens a bundle; what it opened is closed by its user. */
   readonly open: (bundle: VerifiedBundle) => Promise<ActiveRelease>;
   /** Rejects with `RELEASE.SELF_TEST_FAILED` when the release does not compute what it should. */
-  readonly selfTest: (release: ActiveRelease, bundle: VerifiedBundle) => Promise<void>;
+  readonly selfTest: (bundle: VerifiedBundle) => Promise<void>;
   readonly versions: DesiredVersionsFile;
   /** Base address of the provisioned repository. */
   readonly repositoryUrl: string;
@@ -165,9 +165,10 @@ export class ReleaseUpdater {
   }
 
   async #openTested(bundle: VerifiedBundle): Promise<ActiveRelease> {
+    // Opened before it is tested: only the first worker of a process computes without slow denormals.
     const release = await this.#options.open(bundle);
     try {
-      await this.#options.selfTest(release, bundle);
+      await this.#options.selfTest(bundle);
       return release;
     } catch (error) {
       await release.recogniser.close();

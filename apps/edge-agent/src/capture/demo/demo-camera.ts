@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { resolve } from 'node:path';
 
 import { AppError, type Clock, type Logger } from '@sightline/kernel';
 import type { Frame } from '@sightline/vision';
@@ -18,6 +18,8 @@ export interface DemoCameraOptions {
   readonly directory: string;
   /** Where the truth is written; nowhere when absent. */
   readonly truthJournal?: string | undefined;
+  /** Starts again after the last pass, for ever; the passes of later rounds are journalled as `{id}#{round}`. */
+  readonly loop: boolean;
   /** Goes on after the passes that the journal knows, instead of from the beginning. */
   readonly resume: boolean;
   /** At most so many frames a second of real time; the stream's own time runs at the script's rate anyway. */
@@ -55,18 +57,15 @@ export class DemoCamera implements FrameSource {
   }
 
   async *frames(signal: AbortSignal): AsyncIterable<CapturedFrame> {
-    const { script, clock, framesPerSecond, resume, cameraId } = this.#options;
+    const { script, clock, framesPerSecond, resume, cameraId, loop } = this.#options;
     const pace = new Pace(clock, framesPerSecond);
     const background = await renderBackground(script);
     const played = resume ? await this.#journal?.startedPasses(cameraId) : undefined;
     try {
-      for (const [passIndex, pass] of script.passes.entries()) {
-        if (played?.has(pass.id)) continue;
-        const actor = await this.#loadActor(pass, passIndex);
-        if (actor) yield* this.#pass(pass, passIndex, background, actor, pace, signal);
-        for (let gap = pass.gapFrames ?? script.gapFrames; gap > 0; gap -= 1) {
-          await pace.next(signal);
-          yield this.#captured(background);
+      for (let round = 1; round === 1 || loop; round += 1) {
+        for (const [passIndex, pass] of script.passes.entries()) {
+          const passId = round === 1 ? pass.id : `${pass.id}#${round}`;
+          if (!played?.has(passId)) yield* this.#pass({ ...pass, id: passId }, passIndex, background, pace, signal);
         }
       }
     } catch (error) {
@@ -74,21 +73,29 @@ export class DemoCamera implements FrameSource {
     }
   }
 
+  /** One person, then the empty room. */
   async *#pass(
     pass: DemoPass,
     passIndex: number,
     background: Frame,
-    actor: Frame,
     pace: Pace,
     signal: AbortSignal,
   ): AsyncIterable<CapturedFrame> {
-    await pace.next(signal);
-    await this.#write(pass, 'started');
-    for (const [index, pose] of posesOf(pass, this.#options.script, passIndex).entries()) {
-      if (index > 0) await pace.next(signal);
-      yield this.#captured(await renderFrame(background, actor, pose, pass.jpegQuality));
+    const { script } = this.#options;
+    const actor = await this.#loadActor(pass, passIndex);
+    if (actor) {
+      await pace.next(signal);
+      await this.#write(pass, 'started');
+      for (const [index, pose] of posesOf(pass, script, passIndex).entries()) {
+        if (index > 0) await pace.next(signal);
+        yield this.#captured(await renderFrame(background, actor, pose, pass.jpegQuality));
+      }
+      await this.#write(pass, 'ended');
     }
-    await this.#write(pass, 'ended');
+    for (let gap = pass.gapFrames ?? script.gapFrames; gap > 0; gap -= 1) {
+      await pace.next(signal);
+      yield this.#captured(background);
+    }
   }
 
   async #loadActor(pass: DemoPass, passIndex: number): Promise<Frame | undefined> {
@@ -113,12 +120,4 @@ export class DemoCamera implements FrameSource {
     const { cameraId, clock } = this.#options;
     await this.#journal?.write({ event, cameraId, passId: id, label, wallMs: Math.floor(clock.wallMs()) });
   }
-}
-
-/** Opens the demo camera of a script file. */
-export async function openDemoCamera(
-  path: string,
-  options: Omit<DemoCameraOptions, 'script' | 'directory'>,
-): Promise<DemoCamera> {
-  return new DemoCamera({ ...options, script: await readDemoScript(path), directory: dirname(resolve(path)) });
 }

@@ -1,0 +1,35 @@
+import { AppError, type Clock, type Logger } from '@sightline/kernel';
+import type { Frame } from '@sightline/vision';
+import { dirname } from 'node:path';
+
+import type { CameraConfig } from '../config/config.js';
+import { DemoCamera, readDemoScript } from './demo/demo-camera.js';
+import { shortestGapMs } from './demo/script.js';
+import { FolderSource } from './folder-source.js';
+import type { FrameSource } from './frame-source.js';
+
+export interface OpenSourceOptions {
+  readonly decode: (bytes: Uint8Array) => Promise<Frame>;
+  /** A track that was not seen for so long is closed, ms of the stream's own time. */
+  readonly closeAfterMs: number;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/**
+ * The source of a camera.
+ *
+ * @throws AppError `CONFIG.INVALID` for a demo script that cannot be played
+ */
+export async function openSource({ id, source }: CameraConfig, options: OpenSourceOptions): Promise<FrameSource> {
+  const { clock, closeAfterMs, decode } = options;
+  const log = options.log.child({ cameraId: id });
+  if (source.kind === 'folder') return new FolderSource({ ...source, decode, clock, log });
+  const script = await readDemoScript(source.script);
+  if (shortestGapMs(script) <= closeAfterMs) {
+    throw new AppError('CONFIG.INVALID', 'The demo script’s gaps are not longer than sighting.closeAfterMs.', {
+      details: { keys: ['gapFrames'], closeAfterMs },
+    });
+  }
+  return new DemoCamera({ ...source, cameraId: id, script, directory: dirname(source.script), clock, log });
+}

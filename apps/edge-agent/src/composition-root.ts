@@ -1,0 +1,247 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import type { VerifiedBundle } from '@sightline/contracts';
+import {
+  AppError,
+  StopStack,
+  systemClock,
+  type Clock,
+  type DeviceId,
+  type Logger,
+  type TenantId,
+} from '@sightline/kernel';
+import { createLogger } from '@sightline/observability';
+import { availableProviders } from '@sightline/onnx-runtime';
+import { decodeImage, openRecogniser, runSelfTest, type Recogniser } from '@sightline/recognition';
+import { ReleaseClient, ReleaseStore } from '@sightline/release-trust';
+import { createTemplateProtector, templateKeyId, type TemplateKey } from '@sightline/template-protection';
+
+import { openSource } from './capture/open-source.js';
+import { parseEdgeAgentConfig, type EdgeAgentConfig, type EdgeAgentConfigInput } from './config/config.js';
+import { lockDataDirectory } from './config/data-directory-lock.js';
+import { DeviceClock } from './device-clock.js';
+import { RunningEdgeAgent, type EdgeAgent } from './edge-agent.js';
+import { openOutboxStore } from './outbox/open-outbox-store.js';
+import { Outbox } from './outbox/outbox.js';
+import { CameraPipeline } from './pipeline/camera-pipeline.js';
+import { closeLeftOpen } from './pipeline/close-left-open.js';
+import { RecogniserSlot, type ActiveRelease } from './pipeline/recogniser-slot.js';
+import { DesiredSettings } from './update/desired-settings.js';
+import { DesiredVersionsFile } from './update/desired-versions.js';
+import { ReleaseUpdater, type ReleaseUpdaterOptions } from './update/release-updater.js';
+import { BatchSender } from './uplink/batch-sender.js';
+import { DeviceState } from './uplink/device-state.js';
+import { IdentificationInbox } from './uplink/identification-inbox.js';
+import { Uplink } from './uplink/uplink.js';
+
+/** What the agent takes from outside, so that it runs on virtual time and seeded luck, and without models. */
+export interface EdgeAgentSurroundings {
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Logger;
+  readonly openRecogniser: (bundle: VerifiedBundle) => Promise<Recogniser>;
+  readonly selfTest: (bundle: VerifiedBundle) => Promise<void>;
+  readonly releases: (directory: string) => Pick<ReleaseUpdaterOptions, 'client' | 'store'>;
+}
+
+/**
+ * Starts an agent: closes what the last run left open, runs the active release, and connects. Cameras start as
+ * soon as a release is active.
+ *
+ * @param surroundings in the place of the real ones
+ * @throws AppError `CONFIG.INVALID`, `AGENT.ALREADY_RUNNING`, `OUTBOX.…`
+ */
+export async function startEdgeAgent(
+  input: EdgeAgentConfigInput,
+  surroundings: Partial<EdgeAgentSurroundings> = {},
+): Promise<EdgeAgent> {
+  const config = parseEdgeAgentConfig(input);
+  const started = new StopStack();
+  try {
+    return await compose(config, { ...realSurroundings(config), ...surroundings }, started);
+  } catch (error) {
+    await started.stop();
+    throw error;
+  }
+}
+
+function realSurroundings(config: EdgeAgentConfig): EdgeAgentSurroundings {
+  const log = createLogger({ name: 'edge-agent', level: config.logLevel });
+  const { workers, providers } = config.recognition;
+  const { repositoryUrl, trustedRoot } = config.provisioning.release;
+  return {
+    clock: systemClock,
+    random: Math.random,
+    log,
+    openRecogniser: (bundle) => openRecogniser({ bundle, workers, providers, log }),
+    selfTest: (bundle) => runSelfTest(bundle, { providers, log }),
+    releases: (directory) => ({
+      client: new ReleaseClient({
+        repositoryUrl,
+        directory,
+        trustedRoot: Buffer.from(trustedRoot, 'base64'),
+        clock: systemClock,
+        log,
+      }),
+      store: new ReleaseStore({ directory, clock: systemClock }),
+    }),
+  };
+}
+
+async function compose(
+  config: EdgeAgentConfig,
+  surroundings: EdgeAgentSurroundings,
+  started: StopStack,
+): Promise<EdgeAgent> {
+  const { clock, log } = surroundings;
+  const { dataDirectory, provisioning, cameras } = config;
+  const unlock = lockDataDirectory(dataDirectory);
+  started.push(unlock);
+  const fatal = new AbortController();
+  const deviceClock = new DeviceClock(clock);
+  const outbox = await openOutbox(config, surroundings, deviceClock, (error) => fatal.abort(error));
+  started.push(() => outbox.close());
+  const slot = new RecogniserSlot();
+  started.push(() => slot.close());
+  const core: Core = { config, surroundings, deviceClock, outbox, slot, key: templateKeyOf(config) };
+
+  let report: (change: Change) => void = () => undefined;
+  const { settings, updater } = composeDesired(core, (change) => report(change));
+  started.push(() => updater.stop());
+  const identifications = new IdentificationInbox(deviceClock, config.delivery.identificationBoundMs);
+  const uplink = composeUplink(core, { settings, updater, identifications });
+  report = (change) => {
+    if (change === 'settings') uplink.pump();
+    void uplink.reportChange({ birth: change === 'running' });
+  };
+  started.push(() => uplink.stop());
+
+  const pipelines = await openPipelines(core, settings);
+  await updater.runActive();
+  await uplink.start();
+  log.info({ tenant: provisioning.tenantId, device: provisioning.deviceId, cameras: cameras.length }, 'agent started');
+  const parts = { config, outbox, slot, updater, uplink, pipelines, identifications, clock, log, unlock };
+  return new RunningEdgeAgent({ ...parts, fatal: fatal.signal });
+}
+
+/** What every part of the agent shares. */
+interface Core {
+  readonly config: EdgeAgentConfig;
+  readonly surroundings: EdgeAgentSurroundings;
+  readonly deviceClock: DeviceClock;
+  readonly outbox: Outbox;
+  readonly slot: RecogniserSlot;
+  readonly key: TemplateKey;
+}
+
+/** What the cloud should hear of. */
+type Change = 'settings' | 'state' | 'running';
+
+async function openOutbox(
+  config: EdgeAgentConfig,
+  { clock, random, log }: EdgeAgentSurroundings,
+  deviceClock: DeviceClock,
+  onFatal: (error: AppError) => void,
+): Promise<Outbox> {
+  const store = openOutboxStore(join(config.dataDirectory, 'outbox.db'), clock, log);
+  const leftOpen = store.openSightings();
+  const outbox = new Outbox(store, { ...config.outbox, clock, random, log, onFatal });
+  await closeLeftOpen(outbox, leftOpen, deviceClock, log);
+  return outbox;
+}
+
+function composeDesired(
+  { config, surroundings, slot, key }: Core,
+  onChange: (change: Change) => void,
+): { readonly settings: DesiredSettings; readonly updater: ReleaseUpdater } {
+  const { clock, random, log, releases, selfTest } = surroundings;
+  const versions = new DesiredVersionsFile(join(config.dataDirectory, 'desired.json'), log);
+  const defaults = { sighting: config.sighting, delivery: config.delivery };
+  const settings = new DesiredSettings({ defaults, versions, onChange: () => onChange('settings'), log });
+  const updater = new ReleaseUpdater({
+    ...releases(join(config.dataDirectory, 'releases')),
+    ...{ slot, selfTest, versions, onChange, clock, random, log },
+    open: (bundle) => activeRelease(bundle, key, surroundings),
+    repositoryUrl: config.provisioning.release.repositoryUrl,
+  });
+  return { settings, updater };
+}
+
+interface UplinkParts {
+  readonly settings: DesiredSettings;
+  readonly updater: ReleaseUpdater;
+  readonly identifications: IdentificationInbox;
+}
+
+function composeUplink(core: Core, { settings, updater, identifications }: UplinkParts): Uplink {
+  const { config, deviceClock, outbox, slot, key } = core;
+  const { clock, random, log } = core.surroundings;
+  const { tenantId, deviceId, mqtt } = config.provisioning;
+  const state = new DeviceState({
+    ...{ deviceClock, outbox, keyId: templateKeyId(key), agentVersion: agentVersion() },
+    cameraIds: config.cameras.map(({ id }) => id),
+    availableProviders: availableProviders(),
+    running: () => slot.current,
+    release: () => updater.state,
+    config: () => settings.state,
+  });
+  return new Uplink({
+    ...{ mqtt, outbox, state, identifications, clock, log },
+    address: { tenantId: tenantId as TenantId, deviceId: deviceId as DeviceId },
+    createSender: (publish) =>
+      new BatchSender({
+        ...{ outbox, publish, deviceClock, clock, random, log },
+        policy: () => settings.policies.delivery,
+        onSent: (sequence, recordedAt) => identifications.expect(sequence, recordedAt),
+      }),
+    onDesiredRelease: (desired) => updater.desire(desired),
+    onDesiredConfig: (desired) => settings.desire(desired),
+  });
+}
+
+function openPipelines(core: Core, settings: DesiredSettings): Promise<readonly CameraPipeline[]> {
+  const { config, slot, outbox, deviceClock, surroundings } = core;
+  const { clock, random, log } = surroundings;
+  const { closeAfterMs } = settings.policies.sighting;
+  return Promise.all(
+    config.cameras.map(async (camera) => {
+      const decode = (bytes: Uint8Array): ReturnType<typeof decodeImage> => decodeImage(bytes);
+      const source = await openSource(camera, { decode, closeAfterMs, clock, log });
+      return new CameraPipeline({
+        ...{ cameraId: camera.id, source, slot, deviceClock, clock, random, log },
+        store: (record) => outbox.append(record),
+        policy: () => settings.policies.sighting,
+      });
+    }),
+  );
+}
+
+function templateKeyOf({ provisioning: { tenantId, templateKey } }: EdgeAgentConfig): TemplateKey {
+  const key = {
+    secret: Buffer.from(templateKey.secret, 'base64'),
+    tenantId: tenantId as TenantId,
+    epoch: templateKey.epoch,
+  };
+  if (templateKeyId(key) !== templateKey.keyId) {
+    throw new AppError('CONFIG.INVALID', 'The template key is not the one that its id names.', {
+      details: { keys: ['provisioning.templateKey.keyId'] },
+    });
+  }
+  return key;
+}
+
+async function activeRelease(
+  bundle: VerifiedBundle,
+  key: TemplateKey,
+  { openRecogniser: open }: EdgeAgentSurroundings,
+): Promise<ActiveRelease> {
+  const recogniser = await open(bundle);
+  const protector = createTemplateProtector({ ...key, dimension: recogniser.dimension });
+  return { version: bundle.manifest.version, digest: bundle.digest, recogniser, protector };
+}
+
+function agentVersion(): string {
+  const document: unknown = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+  return typeof document === 'object' && document !== null && 'version' in document ? String(document.version) : '';
+}
