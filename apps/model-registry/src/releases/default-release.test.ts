@@ -1,0 +1,45 @@
+import { releaseManifestSchema } from '@sightline/contracts';
+import { silentLogger, type Sha256 } from '@sightline/kernel';
+import { computeSelfTest, runSelfTest } from '@sightline/recognition';
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+import { buildDefaultRelease, defaultModelSources } from './default-release.js';
+
+const modelStoreDirectory = fileURLToPath(new URL('../../../../node_modules/.cache/sightline/models', import.meta.url));
+const options = { modelStoreDirectory, computeSelfTest, log: silentLogger };
+
+describe('the default release', () => {
+  it('has the same bytes whenever it is built, and passes its own self-test', async () => {
+    const first = await buildDefaultRelease(options);
+    const second = await buildDefaultRelease(options);
+    expect(Buffer.from(second.manifestBytes).equals(Buffer.from(first.manifestBytes))).toBe(true);
+    const manifest = releaseManifestSchema.parse(JSON.parse(Buffer.from(first.manifestBytes).toString('utf8')));
+    const bundle = {
+      manifest,
+      digest: createHash('sha256').update(first.manifestBytes).digest('hex') as Sha256,
+      read: async (target: string) => readFile(first.files.get(target) ?? ''),
+    };
+    await expect(runSelfTest(bundle)).resolves.toBeUndefined();
+    const otherWay = { ...manifest.embedder.spec.input, channels: 'rgb' as const };
+    const swapped = { ...manifest.embedder, spec: { ...manifest.embedder.spec, input: otherWay } };
+    await expect(runSelfTest({ ...bundle, manifest: { ...manifest, embedder: swapped } })).rejects.toMatchObject({
+      code: 'RELEASE.SELF_TEST_FAILED',
+    });
+  });
+
+  it('has a source for each of its model files', async () => {
+    const { files } = await buildDefaultRelease({
+      ...options,
+      computeSelfTest: async () => ({
+        seed: 1,
+        detector: { values: [0], tolerance: 1 },
+        landmarks: { values: [0], tolerance: 1 },
+        embedding: { values: [1], minimumCosine: 0.5 },
+      }),
+    });
+    expect([...(await defaultModelSources(options)).keys()].sort()).toEqual([...files.keys()].sort());
+  });
+});
