@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 
 /** Shared by all test files of a clone: the models are fetched once. */
-const storeDirectory = fileURLToPath(new URL('../../../node_modules/.cache/sightline/models', import.meta.url));
+export const modelStoreDirectory = fileURLToPath(new URL('../../../node_modules/.cache/sightline/models', import.meta.url));
 
 /**
  * A bundle of a manifest and bytes in memory. Stands in for what `release-trust` makes of a signed release.
@@ -22,7 +22,7 @@ export function bundleOf(manifest: ReleaseManifest, read: (target: string) => Pr
  * it computes one first.
  */
 export async function defaultBundle(): Promise<VerifiedBundle> {
-  const files = await fetchCatalogFiles({ storeDirectory });
+  const files = await fetchCatalogFiles({ storeDirectory: modelStoreDirectory });
   const entry = <Spec>(task: (typeof modelTasks)[number], { sha256, bytes, provenance, spec }: CatalogModel<Spec>) => ({
     target: `models/${task}.onnx`,
     sha256,
