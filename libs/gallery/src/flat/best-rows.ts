@@ -4,9 +4,6 @@ export class BestRows {
   readonly #bounds: Float64Array;
   readonly #rows: Int32Array;
   #size = 0;
-  /** Highest bound that had to be dropped; minus infinity when none was. */
-  #dropped = -Infinity;
-  /** Lowest bound that is held, once the heap is full: what a row must exceed to enter. */
   #bar = -Infinity;
 
   constructor(capacity: number) {
@@ -15,14 +12,20 @@ export class BestRows {
     this.#rows = new Int32Array(capacity);
   }
 
-  /** No row outside has a bound above this. */
-  get dropped(): number {
-    return this.#dropped;
+  /** What a bound must exceed to enter: minus infinity until the heap is full, then the lowest bound held. */
+  get bar(): number {
+    return this.#bar;
   }
 
   offer(row: number, bound: number): void {
-    if (bound > this.#bar) this.#enter(row, bound);
-    else if (bound > this.#dropped) this.#dropped = bound;
+    if (bound <= this.#bar) return;
+    if (this.#size < this.#capacity) {
+      this.#siftUp(this.#size, row, bound);
+      this.#size += 1;
+    } else {
+      this.#siftDown(row, bound);
+    }
+    if (this.#size === this.#capacity) this.#bar = this.#bounds[0] ?? -Infinity;
   }
 
   /** The rows that are held, highest bound first. */
@@ -32,17 +35,6 @@ export class BestRows {
       bound: this.#bounds[index] ?? 0,
     }));
     return held.sort((a, b) => b.bound - a.bound);
-  }
-
-  #enter(row: number, bound: number): void {
-    if (this.#size < this.#capacity) {
-      this.#siftUp(this.#size, row, bound);
-      this.#size += 1;
-    } else {
-      this.#dropped = this.#bar;
-      this.#siftDown(row, bound);
-    }
-    if (this.#size === this.#capacity) this.#bar = this.#bounds[0] ?? -Infinity;
   }
 
   #siftUp(from: number, row: number, bound: number): void {

@@ -2,10 +2,11 @@ import { cosine } from '@sightline/matching';
 
 import type { Candidate } from '../gallery.js';
 import { BestRows } from './best-rows.js';
+import type { CodeBlock } from './code-block.js';
 import { codeProbe, type Coded } from './codes.js';
 import { NearestPeople } from './nearest-people.js';
 import { rowsPerBlock, type Partition } from './partition.js';
-import type { Scanner } from './scanner.js';
+import { probeOffset, type Scanner } from './scanner.js';
 
 /** A probe's stored form, and how many people it wants. */
 export interface Probe {
@@ -40,18 +41,18 @@ export async function searchExactly(
     const scans: (readonly Int32Array[])[] = [];
     for (const block of partition.blocks) scans.push(await scanner.scan(coded, block));
     batch.forEach((probe, index) => {
-      const dots = scans.map((scan) => scan[index] ?? new Int32Array());
-      found.push(nearest(partition, probe, coded[index] ?? codeProbe(probe.vector), dots));
+      const products = scans.map((scan) => scan[index] ?? new Int32Array());
+      found.push(nearest(partition, probe, coded[index] ?? codeProbe(probe.vector), products));
     });
   }
   return found;
 }
 
-function nearest(partition: Partition, probe: Probe, coded: Coded, dots: readonly Int32Array[]): readonly Candidate[] {
+function nearest(partition: Partition, probe: Probe, coded: Coded, scan: readonly Int32Array[]): readonly Candidate[] {
   const limit = Math.min(probe.limit, partition.people);
   if (limit === 0) return [];
   for (let rows = 4 * limit + 28; ; rows *= 4) {
-    const best = rankByBound(partition, coded, dots, Math.min(rows, partition.size));
+    const best = rankByBound(partition, coded, scan, Math.min(rows, partition.size));
     const people = new NearestPeople(limit);
     const slack = coded.residual + rounding;
     if (scoreDownTo(partition, probe.vector, best, slack, people)) return people.ranked();
@@ -59,18 +60,29 @@ function nearest(partition: Partition, probe: Probe, coded: Coded, dots: readonl
 }
 
 /** Ranks rows by their upper bound, less the part that is the same for all. */
-function rankByBound(partition: Partition, coded: Coded, dots: readonly Int32Array[], capacity: number): BestRows {
+function rankByBound(partition: Partition, coded: Coded, scan: readonly Int32Array[], capacity: number): BestRows {
   const best = new BestRows(capacity);
-  partition.blocks.forEach(({ weights, residuals }, index) => {
+  partition.blocks.forEach((block, index) => {
     const start = index * rowsPerBlock;
     const columns = Math.min(partition.size - start, rowsPerBlock);
-    const products = dots[index] ?? new Int32Array();
-    for (let column = 0; column < columns; column += 1) {
-      const score = coded.weight * (weights[column] ?? 0) * (products[column] ?? 0);
-      best.offer(start + column, score + coded.codedLength * (residuals[column] ?? 0));
-    }
+    const products = scan[index] ?? new Int32Array();
+    offerColumns(best, start, block, coded, products.subarray(0, columns));
   });
   return best;
+}
+
+// The one loop over every row: everything that it touches is a local, and nearly every row fails at the bar.
+function offerColumns(best: BestRows, start: number, block: CodeBlock, coded: Coded, products: Int32Array): void {
+  const { weights, residuals, sums } = block;
+  const { weight, codedLength } = coded;
+  let bar = best.bar;
+  for (let column = 0; column < products.length; column += 1) {
+    const dot = (products[column] ?? 0) - probeOffset * (sums[column] ?? 0);
+    const bound = weight * (weights[column] ?? 0) * dot + codedLength * (residuals[column] ?? 0);
+    if (bound <= bar) continue;
+    best.offer(start + column, bound);
+    bar = best.bar;
+  }
 }
 
 /** @returns whether no row that was not scored could change the answer */
@@ -81,12 +93,13 @@ function scoreDownTo(
   slack: number,
   people: NearestPeople,
 ): boolean {
-  for (const { row, bound } of best.ranked()) {
+  const ranked = best.ranked();
+  for (const { row, bound } of ranked) {
     // At equality the row may still win a tie, so it is scored.
     if (bound + slack < people.floor) return true;
     const { personId, templateId } = partition.row(row);
     if (bound + slack < people.scoreOf(personId)) continue;
     people.offer({ personId, templateId, score: cosine(probe, partition.vector(row)) });
   }
-  return best.dropped === -Infinity || best.dropped + slack < people.floor;
+  return ranked.length === partition.size || best.bar + slack < people.floor;
 }

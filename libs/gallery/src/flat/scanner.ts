@@ -11,10 +11,15 @@ import { matmulModel } from './matmul-model.js';
  */
 const aloneUpTo = 3;
 
+/** Added to a probe's codes, since the fast kernels take unsigned ones on that side. */
+export const probeOffset = largestProbeCode;
+
 /** Multiplies probes with blocks of codes. */
 export interface Scanner {
   /**
-   * @returns one array for each probe: the dot product of its codes and each column's. Exact.
+   * Exact: the dot product of a probe's and a column's codes is product − `probeOffset` · sums[column].
+   *
+   * @returns one array for each probe, with a product for each column
    */
   scan(probes: readonly Coded[], block: CodeBlock): Promise<readonly Int32Array[]>;
 }
@@ -23,12 +28,11 @@ export interface Scanner {
 export async function openScanner(): Promise<Scanner> {
   const session = await openSession(matmulModel());
 
-  const multiply = async (probes: readonly Coded[], { codes, dimension, capacity, sums }: CodeBlock) => {
+  const multiply = async (probes: readonly Coded[], { codes, dimension, capacity }: CodeBlock) => {
     const unsigned = new Uint8Array(probes.length * dimension);
-    // Unsigned, since that is what the fast kernels take on the probes' side.
     probes.forEach((probe, index) => {
       for (let at = 0; at < dimension; at += 1) {
-        unsigned[index * dimension + at] = (probe.codes[at] ?? 0) + largestProbeCode;
+        unsigned[index * dimension + at] = (probe.codes[at] ?? 0) + probeOffset;
       }
     });
     const { products } = await session.run({
@@ -37,21 +41,15 @@ export async function openScanner(): Promise<Scanner> {
     });
     const data = products?.data;
     if (!(data instanceof Int32Array)) throw new TypeError('the product of whole numbers is an int32 tensor');
-    return probes.map((_, index) => {
-      const dots = data.subarray(index * capacity, (index + 1) * capacity);
-      for (let column = 0; column < capacity; column += 1) {
-        dots[column] = (dots[column] ?? 0) - largestProbeCode * (sums[column] ?? 0);
-      }
-      return dots;
-    });
+    return probes.map((_, index) => data.subarray(index * capacity, (index + 1) * capacity));
   };
 
   return {
     scan: async (probes, block) => {
       if (probes.length > aloneUpTo) return multiply(probes, block);
-      const dots: Int32Array[] = [];
-      for (const probe of probes) dots.push(...(await multiply([probe], block)));
-      return dots;
+      const products: Int32Array[] = [];
+      for (const probe of probes) products.push(...(await multiply([probe], block)));
+      return products;
     },
   };
 }
