@@ -6,6 +6,7 @@ import { openFlatGallery } from '@sightline/gallery';
 import { errorMessage, StopStack } from '@sightline/kernel';
 import { connectMqtt, DeferredAckServer, type MqttConnection } from '@sightline/messaging';
 import { nestLogger } from '@sightline/observability';
+import type { NestApplicationOptions } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -90,10 +91,12 @@ async function start(config: CloudApiConfig, releaseSource: ReleaseSource, stack
 async function createApp(platform: Platform): Promise<NestFastifyApplication> {
   const { log } = platform.config;
   const adapter = new FastifyAdapter({ bodyLimit: BODY_BYTES, forceCloseConnections: true });
-  const app = await NestFactory.create<NestFastifyApplication>(AppModule.of(platform), adapter, {
+  // A failed start throws here instead of ending the process.
+  const options: Pick<NestApplicationOptions, 'logger' | 'abortOnError'> = {
     logger: nestLogger(log),
     abortOnError: false,
-  });
+  };
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule.of(platform), adapter, options);
   await app.register(multipart, { limits: { fileSize: PHOTO_BYTES, files: 1, fields: 0, parts: 1 } });
   app.useBodyParser(photoContentType, { bodyLimit: PHOTO_BYTES }, (_request, body, done) => done(null, body));
   app.useGlobalPipes(validationPipe());

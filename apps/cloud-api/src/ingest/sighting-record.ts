@@ -53,17 +53,11 @@ export function sightingRecord(sighting: Sighting, recordedAt: DeviceMoment): Si
   const phase = phases[sighting.phase];
   const firstSeenAt = deviceMoment(sighting.firstSeenAt);
   const lastSeenAt = deviceMoment(sighting.lastSeenAt);
-  if (!isUuid(sightingId)) throw invalid('sighting_id');
-  if (revision < 1 || !isCount(revision)) throw invalid('revision');
   if (phase === undefined) throw invalid('phase');
-  if (cameraId === '' || !isLabel(cameraId, 100)) throw invalid('camera_id');
   if (firstSeenAt === undefined) throw invalid('first_seen_at');
   if (lastSeenAt === undefined) throw invalid('last_seen_at');
-  if (!isSha256(releaseDigest)) throw invalid('release_digest');
-  if (!isLabel(trialArm, 100)) throw invalid('trial_arm');
-  if (!(quality >= 0 && quality <= 1)) throw invalid('quality');
-  if (!isCount(frames)) throw invalid('frames');
-  if (sighting.templates.length > MOST_SHOTS) throw invalid('templates');
+  const impossible = impossibleField(sighting);
+  if (impossible !== undefined) throw invalid(impossible);
   const closeReason = closeReasons[sighting.closeReason] ?? null;
   return {
     ...{ sightingId: sightingId as SightingId, revision, phase, cameraId, recordedAt, firstSeenAt, lastSeenAt },
@@ -71,6 +65,22 @@ export function sightingRecord(sighting: Sighting, recordedAt: DeviceMoment): Si
     ...shotsOf(sighting),
     stageMs: durations(sighting.stageMs),
   };
+}
+
+/** The first field, by its name on the wire, whose value cannot be. */
+function impossibleField({ sightingId, revision, cameraId, ...sighting }: Sighting): string | undefined {
+  const { releaseDigest, trialArm, quality, frames, templates } = sighting;
+  const isPossible = {
+    sighting_id: isUuid(sightingId),
+    revision: revision >= 1 && isCount(revision),
+    camera_id: cameraId !== '' && isLabel(cameraId, 100),
+    release_digest: isSha256(releaseDigest),
+    trial_arm: isLabel(trialArm, 100),
+    quality: quality >= 0 && quality <= 1,
+    frames: isCount(frames),
+    templates: templates.length <= MOST_SHOTS,
+  };
+  return Object.entries(isPossible).find(([, possible]) => !possible)?.[0];
 }
 
 /** A template that is malformed spoils the comparison, not the sighting. */

@@ -46,11 +46,12 @@ export class Releases {
 
   async #openUntilActive(): Promise<void> {
     const { signal } = this.#stopping;
-    for (let attempt = 0; !signal.aborted && this.#active === undefined; attempt += 1) {
+    const isStopping = (): boolean => signal.aborted;
+    for (let attempt = 0; this.#active === undefined && !isStopping(); attempt += 1) {
       try {
         this.#active = await this.#open(signal);
       } catch (error) {
-        if (signal.aborted) return;
+        if (isStopping()) return;
         const code = isAppError(error) ? error.code : 'SERVICE.INTERNAL';
         this.log.warn({ code, error: errorMessage(error), attempt }, 'no release could be activated yet');
         await this.clock.sleep(backoffMs(attempt, { baseMs: 250, capMs: 10_000 }), signal).catch(() => undefined);

@@ -47,11 +47,12 @@ export class Notifications {
 
   async #run(): Promise<void> {
     const { signal } = this.#stopping;
-    for (let attempt = 0; !signal.aborted; attempt += 1) {
+    const isStopping = (): boolean => signal.aborted;
+    for (let attempt = 0; !isStopping(); attempt += 1) {
       try {
         await this.#listen(signal, () => (attempt = 0));
       } catch (error) {
-        if (signal.aborted) return;
+        if (isStopping()) return;
         this.log.warn({ error: errorMessage(error) }, 'notifications of the database are interrupted');
         await this.clock.sleep(backoffMs(attempt, { baseMs: 100, capMs: 5000 }), signal).catch(() => undefined);
       }

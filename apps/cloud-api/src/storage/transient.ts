@@ -8,7 +8,7 @@ export function isTransient(error: unknown): boolean {
   if (!isAppError(error)) return false;
   if (error.retryable) return true;
   if (!error.code.startsWith('DATABASE.')) return false;
-  return !/^2[23]/.test(String(error.details['sqlState'] ?? ''));
+  return !/^2[23]/.test(String(error.details.sqlState ?? ''));
 }
 
 export interface RetryOptions {
