@@ -132,6 +132,22 @@ describe('connectMqtt', () => {
     expect(log.codes().filter((code) => code === 'MQTT.HANDLER_FAILED')).toHaveLength(2);
   });
 
+  it('does not pass for dead while it asks for redelivery: its will is not sent', async () => {
+    const statuses: MqttMessage[] = [];
+    const service = await open('cloud-api');
+    await service.subscribe('sightline/v1/+/+/status', async (message) => void statuses.push(message));
+    const will = { topic: 'sightline/v1/acme/cam-1/status', payload: Uint8Array.of(0), qos: 1, retain: true } as const;
+    const device = await open('acme/cam-1', { will });
+    let attempts = 0;
+    await device.subscribe('sightline/v1/acme/cam-1/identification', async () => {
+      attempts += 1;
+      if (attempts === 1) throw new Error('busy');
+    });
+    await service.publish('sightline/v1/acme/cam-1/identification', Uint8Array.of(1));
+    await vi.waitFor(() => expect(attempts).toBe(2));
+    expect(statuses).toEqual([]);
+  });
+
   it('keeps messages that arrive before their handler is there', async () => {
     const first = await open('cloud-api');
     await first.subscribe(FILTER, async () => undefined);

@@ -1,4 +1,12 @@
-import { AppError, backoffMs, silentLogger, systemClock, type Clock, type Logger } from '@sightline/kernel';
+import {
+  AppError,
+  backoffMs,
+  errorMessage,
+  silentLogger,
+  systemClock,
+  type Clock,
+  type Logger,
+} from '@sightline/kernel';
 
 import { MessageDispatcher, type DispatchLimits } from './message-dispatcher.js';
 import type {
@@ -171,19 +179,17 @@ class ReconnectingConnection implements MqttConnection {
     const timeout = this.#clock.sleep(this.#closeTimeoutMs, bound.signal).catch(() => undefined);
     await Promise.race([finished, timeout]);
     bound.abort();
-    await this.#disconnect();
+    if (this.#session) await this.#disconnect(this.#session, 'the client has closed the connection');
     await this.#running;
     for (const subscription of this.#subscriptions.values()) subscription.refuse(this.#closedError());
   }
 
-  async #disconnect(): Promise<void> {
-    const session = this.#session;
-    if (session === undefined) return;
+  async #disconnect(session: MqttSession, reason: string): Promise<void> {
     const bound = new AbortController();
     const timeout = this.#clock.sleep(DISCONNECT_TIMEOUT_MS, bound.signal).catch(() => undefined);
-    await Promise.race([session.disconnect(), timeout]);
+    await Promise.race([session.disconnect(reason), timeout]);
     bound.abort();
-    session.drop('the client has closed the connection'); // a broker that hangs never answers
+    session.drop(reason); // a broker that hangs never answers
   }
 
   async #run(): Promise<void> {
@@ -217,7 +223,7 @@ class ReconnectingConnection implements MqttConnection {
       this.#log.info({ reason }, 'disconnected from the broker');
       this.#emit('disconnected', { reason });
     } catch (error) {
-      this.#log.warn({ code: 'MQTT.UNREACHABLE', error }, 'no connection to the broker');
+      this.#log.warn({ code: 'MQTT.UNREACHABLE', reason: errorMessage(error) }, 'no connection to the broker');
     } finally {
       this.#closing.signal.removeEventListener('abort', abandon);
       this.#session = undefined;
@@ -256,7 +262,8 @@ class ReconnectingConnection implements MqttConnection {
     this.#renewal = { attempt, atMs: nowMs + delayMs, pending: true };
     await this.#clock.sleep(delayMs, this.#closing.signal).catch(() => undefined);
     this.#renewal.pending = false;
-    if (!this.#closing.signal.aborted) session.drop(reason);
+    // Politely: a will would tell everybody that this client had died.
+    if (!this.#closing.signal.aborted) await this.#disconnect(session, reason);
   }
 
   #emit<Event extends keyof MqttConnectionEvents>(event: Event, detail: MqttConnectionEvents[Event]): void {

@@ -52,9 +52,9 @@ function toBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** A PUBACK packet (MQTT 3.1.1, section 3.4): type 4, remaining length 2, packet identifier. */
-function encodePuback(packetId: number): Buffer {
-  return Buffer.from([0x40, 0x02, packetId >> 8, packetId & 0xff]);
+/** PUBACK packets (MQTT 3.1.1, section 3.4): type 4, remaining length 2, packet identifier. */
+function encodePubacks(packetIds: readonly number[]): Buffer {
+  return Buffer.from(packetIds.flatMap((packetId) => [0x40, 0x02, packetId >> 8, packetId & 0xff]));
 }
 
 function toClientOptions(options: MqttSessionOptions): IClientOptions {
@@ -84,6 +84,7 @@ export class MqttSession {
   readonly #keepaliveMs: number;
   readonly #publishes = new Set<(error: AppError) => void>();
   readonly #opened: Promise<{ readonly sessionPresent: boolean }>;
+  readonly #acknowledgements: number[] = [];
   #reason = 'the connection was closed';
   #open = false;
   /** Resolves with the reason when the network connection is gone. */
@@ -145,13 +146,14 @@ export class MqttSession {
   }
 
   /** Ends the connection with a DISCONNECT, so that the will is not sent. Waits for no PUBACK. */
-  async disconnect(): Promise<void> {
+  async disconnect(reason: string): Promise<void> {
     if (!this.#open) {
-      this.drop('the client has closed the connection');
+      this.drop(reason);
       await this.ended;
       return;
     }
-    this.#reason = 'the client has closed the connection';
+    this.#reason = reason;
+    this.#flushAcknowledgements();
     this.#failPublishes();
     // mqtt.js would wait for outstanding PUBACKs without a bound: its bookkeeping is emptied first.
     for (const packetId of Object.keys(this.#client.outgoing)) this.#client.removeOutgoingMessage(Number(packetId));
@@ -188,7 +190,6 @@ export class MqttSession {
    * up all others, and brokers find the message by its identifier.
    */
   #deferAcknowledgements(receive: Receive): void {
-    const { stream } = this.#client;
     this.#client.handleMessage = (packet, callback) => {
       if (!this.#open) {
         callback(ACKNOWLEDGED_LATER);
@@ -204,12 +205,22 @@ export class MqttSession {
           duplicate: dup,
         },
         acknowledge: () => {
-          if (qos === 1 && messageId !== undefined && this.#open) stream.write(encodePuback(messageId));
+          if (qos === 1 && messageId !== undefined) this.#acknowledge(messageId);
         },
       });
       if (wait === undefined) callback(ACKNOWLEDGED_LATER);
       else void this.#pauseReading(wait).then(() => callback(ACKNOWLEDGED_LATER));
     };
+  }
+
+  /** A batch that commits acknowledges many messages at once: they share one write. */
+  #acknowledge(packetId: number): void {
+    if (this.#acknowledgements.push(packetId) === 1) setImmediate(() => this.#flushAcknowledgements());
+  }
+
+  #flushAcknowledgements(): void {
+    const packetIds = this.#acknowledgements.splice(0);
+    if (this.#open && packetIds.length > 0) this.#client.stream.write(encodePubacks(packetIds));
   }
 
   /** While nothing is read, PINGRESPs aren't either: keep both sides from taking that for a dead connection. */

@@ -32,6 +32,8 @@ export interface Mosquitto {
   close(): Promise<void>;
 }
 
+const SERVER = 'mosquitto';
+const PASSWORD_TOOL = 'mosquitto_passwd';
 const START_ATTEMPTS = 5;
 const START_TIMEOUT_MS = 5000;
 /** Debian installs servers where a user's PATH does not look. */
@@ -78,7 +80,7 @@ function configuration(folder: string, port: number, tls: MosquittoOptions['tls'
 async function writePasswords(file: string, users: readonly string[], password: string): Promise<void> {
   const run = promisify(execFile);
   await writeFile(file, '', { mode: 0o600 });
-  for (const user of users) await run('mosquitto_passwd', ['-b', file, user, password]);
+  for (const user of users) await run(PASSWORD_TOOL, ['-b', file, user, password]);
 }
 
 async function isListening(port: number): Promise<boolean> {
@@ -96,7 +98,7 @@ async function isListening(port: number): Promise<boolean> {
 /** @returns the process once it accepts connections, or undefined when it has ended: its port was taken */
 async function startServer(configFile: string, port: number): Promise<ChildProcess | undefined> {
   const path = [process.env.PATH ?? '', ...SERVER_FOLDERS].join(':');
-  const server = spawn('mosquitto', ['-c', configFile], { stdio: 'ignore', env: { ...process.env, PATH: path } });
+  const server = spawn(SERVER, ['-c', configFile], { stdio: 'ignore', env: { ...process.env, PATH: path } });
   let failure: Error | undefined;
   server.on('error', (error) => (failure = error));
   const deadline = performance.now() + START_TIMEOUT_MS;
