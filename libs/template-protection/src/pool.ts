@@ -25,15 +25,19 @@ export function poolTemplates(shots: readonly Template[]): Template {
     assertDimension(shot.dimension, first.dimension);
   }
   const best = others.reduce((found, shot) => (shot.quality > found.quality ? shot : found), first);
-  const mean = new Float32Array(first.dimension);
+  const sum = new Float64Array(first.dimension);
+  let weights = 0;
   for (const shot of shots) {
     const weight = best.quality > 0 ? shot.quality : 1;
     const vector = decodeTemplate(shot);
     const length = Math.hypot(...vector);
+    weights += weight;
     vector.forEach((component, index) => {
-      mean[index] = (mean[index] ?? 0) + (weight * component) / length;
+      sum[index] = (sum[index] ?? 0) + (weight * component) / length;
     });
   }
+  // What is left of shots that cancel out is rounding, and its direction means nothing.
+  if (Math.hypot(...sum) < 1e-6 * weights) throw new AppError('TEMPLATE.INVALID', 'The shots cancel out.');
   const { spaceId, keyId, variantDigest, quality } = best;
-  return encodeTemplate(mean, { spaceId, keyId, variantDigest, quality, codec: 'float16' });
+  return encodeTemplate(Float32Array.from(sum), { spaceId, keyId, variantDigest, quality, codec: 'float16' });
 }

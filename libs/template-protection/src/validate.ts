@@ -8,6 +8,10 @@ export interface TemplateBelonging {
   readonly keyId: KeyId;
 }
 
+// Far wider than any codec writes. Beyond it components would leave the range in which float32 is precise.
+const smallestScale = 1e-30;
+const largestScale = 1e30;
+
 /** The part of a template that holds its components. */
 export type CodedVector = Pick<Template, 'codec' | 'scale' | 'dimension' | 'data'>;
 
@@ -30,7 +34,7 @@ export function validateCodedVector({ codec, data, dimension, scale }: CodedVect
   if (!Number.isInteger(dimension) || dimension < 1) throw invalid('The dimension is not a positive whole number.');
   const bytes = codec === 'int8' ? dimension : 2 * dimension;
   if (data.length !== bytes) throw invalid(`The data has ${data.length} bytes instead of ${bytes}.`);
-  if (!(scale > 0) || scale === Infinity) throw invalid('The scale is not a finite positive number.');
+  if (!(scale >= smallestScale && scale <= largestScale)) throw invalid('The scale is not a usable positive number.');
   if (codec === 'float16' && scale !== 1) throw invalid('The scale of the float16 codec is 1.');
   if (codec === 'int8') validateInt8(data);
   else validateFloat16(data);
