@@ -1,0 +1,147 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+
+import { applyAffine, type Affine } from './affine.js';
+import { alignFace } from './alignment.js';
+import { fivePointsOf68, type FivePoints } from './five-points.js';
+import type { Frame } from './frame.js';
+import { faceQuality, qualityFactors } from './quality.js';
+import { toTensor, type InputFormat } from './tensor-input.js';
+import { warp } from './warp.js';
+
+const template = [
+  [38.2946, 51.6963],
+  [73.5318, 51.5014],
+  [56.0252, 71.7366],
+  [41.5493, 92.3655],
+  [70.7299, 92.2041],
+] as const;
+const format = { width: 112, height: 112, template };
+const atTemplate = template.map(([x, y]) => ({ x, y })) as unknown as FivePoints;
+
+/** A smooth, coloured picture, so that resampling it twice changes little. */
+function smoothFrame(width: number, height: number): Frame {
+  const data = new Uint8Array(width * height * 3);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      data.set(
+        [128 + 100 * Math.sin(x / 17), 128 + 100 * Math.cos(y / 13), 128 + 90 * Math.sin((x + y) / 23)],
+        (y * width + x) * 3,
+      );
+    }
+  }
+  return { width, height, data };
+}
+
+test('alignment undoes any rotation, scale and shift of a face', () => {
+  const upright = smoothFrame(112, 112);
+  fc.assert(
+    fc.property(
+      fc.double({ min: -1.2, max: 1.2, noNaN: true }),
+      fc.double({ min: 0.8, max: 1.6, noNaN: true }),
+      (angle, scale) => {
+        // The face, turned and scaled, in the middle of a large frame.
+        const cos = scale * Math.cos(angle);
+        const sin = scale * Math.sin(angle);
+        const place: Affine = {
+          a: cos,
+          b: -sin,
+          c: 160 - cos * 56 + sin * 56,
+          d: sin,
+          e: cos,
+          f: 160 - sin * 56 - cos * 56,
+        };
+        const back: Affine = {
+          a: cos / scale ** 2,
+          b: sin / scale ** 2,
+          c: 56 - (cos * 160 + sin * 160) / scale ** 2,
+          d: -sin / scale ** 2,
+          e: cos / scale ** 2,
+          f: 56 - (-sin * 160 + cos * 160) / scale ** 2,
+        };
+        const frame = { width: 320, height: 320, data: warp(upright, back, 320, 320) };
+        const points = atTemplate.map((one) => applyAffine(place, one)) as unknown as FivePoints;
+        const aligned = alignFace(frame, points, format)!;
+        let worst = 0;
+        for (let y = 10; y < 102; y++) {
+          for (let at = (y * 112 + 10) * 3; at < (y * 112 + 102) * 3; at++) {
+            worst = Math.max(worst, Math.abs(aligned[at]! - upright.data[at]!));
+          }
+        }
+        expect(worst).toBeLessThanOrEqual(4);
+      },
+    ),
+    { numRuns: 20 },
+  );
+});
+
+test('points that coincide align nothing', () => {
+  const one = { x: 5, y: 5 };
+  expect(alignFace(smoothFrame(20, 20), [one, one, one, one, one], format)).toBeUndefined();
+});
+
+test('five points are taken from the 68 in the frame that the crop came from', () => {
+  const values = new Float32Array(136);
+  const put = (index: number, x: number, y: number): void => values.set([x, y], index * 2);
+  for (const index of [37, 38, 40, 41]) put(index, 0.25, 0.5);
+  for (const index of [43, 44, 46, 47]) put(index, 0.75, 0.5);
+  put(30, 0.5, 0.625);
+  for (const index of [48, 60]) put(index, 0.375, 0.75);
+  for (const index of [54, 64]) put(index, 0.625, 0.75);
+  expect(fivePointsOf68(values, { x: 100, y: 10, width: 80, height: 40 })).toEqual([
+    { x: 120, y: 30 },
+    { x: 160, y: 30 },
+    { x: 140, y: 35 },
+    { x: 130, y: 40 },
+    { x: 150, y: 40 },
+  ]);
+  expect(fivePointsOf68(values.fill(Number.NaN, 0, 1), { x: 0, y: 0, width: 1, height: 1 })).toBeUndefined();
+  expect(fivePointsOf68(new Float32Array(10), { x: 0, y: 0, width: 1, height: 1 })).toBeUndefined();
+});
+
+test('pixels become planes in the order and normalisation of the format', () => {
+  const rgb = Uint8Array.from([10, 20, 30, 40, 50, 60]);
+  const base: InputFormat = { width: 2, height: 1, channels: 'rgb', mean: [10], scale: [10] };
+  expect([...toTensor(rgb, base)]).toEqual([0, 3, 1, 4, 2, 5]);
+  expect([...toTensor(rgb, { ...base, channels: 'bgr' })]).toEqual([2, 5, 1, 4, 0, 3]);
+  expect([...toTensor(rgb, { ...base, mean: [10, 20, 30], scale: [1, 2, 5] })]).toEqual([0, 30, 0, 15, 0, 6]);
+  const [grey] = toTensor(rgb, { ...base, channels: 'grey', mean: [0], scale: [1] });
+  expect(grey).toBeCloseTo(0.299 * 10 + 0.587 * 20 + 0.114 * 30, 4);
+});
+
+test('quality falls with blur, darkness, small size and a turned head', () => {
+  const data = Uint8Array.from({ length: 112 * 112 * 3 }, (_, at) => (Math.floor(at / 3 / 4) % 2 === 0 ? 90 : 170));
+  const sharp = { data, width: 112, height: 112 };
+  const good = faceQuality(atTemplate, sharp);
+  expect(good).toBeGreaterThan(0.9);
+  expect(good).toBeLessThanOrEqual(1);
+  const flat = { ...sharp, data: new Uint8Array(data.length).fill(128) };
+  expect(faceQuality(atTemplate, flat)).toBe(0);
+  const dark = { ...sharp, data: data.map((value) => value / 5) };
+  expect(qualityFactors(atTemplate, dark).exposure).toBeLessThan(0.4);
+  const far = atTemplate.map(({ x, y }) => ({ x: x / 4, y: y / 4 })) as unknown as FivePoints;
+  expect(faceQuality(far, sharp)).toBeLessThan(good * 0.7);
+  const [leftEye, rightEye, nose, leftMouth, rightMouth] = atTemplate;
+  const turned: FivePoints = [leftEye, rightEye, { x: nose.x + 14, y: nose.y }, leftMouth, rightMouth];
+  expect(qualityFactors(turned, sharp).pose).toBeLessThan(qualityFactors(atTemplate, sharp).pose * 0.6);
+  const upsideDown: FivePoints = [rightEye, leftEye, nose, rightMouth, leftMouth];
+  expect(faceQuality(upsideDown, sharp)).toBe(0);
+});
+
+test('quality does not depend on where the face lies or how the head is tilted', () => {
+  const frame = { data: smoothFrame(112, 112).data, width: 112, height: 112 };
+  fc.assert(
+    fc.property(fc.double({ min: -3, max: 3, noNaN: true }), fc.integer({ min: -900, max: 900 }), (angle, shift) => {
+      const map = {
+        a: Math.cos(angle),
+        b: -Math.sin(angle),
+        c: shift,
+        d: Math.sin(angle),
+        e: Math.cos(angle),
+        f: -shift,
+      };
+      const moved = atTemplate.map((one) => applyAffine(map, one)) as unknown as FivePoints;
+      expect(faceQuality(moved, frame)).toBeCloseTo(faceQuality(atTemplate, frame), 6);
+    }),
+  );
+});
