@@ -1,10 +1,11 @@
 #!/usr/bin/env node
 import { errorMessage, isAppError, systemClock, terminationSignal } from '@sightline/kernel';
 import { createLogger } from '@sightline/observability';
+import { readTrustedRoot } from '@sightline/release-trust';
 import { Command } from 'commander';
 
 import { configFromEnvironment, environmentKeys } from './config.js';
-import { startModelRegistry } from './start-model-registry.js';
+import { repositoryDirectory, startModelRegistry } from './start-model-registry.js';
 
 async function serve(): Promise<void> {
   const signal = terminationSignal();
@@ -27,4 +28,12 @@ program
   .description('run until SIGTERM or SIGINT')
   .addHelpText('after', `\nConfiguration, from the environment:\n  ${environmentKeys.join('\n  ')}`)
   .action(serve);
+program
+  .command('trusted-root')
+  .description('print the root metadata that cloud-api and devices pin, in base64')
+  .requiredOption('--data-directory <path>', 'the SIGHTLINE_DATA_DIRECTORY of a registry that has been started once')
+  .action(async (options: { readonly dataDirectory: string }) => {
+    const root = await readTrustedRoot(repositoryDirectory(options));
+    process.stdout.write(`${root.toString('base64')}\n`);
+  });
 await program.parseAsync();

@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import type { ModelRegistryConfig } from './config.js';
-import { startModelRegistry, type ModelRegistry } from './start-model-registry.js';
+import { startModelRegistry, type ModelRegistry, type ModelRegistryParts } from './start-model-registry.js';
 
 const password = 'registry-password';
 const device = { tenantId: 'acme' as TenantId, deviceId: 'gate-1' as DeviceId };
@@ -47,19 +47,19 @@ function config(): ModelRegistryConfig {
   };
 }
 
-const start = () =>
-  startModelRegistry(config(), {
-    computeSelfTest: async (manifest, read) => {
-      builds += 1;
-      expect(read(manifest.embedder.target).length).toBe(manifest.embedder.bytes);
-      return {
-        seed: 1,
-        detector: { values: [0], tolerance: 0.1 },
-        landmarks: { values: [0], tolerance: 0.1 },
-        embedding: { values: [1, 0], minimumCosine: 0.99 },
-      };
-    },
-  });
+const parts: ModelRegistryParts = {
+  computeSelfTest: async (manifest, read) => {
+    builds += 1;
+    expect(read(manifest.embedder.target).length).toBe(manifest.embedder.bytes);
+    return {
+      seed: 1,
+      detector: { values: [0], tolerance: 0.1 },
+      landmarks: { values: [0], tolerance: 0.1 },
+      embedding: { values: [1, 0], minimumCosine: 0.99 },
+    };
+  },
+};
+const start = (): Promise<ModelRegistry> => startModelRegistry(config(), parts);
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'sightline-registry-'));
@@ -165,6 +165,14 @@ describe('the REST side', () => {
   });
 });
 
+describe('a start that fails', () => {
+  it('says why and leaves nothing running', async () => {
+    const port = Number(new URL(registry.url).port);
+    const second = { ...config(), port, dataDirectory: join(folder, 'second') };
+    await expect(startModelRegistry(second, parts)).rejects.toThrow('EADDRINUSE');
+  });
+});
+
 describe('the desired release of a device', () => {
   const received: DesiredRelease[] = [];
   const birth = () => box.publish(topicOf(device, 'birth'), toBinary(DeviceBirthSchema, create(DeviceBirthSchema, {})));
@@ -195,6 +203,7 @@ describe('the desired release of a device', () => {
   it('has a higher version when its content changes, and the fleet survives a restart of registry and broker', async () => {
     const digest = received[0]!.releaseDigest;
     const rootBefore = registry.trustedRoot();
+    const buildsBefore = builds;
     const { port } = broker;
     await registry.stop();
     await broker.close();
@@ -202,7 +211,7 @@ describe('the desired release of a device', () => {
     await truncate(path, bytes - 1);
     broker = await startBroker(port);
     registry = await start();
-    expect(builds).toBe(1);
+    expect(builds).toBe(buildsBefore);
     expect(registry.trustedRoot().equals(rootBefore)).toBe(true);
     expect((await stat(path)).size).toBe(bytes);
     await expect.poll(() => box.connected, { timeout: 20_000 }).toBe(true);

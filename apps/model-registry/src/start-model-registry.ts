@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { migrate, openDatabase } from '@sightline/database';
 import { errorMessage, StopStack } from '@sightline/kernel';
 import { connectMqtt } from '@sightline/messaging';
-import { computeSelfTest } from '@sightline/recognition';
 import { createReleaseRepository, openDemoKeys, ReleaseRepository } from '@sightline/release-trust';
 
 import type { ModelRegistryConfig } from './config.js';
@@ -35,6 +34,14 @@ export interface ModelRegistryParts {
   readonly computeSelfTest: ComputeSelfTest;
 }
 
+const defaultParts: ModelRegistryParts = {
+  computeSelfTest: async (manifest, read) => {
+    // Loaded when a release is built: a registry that serves needs no inference.
+    const { computeSelfTest } = await import('@sightline/recognition');
+    return computeSelfTest(manifest, read);
+  },
+};
+
 /**
  * Starts the model registry. The first start fetches the default models, builds, signs and publishes their
  * release; later ones open what is there.
@@ -44,7 +51,7 @@ export interface ModelRegistryParts {
  */
 export async function startModelRegistry(
   config: ModelRegistryConfig,
-  parts: ModelRegistryParts = { computeSelfTest },
+  parts: ModelRegistryParts = defaultParts,
 ): Promise<ModelRegistry> {
   const stack = new StopStack();
   try {
@@ -68,10 +75,15 @@ async function start(config: ModelRegistryConfig, parts: ModelRegistryParts, sta
   const { repository, library } = await openReleases(config, parts);
   const trustedRoot = await repository.trustedRoot();
   const upkeep = keepSignaturesFresh(repository, { clock, log, signal: stopping.signal });
-  stack.push(() => upkeep);
+  stack.push(() => {
+    stopping.abort();
+    return upkeep;
+  });
 
   const connection = await connectMqtt({ ...config.mqtt, clientId: config.mqtt.username, clean: false, log, clock });
   stack.push(() => connection.close());
+  // Before the connection is closed, so that the subscription's end is no surprise.
+  stack.push(() => stopping.abort());
 
   const http = await startHttp({
     host: config.host,
@@ -93,8 +105,6 @@ async function start(config: ModelRegistryConfig, parts: ModelRegistryParts, sta
   const desired = new DesiredReleases(database, clock);
   const publisher = { connection, desired, defaultRelease: () => library.default(), repositoryUrl, log };
   subscribeInBackground(new DesiredReleasePublisher(publisher), stopping.signal, config);
-  // The first to be stopped: everything that waits is let go.
-  stack.push(() => stopping.abort());
   log.info({ url: http.url, repositoryUrl, release: library.default().version }, 'the model registry is up');
   return { url: http.url, repositoryUrl, trustedRoot: () => Buffer.from(trustedRoot), stop: () => stack.stop() };
 }
@@ -116,7 +126,8 @@ async function openReleases(config: ModelRegistryConfig, { computeSelfTest }: Mo
   return { repository, library };
 }
 
-function repositoryDirectory({ dataDirectory }: ModelRegistryConfig): string {
+/** Where the signed repository lies. */
+export function repositoryDirectory({ dataDirectory }: Pick<ModelRegistryConfig, 'dataDirectory'>): string {
   return join(dataDirectory, 'repository');
 }
 

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
@@ -26,13 +25,15 @@ export async function renameDurably(from: string, to: string): Promise<void> {
 
 /**
  * Replaces or creates a file in one step: a reader, or a process that starts after a crash, sees the old
- * content or the new, never a part. The folder is made when it is missing.
+ * content or the new, never a part. The folder is made when it is missing. One writer at a time: the
+ * temporary file has a fixed name, so that crashes leave one behind and not many.
  *
  * @param mode permissions of the file, 0644 by default; a private key wants 0600
  */
 export async function writeFileDurably(path: string, content: Uint8Array | string, mode = 0o644): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
-  const temporary = `${path}.${randomUUID()}.tmp`;
+  const temporary = `${path}.tmp`;
+  await rm(temporary, { force: true });
   try {
     const handle = await open(temporary, 'wx', mode);
     try {

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,6 +27,17 @@ afterEach(() => rm(join(directory(), 'current.json'), { force: true }));
 
 const bundle = (version: string) => fixture.client().download({ version });
 
+/** Another process that swaps the pointer as fast as it can. */
+const activateForEver = `
+  import { openBundle, ReleaseStore } from ${JSON.stringify(new URL('../dist/index.js', import.meta.url).href)};
+  const [directory, ...digests] = process.argv.slice(1);
+  const store = new ReleaseStore({ directory, clock: { wallMs: () => Date.now() } });
+  const bundles = await Promise.all(digests.map((digest) => openBundle(directory, digest)));
+  for (const bundle of bundles) await store.activate(bundle);
+  console.log('ready');
+  for (let index = 0; ; index += 1) await store.activate(bundles[index % bundles.length]);
+`;
+
 describe('a release store', () => {
   it('has no release before the first activation', async () => {
     expect(await store.current()).toBeUndefined();
@@ -49,11 +62,26 @@ describe('a release store', () => {
   it('starts with the old release after a crash before the rename', async () => {
     await store.activate(await bundle('1.0.0'));
     // What a power cut leaves at that moment: a temporary file, whole or not, beside the pointer.
-    await writeFile(join(directory(), 'current.json.4711.tmp'), '{"formatVersion":1,"curr');
+    await writeFile(join(directory(), 'current.json.tmp'), '{"formatVersion":1,"curr');
     expect((await store.current())?.manifest.version).toBe('1.0.0');
     await store.activate(await bundle('1.1.0'));
     expect((await store.current())?.manifest.version).toBe('1.1.0');
-    await rm(join(directory(), 'current.json.4711.tmp'));
+    expect(await readdir(directory())).not.toContain('current.json.tmp');
+  });
+
+  it('has one whole release after every SIGKILL of a process that activates', async () => {
+    const digests = [(await bundle('1.0.0')).digest, (await bundle('1.1.0')).digest];
+    for (let round = 0; round < 5; round += 1) {
+      const child = spawn(process.execPath, ['--input-type=module', '-e', activateForEver, directory(), ...digests], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      await once(child.stdout, 'data');
+      await systemClock.sleep(7 * round);
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+      expect(digests).toContain((await store.current())?.digest);
+      expect(digests).toContain((await store.previous())?.digest);
+    }
   });
 
   it('shows a concurrent reader the old pointer or the new, never a part', async () => {

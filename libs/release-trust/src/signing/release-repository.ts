@@ -1,4 +1,4 @@
-import { copyFile, mkdir, open, readFile, rename, stat } from 'node:fs/promises';
+import { copyFile, mkdir, open, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 import type { ReleaseManifest } from '@sightline/contracts';
@@ -6,7 +6,7 @@ import { AppError, ExclusiveRunner, type Clock, type Sha256 } from '@sightline/k
 import { Metadata, MetadataKind, TargetFile } from '@tufjs/models';
 
 import { modelFilesOf, parseManifest } from '../bundle.js';
-import { writeFileDurably } from '../durable-file.js';
+import { renameDurably, writeFileDurably } from '../durable-file.js';
 import { digestFile, sha256Of } from '../sha256.js';
 import { channelTarget, encodeChannel, manifestTarget, targetUrlPath } from '../targets-layout.js';
 import {
@@ -60,6 +60,18 @@ export async function createReleaseRepository(options: ReleaseRepositoryOptions,
   await writeChain(metadata, keys, { targets: {}, versions: { targets: 1, snapshot: 1, timestamp: 1 } }, now, validity);
 }
 
+/** The newest root metadata of a repository on disk. */
+export async function readTrustedRoot(directory: string): Promise<Buffer> {
+  for (let version = 1, newest: Buffer | undefined; ; version += 1) {
+    try {
+      newest = await readFile(join(directory, 'metadata', `${version}.root.json`));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || newest === undefined) throw error;
+      return newest;
+    }
+  }
+}
+
 /**
  * Signs releases and keeps the signatures fresh.
  *
@@ -77,15 +89,8 @@ export class ReleaseRepository {
   }
 
   /** The newest root metadata: what a new device pins. */
-  async trustedRoot(): Promise<Buffer> {
-    for (let version = 1, newest: Buffer | undefined; ; version += 1) {
-      try {
-        newest = await readFile(join(this.#metadata, `${version}.root.json`));
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || newest === undefined) throw error;
-        return newest;
-      }
-    }
+  trustedRoot(): Promise<Buffer> {
+    return readTrustedRoot(this.#options.directory);
   }
 
   /**
@@ -215,7 +220,7 @@ export class ReleaseRepository {
     await copyFile(source, temporary);
     const handle = await open(temporary, 'r+');
     await handle.sync().finally(() => handle.close());
-    await rename(temporary, destination);
+    await renameDurably(temporary, destination);
   }
 }
 
