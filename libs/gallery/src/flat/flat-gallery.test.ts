@@ -1,4 +1,97 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
 import { galleryConformance } from '../conformance.js';
-import { openFlatGallery } from './flat-gallery.js';
+import { bruteForce } from '../conformance/brute-force.js';
+import { crowd, entry, near, personId, seededRandom, template, templateId } from '../conformance/samples.js';
+import { FlatGallery, openFlatGallery } from './flat-gallery.js';
 
 galleryConformance(() => openFlatGallery());
+
+describe('a flat gallery whose worker dies', () => {
+  const dimension = 32;
+  const random = seededRandom(21);
+  const { faces, entries } = crowd(random, { people: 40, templatesEach: 2, dimension, spread: 0.4 });
+  let directory: string;
+  let gallery: FlatGallery;
+
+  /** Lets the worker die at the start of its next call, whichever that is. */
+  const loseWorker = (): Promise<void> => writeFile(join(directory, 'die'), '');
+
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'sightline-gallery-'));
+    const built = new URL('../../dist/flat/', import.meta.url);
+    // The real worker, but for the death.
+    const module = `
+      import { rmSync } from 'node:fs';
+      import { serveWorker } from ${JSON.stringify(import.meta.resolve('@sightline/onnx-runtime'))};
+      import { PartitionIndex } from ${JSON.stringify(new URL('partition-index.js', built).href)};
+      import { openScanner } from ${JSON.stringify(new URL('scanner.js', built).href)};
+      const orDie = (work) => (request) => {
+        let die = true;
+        try { rmSync(${JSON.stringify(join(directory, 'die'))}); } catch { die = false; }
+        if (die) process.exit(1);
+        return work(request);
+      };
+      serveWorker(async () => {
+        const index = new PartitionIndex(await openScanner());
+        return { apply: orDie((change) => index.apply(change)), search: orDie((probes) => index.search(probes)) };
+      });`;
+    gallery = new FlatGallery({}, new URL(`data:text/javascript,${encodeURIComponent(module)}`));
+    await gallery.start();
+    await gallery.upsert(entries);
+  });
+  afterEach(async () => {
+    await gallery.close();
+    await rm(directory, { recursive: true });
+  });
+
+  const probes = faces.slice(0, 5).map((face) => template(near(random, face, 0.4)));
+  const expectExact = async (held: typeof entries): Promise<void> => {
+    expect(await gallery.search(probes, { limit: 4 })).toEqual(probes.map((probe) => bruteForce(held, probe, 4)));
+  };
+
+  it('answers the search that it died in, from the same content', async () => {
+    await loseWorker();
+    await expectExact(entries);
+  });
+
+  it('loses no change, whichever of several that are under way it died in', async () => {
+    await loseWorker();
+    const stored = template(faces[0] ?? new Float32Array());
+    const moved = template(faces[1] ?? new Float32Array());
+    await Promise.all([
+      gallery.upsert([entry(0, 77, stored)]),
+      gallery.remove([templateId(1), templateId(0)]),
+      gallery.upsert([entry(0, 78, moved), entry(2, 1, stored)]),
+      gallery.remove([templateId(3)]),
+    ]);
+    const held = [entry(0, 78, moved), entry(2, 1, stored), ...entries.slice(4)];
+    await expectExact(held);
+    await loseWorker();
+    await expectExact(held);
+    expect(await gallery.partitions()).toMatchObject([{ templates: held.length }]);
+  });
+
+  it('does not bring back what was removed', async () => {
+    await gallery.remove(entries.map((enrolled) => enrolled.templateId));
+    await loseWorker();
+    await gallery.upsert([entry(500, 500, probes[0] ?? template(new Float32Array(dimension).fill(1)))]);
+    const found = await gallery.search(probes, { limit: 10 });
+    for (const candidates of found) expect(candidates).toMatchObject([{ personId: personId(500) }]);
+  });
+});
+
+describe('a closed flat gallery', () => {
+  it('refuses to search, and closes twice', async () => {
+    const gallery = await openFlatGallery();
+    const stored = template(new Float32Array(4).fill(1));
+    await gallery.upsert([entry(1, 1, stored)]);
+    await gallery.close();
+    await gallery.close();
+    await expect(gallery.search([stored], { limit: 1 })).rejects.toMatchObject({ code: 'WORKER.CLOSED' });
+  });
+});

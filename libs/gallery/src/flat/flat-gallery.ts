@@ -14,6 +14,8 @@ export interface FlatGalleryOptions {
 /** Templates in one message to a worker that is being filled. */
 const changeSize = 2_000;
 const largestLimit = 10_000;
+/** Workers need real JavaScript; from src/ and from dist/ this is the built module. */
+const builtWorker = new URL('../../dist/flat/flat-gallery-worker.js', import.meta.url);
 
 /**
  * A gallery in memory: int8 codes that one worker thread scans with ONNX Runtime, partition by partition, and
@@ -31,16 +33,16 @@ export async function openFlatGallery(options: FlatGalleryOptions = {}): Promise
  * the order in which they were recorded; so a successor, filled from the ledger, may hear of some changes twice,
  * and ends with the same content.
  */
-class FlatGallery implements Gallery {
+export class FlatGallery implements Gallery {
   readonly #ledger = new Ledger();
   readonly #worker: WorkerPool<FlatGalleryCalls>;
   readonly #batcher: ProbeBatcher<PartitionProbe, readonly Candidate[]>;
 
-  constructor({ log = silentLogger }: FlatGalleryOptions) {
+  /** @param module what the worker runs; a test's may die on purpose */
+  constructor({ log = silentLogger }: FlatGalleryOptions = {}, module = builtWorker) {
     this.#worker = new WorkerPool<FlatGalleryCalls>({
       name: 'flat gallery',
-      // Workers need real JavaScript; from src/ and from dist/ this is the built module.
-      module: new URL('../../dist/flat/flat-gallery-worker.js', import.meta.url),
+      module,
       initialise: async (call) => {
         for (const change of this.#ledger.replay(changeSize)) await call('apply', change);
       },
