@@ -28,6 +28,7 @@ export class SupervisedProcess {
   readonly #options: Required<SupervisedProcessOptions>;
   readonly #output: WriteStream;
   readonly #messageListeners: ((message: unknown) => void)[] = [];
+  readonly #crashListeners: (() => void)[] = [];
   #child: ChildProcess | undefined;
   #running: Promise<void> | undefined;
   #stopping = false;
@@ -49,6 +50,11 @@ export class SupervisedProcess {
 
   onMessage(listener: (message: unknown) => void): void {
     this.#messageListeners.push(listener);
+  }
+
+  /** Called after the child ended unexpectedly, before it is started again. */
+  onCrash(listener: () => void): void {
+    this.#crashListeners.push(listener);
   }
 
   start(): void {
@@ -86,6 +92,7 @@ export class SupervisedProcess {
       failures = clock.monotonicMs() - startedAt > HEALTHY_AFTER_MS ? 0 : failures + 1;
       log.warn({ process: name, code, signal, failures }, 'ended unexpectedly and is started again');
       this.#restarts += 1;
+      for (const listener of this.#crashListeners) listener();
       await clock.sleep(backoffMs(failures, { baseMs: 100, capMs: 5_000 }));
     }
   }

@@ -74,7 +74,7 @@ export class CloudClient {
   async #fetch(
     method: string,
     path: string,
-    options: { body?: BodyInit; contentType?: string; signal?: AbortSignal } = {},
+    options: { body?: string | Uint8Array<ArrayBuffer>; contentType?: string; signal?: AbortSignal } = {},
   ): Promise<Response> {
     const response = await fetch(new URL(path, this.#baseUrl), {
       method,

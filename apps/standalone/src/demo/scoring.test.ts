@@ -1,11 +1,13 @@
+import type { PersonId } from '@sightline/kernel';
 import { describe, expect, it } from 'vitest';
 
-import { passOf, scoreSightings, type Pass, type ScoredSighting } from './scoring.js';
+import { passOf, scoreSightings, type ScoredSighting } from './scoring.js';
+import { passesOf, type Pass } from './truth.js';
 
 const passes: readonly Pass[] = [
-  { passId: 'a', personId: 'ada', startMs: 0, endMs: 100 },
-  { passId: 'b', personId: null, startMs: 200, endMs: 300 },
-  { passId: 'c', personId: 'cleo', startMs: 400, endMs: 500 },
+  { passId: 'a', personId: 'ada' as PersonId, startMs: 0, endMs: 100, complete: true },
+  { passId: 'b', personId: null, startMs: 200, endMs: 300, complete: true },
+  { passId: 'c', personId: 'cleo' as PersonId, startMs: 400, endMs: 500, complete: true },
 ];
 
 function sighting(id: string, from: number, to: number, personId: string | null = null): ScoredSighting {
@@ -50,5 +52,25 @@ describe('the demo’s score', () => {
       lost: 1,
       duplicates: 2,
     });
+  });
+});
+
+describe('the camera’s journal', () => {
+  const event = (kind: 'started' | 'ended', passId: string, wallMs: number) =>
+    ({ event: kind, cameraId: 'entrance', passId, label: passId, wallMs }) as const;
+
+  it('tells passes that were cut short, and repeated ones apart', () => {
+    const events = [
+      event('started', 'a', 0),
+      event('ended', 'a', 10),
+      event('started', 'b', 20),
+      event('started', 'a', 50),
+      event('ended', 'a', 60),
+    ];
+    expect(passesOf(events, new Map([['a', 'ada' as PersonId]]))).toEqual([
+      { passId: 'a/1', personId: 'ada', startMs: 0, endMs: 10, complete: true },
+      { passId: 'b/1', personId: null, startMs: 20, endMs: 50, complete: false },
+      { passId: 'a/2', personId: 'ada', startMs: 50, endMs: 60, complete: true },
+    ]);
   });
 });

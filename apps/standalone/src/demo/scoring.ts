@@ -1,11 +1,4 @@
-/** One pass of one person before the demo camera, as the camera's own journal tells it. */
-export interface Pass {
-  readonly passId: string;
-  /** Id of the enrolled person who was shown; null for somebody who is not enrolled. */
-  readonly personId: string | null;
-  readonly startMs: number;
-  readonly endMs: number;
-}
+import type { Pass } from './truth.js';
 
 /** What the cloud holds of one sighting. */
 export interface ScoredSighting {
