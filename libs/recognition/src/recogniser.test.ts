@@ -1,0 +1,172 @@
+import type { ReleaseManifest, VerifiedBundle } from '@sightline/contracts';
+import type { KeyId } from '@sightline/kernel';
+import { createTemplateProtector, decodeTemplate, type TemplateProtector } from '@sightline/template-protection';
+import { bundleOf, defaultBundle, samplePhotos } from '@sightline/testing';
+import type { Frame } from '@sightline/vision';
+import { readFile } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+import { decodeImage } from './decode-image.js';
+import { openRecogniser } from './open-recogniser.js';
+import type { Recogniser } from './recogniser.js';
+
+const unprotected: TemplateProtector = { keyId: 'none' as KeyId, protect: (embedding) => embedding };
+
+let bundle: VerifiedBundle;
+let recogniser: Recogniser;
+let photos: Frame[];
+
+beforeAll(async () => {
+  bundle = await defaultBundle();
+  recogniser = await openRecogniser({ bundle });
+  photos = await Promise.all(samplePhotos().map(async (path) => decodeImage(await readFile(path))));
+});
+afterAll(() => recogniser.close());
+
+function crop({ data, width }: Frame, left: number, top: number, side: number): Frame {
+  const rows = new Uint8Array(side * side * 3);
+  for (let y = 0; y < side; y++) {
+    const start = ((top + y) * width + left) * 3;
+    rows.set(data.subarray(start, start + side * 3), y * side * 3);
+  }
+  return { width: side, height: side, data: rows };
+}
+
+function cosine(one: Float32Array, other: Float32Array): number {
+  return one.reduce((sum, value, at) => sum + value * other[at]!, 0);
+}
+
+function variant(change: (manifest: ReleaseManifest) => ReleaseManifest): VerifiedBundle {
+  return bundleOf(change(bundle.manifest), (target) => bundle.read(target));
+}
+
+test('it says what it runs', () => {
+  const { spaceId, variantDigest, dimension, provider } = recogniser;
+  expect({ spaceId, variantDigest, dimension, provider }).toEqual({
+    spaceId: bundle.manifest.modelSpace.id,
+    variantDigest: bundle.manifest.embedder.sha256,
+    dimension: 512,
+    provider: 'cpu',
+  });
+});
+
+test('faces of a photo are found, largest first, with points inside their boxes', async () => {
+  const { faces, stageMs } = await recogniser.detect(photos[3]!);
+  expect(faces.length).toBe(4);
+  const areas = faces.map(({ box }) => box.width * box.height);
+  expect(areas).toEqual([...areas].sort((one, other) => other - one));
+  for (const { box, score, quality, fivePoints, aligned } of faces) {
+    expect(score).toBeGreaterThanOrEqual(0.65);
+    expect(quality).toBeGreaterThan(0.4);
+    expect(aligned.length).toBe(112 * 112 * 3);
+    for (const { x, y } of fivePoints) {
+      expect(x > box.x && x < box.x + box.width && y > box.y && y < box.y + box.height).toBe(true);
+    }
+  }
+  expect(Math.min(...Object.values(stageMs))).toBeGreaterThan(0);
+});
+
+test('a person is nearer to herself in another photo than to anybody else in it', async () => {
+  const one = await recogniser.detect(photos[0]!);
+  const other = await recogniser.detect(photos[2]!);
+  const options = { protector: unprotected, codec: 'float16' } as const;
+  const probe = one.faces.reduce((best, face) => (face.box.x > best.box.x ? face : best));
+  const [template] = (await recogniser.embed([probe], options)).templates;
+  const { templates } = await recogniser.embed(other.faces, options);
+  const scores = templates.map((candidate) => cosine(decodeTemplate(template!), decodeTemplate(candidate))).sort();
+  expect(scores.at(-1)).toBeGreaterThan(0.6);
+  expect(scores.at(-2)).toBeLessThan(0.4);
+});
+
+test('templates are protected, carry their origin, and are as many as the faces', async () => {
+  const key = { secret: new Uint8Array(32).fill(3), tenantId: 'acme', epoch: 1, dimension: 512 };
+  const protector = createTemplateProtector(key as unknown as Parameters<typeof createTemplateProtector>[0]);
+  const { faces } = await recogniser.detect(photos[5]!);
+  const { templates, embedMs } = await recogniser.embed(faces, { protector, codec: 'int8' });
+  expect(embedMs).toBeGreaterThan(0);
+  expect(templates.map(({ quality }) => quality)).toEqual(faces.map(({ quality }) => quality));
+  const [first] = templates;
+  expect(first).toMatchObject({
+    spaceId: recogniser.spaceId,
+    keyId: protector.keyId,
+    variantDigest: recogniser.variantDigest,
+    codec: 'int8',
+    dimension: 512,
+  });
+  const raw = await recogniser.embed(faces.slice(0, 1), { protector: unprotected, codec: 'float16' });
+  expect(Math.abs(cosine(decodeTemplate(first!), decodeTemplate(raw.templates[0]!)))).toBeLessThan(0.25);
+  expect((await recogniser.embed([], { protector, codec: 'int8' })).templates).toEqual([]);
+});
+
+test('frames of every shape are searched, and an empty one holds no face', async () => {
+  for (const [width, height] of [
+    [1, 1],
+    [3, 700],
+    [1000, 2],
+    [37, 41],
+  ] as const) {
+    const { faces } = await recogniser.detect({ width, height, data: new Uint8Array(width * height * 3) });
+    expect(faces).toEqual([]);
+  }
+  const close = await recogniser.detect(crop(photos[0]!, 1400, 150, 340));
+  expect(close.faces.length).toBe(1);
+});
+
+test('the caller keeps its frame, and a frame with missing rows is refused', async () => {
+  const frame = crop(photos[0]!, 1400, 150, 340);
+  await recogniser.detect(frame);
+  expect(frame.data.length).toBe(340 * 340 * 3);
+  await expect(recogniser.detect({ ...frame, height: 341 })).rejects.toMatchObject({ code: 'FRAME.INVALID' });
+  await expect(
+    recogniser.embed([{ aligned: new Uint8Array(5), quality: 1 }], { protector: unprotected, codec: 'int8' }),
+  ).rejects.toMatchObject({ code: 'FACE.NOT_ALIGNED' });
+});
+
+test('an aborted call rejects with the reason and the recogniser goes on', async () => {
+  const controller = new AbortController();
+  const calls = photos.slice(0, 3).map((photo) => recogniser.detect(photo, controller.signal));
+  controller.abort(new Error('enough'));
+  for (const call of calls) await expect(call).rejects.toThrow('enough');
+  expect((await recogniser.detect(photos[0]!)).faces.length).toBe(3);
+});
+
+test('several workers give the same templates as one', async () => {
+  const two = await openRecogniser({ bundle, workers: 2 });
+  try {
+    const { faces } = await recogniser.detect(photos[4]!);
+    const options = { protector: unprotected, codec: 'int8' } as const;
+    expect((await two.embed(faces, options)).templates).toEqual((await recogniser.embed(faces, options)).templates);
+  } finally {
+    await two.close();
+  }
+});
+
+test('a provider that is not there leaves the CPU in use', async () => {
+  const other = await openRecogniser({ bundle, providers: ['cuda', 'cpu'] });
+  expect(other.provider).toBe('cpu');
+  await other.close();
+});
+
+describe('a bundle that cannot run', () => {
+  test('is refused when its manifest does not fit its models', async () => {
+    const { embedder, detector } = bundle.manifest;
+    const tall = { ...embedder.spec, input: { ...embedder.spec.input, height: 128 } };
+    const grey = { ...detector.spec, input: { ...detector.spec.input, channels: 'grey' as const } };
+    for (const foreign of [
+      variant((manifest) => ({ ...manifest, embedder: { ...embedder, spec: tall } })),
+      variant((manifest) => ({ ...manifest, detector: { ...detector, spec: grey } })),
+      variant((manifest) => ({ ...manifest, modelSpace: { ...manifest.modelSpace, dimension: 128 } })),
+    ]) {
+      await expect(openRecogniser({ bundle: foreign })).rejects.toMatchObject({ code: 'MODEL.INVALID' });
+    }
+  });
+
+  test('is refused when a model file is truncated', async () => {
+    const { target } = bundle.manifest.embedder;
+    const truncated = bundleOf(bundle.manifest, async (wanted) => {
+      const bytes = await bundle.read(wanted);
+      return wanted === target ? bytes.subarray(0, bytes.length - 1000) : bytes;
+    });
+    await expect(openRecogniser({ bundle: truncated })).rejects.toMatchObject({ code: 'MODEL.INVALID' });
+  });
+});
