@@ -6,5 +6,5 @@ export {
   type DemoTruth,
 } from './capture/demo/script.js';
 export { startEdgeAgent } from './composition-root.js';
-export type { EdgeAgentConfigInput } from './config/config.js';
+export { loadEdgeAgentConfig, type EdgeAgentConfigInput } from './config/config.js';
 export type { EdgeAgent, EdgeAgentStatus } from './edge-agent.js';

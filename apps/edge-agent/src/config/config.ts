@@ -57,6 +57,7 @@ export const edgeAgentConfigSchema = z
       .object({
         minimumQuality: z.number().min(0).max(1).default(sighting.minimumQuality),
         bestShots: z.number().int().min(1).max(8).default(sighting.bestShots),
+        confirmAfterFrames: z.number().int().min(1).max(100).default(sighting.confirmAfterFrames),
         closeAfterMs: z.number().int().min(100).max(600_000).default(sighting.closeAfterMs),
         shotSpacingMs: z.number().min(0).max(60_000).default(sighting.shotSpacingMs),
         openAfterShots: z.number().int().min(1).max(1000).default(sighting.openAfterShots),

@@ -10,11 +10,12 @@ export interface Shot {
 }
 
 /**
- * The best few shots of a track, spread over time: no two lie closer together than `spacingMs`, since
- * neighbouring frames tell the same. Of two that are too close the better one stays.
+ * The best few shots of a track, spread over time: the stream is cut into slots of `spacingMs`, each slot
+ * offers its best shot, and the best of those stay. Neighbouring frames tell nearly the same, and a slot, unlike
+ * a least distance, cannot be moved along by shots that get better and better.
  */
 export class BestShots {
-  #shots: Shot[] = [];
+  #shots: readonly Shot[] = [];
 
   /** Best first; of equal ones the earlier first. */
   get shots(): readonly Shot[] {
@@ -23,9 +24,10 @@ export class BestShots {
 
   /** @returns whether the shot is among the best now */
   offer(shot: Shot, { limit, spacingMs }: { readonly limit: number; readonly spacingMs: number }): boolean {
-    const isClose = ({ streamMs }: Shot): boolean => Math.abs(streamMs - shot.streamMs) < spacingMs;
-    if (this.#shots.some((other) => isClose(other) && other.quality >= shot.quality)) return false;
-    this.#shots = [...this.#shots.filter((other) => !isClose(other)), shot]
+    const slotOf = ({ streamMs }: Shot): number => (spacingMs > 0 ? Math.floor(streamMs / spacingMs) : streamMs);
+    const rival = this.#shots.find((other) => slotOf(other) === slotOf(shot));
+    if (rival && rival.quality >= shot.quality) return false;
+    this.#shots = [...this.#shots.filter((other) => other !== rival), shot]
       .sort((a, b) => b.quality - a.quality || a.streamMs - b.streamMs)
       .slice(0, limit);
     return this.#shots.includes(shot);

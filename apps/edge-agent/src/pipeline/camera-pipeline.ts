@@ -85,7 +85,7 @@ export class CameraPipeline {
 
   /** Plays the source once. Its own time starts anew, so tracks never span two plays. */
   async #play(signal: AbortSignal): Promise<void> {
-    this.#tracker = new IouTracker();
+    this.#tracker = new IouTracker({ birthHits: this.#options.policy().confirmAfterFrames });
     try {
       for await (const captured of this.#options.source.frames(signal)) {
         await this.#frame(captured);

@@ -4,9 +4,11 @@ export interface SightingPolicy {
   readonly minimumQuality: number;
   /** Templates that a sighting carries at most. */
   readonly bestShots: number;
+  /** Consecutive frames that must show a face before its track counts: a detector's ghosts are short-lived. */
+  readonly confirmAfterFrames: number;
   /** A track that was not seen for so long is closed. */
   readonly closeAfterMs: number;
-  /** Two best shots lie at least so far apart: neighbours look alike. */
+  /** At most one best shot comes from each stretch of so long: neighbours look alike. */
   readonly shotSpacingMs: number;
   /** A sighting opens once it has so many shots that are good enough … */
   readonly openAfterShots: number;
@@ -21,6 +23,7 @@ export interface SightingPolicy {
 export const defaultSightingPolicy: SightingPolicy = {
   minimumQuality: 0.3,
   bestShots: 3,
+  confirmAfterFrames: 3,
   closeAfterMs: 1000,
   shotSpacingMs: 250,
   openAfterShots: 3,
