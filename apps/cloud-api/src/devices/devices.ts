@@ -1,6 +1,6 @@
 import type { rest } from '@sightline/contracts';
 import { isUniqueViolation, type Database } from '@sightline/database';
-import { AppError, type Clock, type DeviceId, type TenantId } from '@sightline/kernel';
+import { AppError, isSlug, type Clock, type DeviceId, type TenantId } from '@sightline/kernel';
 import { deviceUsername } from '@sightline/messaging';
 import { templateKeyId } from '@sightline/template-protection';
 import { Inject, Injectable } from '@nestjs/common';
@@ -78,7 +78,7 @@ export class Devices {
 
   /** Newest first. */
   async list(tenantId: TenantId, { limit, cursor }: PageQuery): Promise<rest.DevicePage> {
-    const after = cursor === undefined ? undefined : decodeCursor(cursor);
+    const after = cursor === undefined ? undefined : decodeCursor(cursor, isSlug);
     const rows = await this.database.db
       .select()
       .from(device)

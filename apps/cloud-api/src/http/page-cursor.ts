@@ -18,13 +18,24 @@ export function encodeCursor({ time, id }: TimeCursor): string {
   return Buffer.from(JSON.stringify([time.toISOString(), id])).toString('base64url');
 }
 
-/** @throws AppError `REQUEST.INVALID` for a cursor that we did not make */
-export function decodeCursor(cursor: string): TimeCursor {
+/**
+ * @param isId whether the list's ids look like this
+ * @throws AppError `REQUEST.INVALID` for a cursor that we did not make
+ */
+export function decodeCursor(cursor: string, isId: (text: string) => boolean): TimeCursor {
+  const parsed = timeCursorSchema.safeParse(parseJson(Buffer.from(cursor, 'base64url').toString('utf8')));
+  if (!parsed.success || !isId(parsed.data[1])) {
+    throw new AppError('REQUEST.INVALID', 'The cursor is not one of ours.');
+  }
+  const [time, id] = parsed.data;
+  return { time: new Date(time), id };
+}
+
+function parseJson(text: string): unknown {
   try {
-    const [time, id] = timeCursorSchema.parse(JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8')));
-    return { time: new Date(time), id };
-  } catch (error) {
-    throw new AppError('REQUEST.INVALID', 'The cursor is not one of ours.', { cause: error });
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }
 

@@ -1,6 +1,6 @@
 import type { rest } from '@sightline/contracts';
 import { isUniqueViolation, type Database } from '@sightline/database';
-import { AppError, newPersonId, type Clock, type PersonId, type TenantId } from '@sightline/kernel';
+import { AppError, isUuid, newPersonId, type Clock, type PersonId, type TenantId } from '@sightline/kernel';
 import { Inject, Injectable } from '@nestjs/common';
 import { and, desc, eq, inArray, sql } from 'drizzle-orm';
 
@@ -52,7 +52,7 @@ export class People {
 
   /** Newest first. */
   async list(tenantId: TenantId, { limit, cursor }: PageQuery): Promise<rest.PersonPage> {
-    const after = cursor === undefined ? undefined : decodeCursor(cursor);
+    const after = cursor === undefined ? undefined : decodeCursor(cursor, isUuid);
     const rows = await this.database.db
       .select(personColumns)
       .from(person)
@@ -60,10 +60,10 @@ export class People {
         and(
           eq(person.tenantId, tenantId),
           after &&
-            sql`(${person.createdAt}, ${person.id}::text) < (${after.time.toISOString()}::timestamptz, ${after.id})`,
+            sql`(${person.createdAt}, ${person.id}) < (${after.time.toISOString()}::timestamptz, ${after.id}::uuid)`,
         ),
       )
-      .orderBy(desc(person.createdAt), desc(sql`${person.id}::text`))
+      .orderBy(desc(person.createdAt), desc(person.id))
       .limit(limit + 1);
     return toPage(rows, limit, { item: toPerson, cursor: ({ createdAt, id }) => ({ time: createdAt, id }) });
   }

@@ -1,6 +1,6 @@
 import type { rest } from '@sightline/contracts';
 import type { Database } from '@sightline/database';
-import { AppError, type DeviceId, type PersonId, type SightingId, type TenantId } from '@sightline/kernel';
+import { AppError, isUuid, type DeviceId, type PersonId, type SightingId, type TenantId } from '@sightline/kernel';
 import { Inject, Injectable } from '@nestjs/common';
 import { and, desc, eq, gte, lt, sql } from 'drizzle-orm';
 
@@ -17,7 +17,7 @@ export class Sightings {
   /** Newest first, by the time of first sight. */
   async list(tenantId: TenantId, query: rest.SightingQuery): Promise<rest.SightingPage> {
     const { limit, cursor, deviceId, personId, outcome, from, to } = query;
-    const after = cursor === undefined ? undefined : decodeCursor(cursor);
+    const after = cursor === undefined ? undefined : decodeCursor(cursor, isUuid);
     const where = and(
       eq(sighting.tenantId, tenantId),
       deviceId === undefined ? undefined : eq(sighting.deviceId, deviceId as DeviceId),
@@ -44,7 +44,7 @@ export class Sightings {
 
   /** What devices sent and nobody could read, newest first; without the bytes, which may hold templates. */
   async quarantined(tenantId: TenantId, { limit, cursor }: PageQuery): Promise<rest.QuarantinePage> {
-    const after = cursor === undefined ? undefined : decodeCursor(cursor);
+    const after = cursor === undefined ? undefined : decodeCursor(cursor, isUuid);
     const { id, deviceId, streamId, sequence, code, detail, payload, payloadSha256, receivedAt } = quarantine;
     const rows = await this.database.db
       .select({
