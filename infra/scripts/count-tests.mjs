@@ -14,7 +14,9 @@ for (const file of process.argv.slice(2)) {
   const report = JSON.parse(readFileSync(file, 'utf8'));
   const skipped = report.numPendingTests + report.numTodoTests;
   if (skipped > 0) console.error(`${file}: ${skipped} skipped`);
-  const brokenFiles = report.testResults.filter((suite) => suite.status === 'failed' && suite.assertionResults.length === 0);
+  const brokenFiles = report.testResults.filter(
+    (suite) => suite.status === 'failed' && suite.assertionResults.length === 0,
+  );
   for (const suite of brokenFiles) console.error(`${suite.name} did not load: ${suite.message}`);
   passed += report.numPassedTests;
   failed += report.numFailedTests + skipped + brokenFiles.length;

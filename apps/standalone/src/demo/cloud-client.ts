@@ -55,7 +55,8 @@ export class CloudClient {
     const arrived: rest.Sighting[] = [];
     const parser = createParser({
       onEvent: ({ data }) => {
-        arrived.push(rest.sightingSchema.parse(JSON.parse(data)));
+        // A heartbeat has none.
+        if (data !== '') arrived.push(rest.sightingSchema.parse(JSON.parse(data)));
       },
     });
     const text = new TextDecoder();
