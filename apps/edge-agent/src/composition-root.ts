@@ -144,7 +144,8 @@ async function openOutbox(
   deviceClock: DeviceClock,
   onFatal: (error: AppError) => void,
 ): Promise<Outbox> {
-  const store = openOutboxStore(join(config.dataDirectory, 'outbox.db'), clock, log);
+  const { maximumBytes } = config.outbox;
+  const store = openOutboxStore({ path: join(config.dataDirectory, 'outbox.db'), maximumBytes, clock, log });
   const leftOpen = store.openSightings();
   const outbox = new Outbox(store, { ...config.outbox, clock, random, log, onFatal });
   await closeLeftOpen(outbox, leftOpen, deviceClock, log);

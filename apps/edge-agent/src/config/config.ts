@@ -92,6 +92,11 @@ export const edgeAgentConfigSchema = z
         commitDelayMs: z.number().min(0).max(1000).default(20),
         groupSize: z.number().int().min(1).max(10_000).default(100),
         queueLimit: z.number().int().min(1).default(10_000),
+        maximumBytes: z
+          .number()
+          .int()
+          .min(1024 * 1024)
+          .default(1024 * 1024 * 1024),
       })
       .strict()
       .prefault({}),

@@ -59,9 +59,13 @@ export class OutboxStore {
   #acknowledgedThrough: number;
   #sentThrough: number;
 
-  /** Opens the file, or makes a new one with a new stream. */
-  constructor(path: string) {
-    this.#database = openDatabase(path);
+  /**
+   * Opens the file, or makes a new one with a new stream.
+   *
+   * @param maximumBytes the database never grows beyond it: more is refused as if the disk were full
+   */
+  constructor(path: string, maximumBytes: number) {
+    this.#database = openDatabase(path, maximumBytes);
     const stream = this.#get('SELECT * FROM stream') as StreamRow;
     this.streamId = stream.id;
     this.#lastSequence = stream.last_sequence;
@@ -92,8 +96,9 @@ export class OutboxStore {
     const first = this.#lastSequence + 1;
     const lastSequence = this.#lastSequence + records.length;
     this.#transaction(() => {
-      for (const [index, record] of records.entries()) this.#insert(first + index, record);
+      // First, so that what goes makes room for what comes.
       this.#run('DELETE FROM record WHERE sequence <= ?', acknowledgedThrough);
+      for (const [index, record] of records.entries()) this.#insert(first + index, record);
       this.#run(
         'UPDATE stream SET last_sequence = ?, acknowledged_through = ?, sent_through = ?',
         lastSequence,
@@ -168,12 +173,14 @@ export class OutboxStore {
   }
 }
 
-function openDatabase(path: string): Database.Database {
+function openDatabase(path: string, maximumBytes: number): Database.Database {
   const database = new Database(path, { timeout: 5000 });
   try {
     const pragma = (text: string): unknown => Object.values(database.prepare(`PRAGMA ${text}`).get([]) ?? {})[0];
     pragma('journal_mode = WAL');
     pragma('synchronous = FULL');
+    const pages = Math.max(16, Math.floor(maximumBytes / Number(pragma('page_size'))));
+    pragma(`max_page_count = ${pages}`);
     const checked = pragma('quick_check');
     if (checked !== 'ok') throw new AppError('OUTBOX.CORRUPT', 'The outbox file is damaged.');
     const version = pragma('user_version');
@@ -201,7 +208,8 @@ export function outboxError(cause: unknown): AppError {
       cause,
     });
   }
-  if (code === 'SQLITE_CORRUPT' || code === 'SQLITE_NOTADB') {
+  // A short read: the file ends before its own last page.
+  if (/^SQLITE_(CORRUPT|NOTADB|IOERR_SHORT_READ)/.test(code)) {
     return new AppError('OUTBOX.CORRUPT', 'The outbox file is damaged.', { cause });
   }
   return new AppError('OUTBOX.UNAVAILABLE', 'The outbox file cannot be read or written.', { retryable: true, cause });

@@ -5,7 +5,7 @@ import { outboxError, type NewRecord, type OutboxStore, type StoredRecord } from
 export interface OutboxOptions {
   /** A commit waits so long for company, ms. */
   readonly commitDelayMs: number;
-  /** … and no longer once so many records wait. */
+  /** … and no longer once so many records wait, which is also the most that one commit stores. */
   readonly groupSize: number;
   /** Records that may wait in memory while the disk refuses them. */
   readonly queueLimit: number;
@@ -44,12 +44,14 @@ export class Outbox {
   #wake = new AbortController();
   #closing = false;
   #problem: AppError | undefined;
+  #batchLimit: number;
 
   constructor(store: OutboxStore, options: OutboxOptions) {
     this.#store = store;
     this.#options = options;
     this.#acknowledgedThrough = store.acknowledgedThrough;
     this.#sentThrough = store.sentThrough;
+    this.#batchLimit = options.groupSize;
   }
 
   get streamId(): StreamId {
@@ -164,7 +166,7 @@ export class Outbox {
 
   /** @returns whether it worked */
   #commit(): boolean {
-    const batch = this.#queue.slice();
+    const batch = this.#queue.slice(0, this.#batchLimit);
     try {
       const sequences = this.#store.commit({
         records: batch.map(({ record }) => record),
@@ -172,13 +174,29 @@ export class Outbox {
         sentThrough: this.#sentThrough,
       });
       this.#queue.splice(0, batch.length);
+      this.#batchLimit = this.#options.groupSize;
       for (const [index, sequence] of sequences.entries()) batch[index]?.resolve(sequence);
       this.#recovered();
       if (batch.length > 0) for (const listener of this.#listeners) listener();
       return true;
     } catch (cause) {
-      this.#failed(outboxError(cause));
+      const error = outboxError(cause);
+      if (error.code === 'OUTBOX.DISK_FULL') this.#makeRoom();
+      // Fewer may fit.
+      this.#batchLimit = Math.max(1, Math.floor(batch.length / 2));
+      this.#failed(error);
       return false;
+    }
+  }
+
+  /** Lets acknowledged records go although the waiting ones do not fit yet. */
+  #makeRoom(): void {
+    const marks = { acknowledgedThrough: this.#acknowledgedThrough, sentThrough: this.#sentThrough };
+    if (marks.acknowledgedThrough <= this.#store.acknowledgedThrough) return;
+    try {
+      this.#store.commit({ records: [], ...marks });
+    } catch {
+      // A disk that is full to the brim takes no deletion either: tried again with the next attempt.
     }
   }
 
