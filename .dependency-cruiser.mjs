@@ -78,7 +78,7 @@ export default {
     },
   ],
   options: {
-    doNotFollow: { path: 'node_modules' },
+    doNotFollow: { path: ['node_modules', '(^|/)dist/'] },
     exclude: { path: '(^|/)(dist|generated)/.*\\.map$' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.base.json' },
