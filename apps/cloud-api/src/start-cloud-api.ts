@@ -99,6 +99,8 @@ async function createApp(platform: Platform): Promise<NestFastifyApplication> {
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.of(platform), adapter, options);
   await app.register(multipart, { limits: { fileSize: PHOTO_BYTES, files: 1, fields: 0, parts: 1 } });
   app.useBodyParser(photoContentType, { bodyLimit: PHOTO_BYTES }, (_request, body, done) => done(null, body));
+  // Fastify's own: no route takes text.
+  adapter.getInstance().removeContentTypeParser('text/plain');
   app.useGlobalPipes(validationPipe());
   app.useGlobalFilters(new ProblemFilter(log));
   serveOpenApi(app);

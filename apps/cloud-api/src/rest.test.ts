@@ -1,0 +1,258 @@
+import type { rest } from '@sightline/contracts';
+import { newPersonId, newSightingId } from '@sightline/kernel';
+import { sql } from 'drizzle-orm';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { ADMIN_KEY, startTestCloud, type TestCloud } from './testing/test-cloud.js';
+
+let cloud: TestCloud;
+
+beforeAll(async () => {
+  cloud = await startTestCloud();
+});
+afterAll(() => cloud.stop());
+
+describe('an API key', () => {
+  it.each([
+    ['none', undefined],
+    ['another', 'Bearer wrong'],
+    ['one of another scheme', `Basic ${ADMIN_KEY}`],
+    ['one with a suffix', `Bearer ${ADMIN_KEY}x`],
+  ])('is asked for: %s is refused', async (_, authorization) => {
+    const response = await cloud.api.app.inject({
+      url: '/v1/people',
+      headers: authorization === undefined ? {} : { authorization },
+    });
+    expect(response.statusCode).toBe(401);
+    expect(response.headers['content-type']).toMatch('application/problem+json');
+    expect(response.headers['www-authenticate']).toMatch(/^Bearer/);
+    expect(response.json()).toMatchObject({ code: 'ACCESS.UNAUTHENTICATED' });
+  });
+
+  it('is needed on every route below /v1', async () => {
+    const document = (await cloud.api.app.inject({ url: '/openapi.json' })).json<{ paths: Record<string, object> }>();
+    const routes = Object.entries(document.paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => [method, path.replace('{id}', newPersonId())] as const),
+    );
+    const guarded = routes.filter(([, path]) => path.startsWith('/v1'));
+    expect(guarded.length).toBeGreaterThanOrEqual(12);
+    for (const [method, url] of guarded) {
+      const response = await cloud.api.app.inject({ method: method as 'GET', url });
+      expect([url, response.statusCode]).toEqual([url, 401]);
+    }
+  });
+
+  it('is stored as a digest alone', async () => {
+    const { rows } = await cloud.api.database.db.execute(sql`SELECT * FROM cloud.api_key`);
+    expect(rows).toHaveLength(1);
+    expect(JSON.stringify(rows)).not.toContain(ADMIN_KEY);
+  });
+});
+
+describe('a request that does not fit', () => {
+  it.each([
+    ['an unknown route', { url: '/v1/nothing' }, 404, 'REQUEST.NOT_FOUND'],
+    [
+      'broken JSON',
+      { method: 'POST' as const, url: '/v1/people', payload: '{', headers: { 'content-type': 'application/json' } },
+      400,
+      'REQUEST.INVALID',
+    ],
+    [
+      'a body of another type',
+      { method: 'POST' as const, url: '/v1/people', payload: 'x', headers: { 'content-type': 'text/plain' } },
+      415,
+      'REQUEST.UNSUPPORTED_MEDIA_TYPE',
+    ],
+    [
+      'a body that is too large',
+      { method: 'POST' as const, url: '/v1/people', payload: { name: 'x'.repeat(2_000_000) } },
+      413,
+      'REQUEST.TOO_LARGE',
+    ],
+    ['an id that is none', { url: '/v1/people/42' }, 400, 'REQUEST.INVALID'],
+    ['a cursor that is none', { url: '/v1/people?cursor=42' }, 400, 'REQUEST.INVALID'],
+    ['a limit beyond bounds', { url: '/v1/sightings?limit=5000' }, 400, 'REQUEST.INVALID'],
+    ['an unknown filter', { url: '/v1/sightings?name=x' }, 400, 'REQUEST.INVALID'],
+  ])('with %s gets a problem document', async (_, request, status, code) => {
+    const response = await cloud.request(request);
+    expect(response.statusCode).toBe(status);
+    expect(response.headers['content-type']).toMatch('application/problem+json');
+    expect(response.json()).toMatchObject({ type: `urn:sightline:error:${code}`, status, code });
+  });
+
+  it('is told every field that is wrong', async () => {
+    const payload = { name: '', externalId: 7, nickname: 'x' };
+    const response = await cloud.request({ method: 'POST', url: '/v1/people', payload });
+    const paths = response.json<rest.Problem>().errors?.map(({ path }) => path);
+    expect(paths).toEqual(expect.arrayContaining(['name', 'externalId']));
+  });
+});
+
+describe('people', () => {
+  const create = (payload: object) => cloud.request({ method: 'POST', url: '/v1/people', payload });
+
+  it('are added, read and removed', async () => {
+    const created = await create({ name: '  Ada Lovelace ', externalId: 'e-1' });
+    expect(created.statusCode).toBe(201);
+    const person = created.json<rest.Person>();
+    expect(person).toMatchObject({ name: 'Ada Lovelace', externalId: 'e-1', faces: 0 });
+    const url = `/v1/people/${person.id}`;
+    expect((await cloud.request({ url })).json()).toEqual(person);
+    expect((await cloud.request({ method: 'DELETE', url })).statusCode).toBe(204);
+    for (const method of ['GET', 'DELETE'] as const) {
+      expect((await cloud.request({ method, url })).json()).toMatchObject({ status: 404, code: 'PERSON.NOT_FOUND' });
+    }
+  });
+
+  it('have an external id of their own', async () => {
+    await create({ name: 'One', externalId: 'same' });
+    const second = await create({ name: 'Two', externalId: 'same' });
+    expect(second.json()).toMatchObject({ status: 409, code: 'PERSON.DUPLICATE_EXTERNAL_ID' });
+  });
+
+  it('are paged newest first, and a page does not shift when somebody is added meanwhile', async () => {
+    for (const name of ['P1', 'P2', 'P3', 'P4', 'P5']) await create({ name });
+    const first = (await cloud.request({ url: '/v1/people?limit=2' })).json<rest.PersonPage>();
+    expect(first.items.map(({ name }) => name)).toEqual(['P5', 'P4']);
+    await create({ name: 'P6' });
+    const second = (
+      await cloud.request({ url: `/v1/people?limit=2&cursor=${first.nextCursor}` })
+    ).json<rest.PersonPage>();
+    expect(second.items.map(({ name }) => name)).toEqual(['P3', 'P2']);
+  });
+
+  it('of another tenant are not there', async () => {
+    const foreign = newPersonId();
+    await cloud.api.database.db.execute(sql`INSERT INTO cloud.tenant (id, created_at) VALUES ('other', now())`);
+    await cloud.api.database.db.execute(
+      sql`INSERT INTO cloud.person (id, tenant_id, name, created_at) VALUES (${foreign}, 'other', 'Eve', now())`,
+    );
+    expect((await cloud.request({ url: `/v1/people/${foreign}` })).statusCode).toBe(404);
+    expect((await cloud.request({ url: '/v1/people?limit=500' })).body).not.toContain('Eve');
+  });
+});
+
+describe('devices', () => {
+  const create = (id: string) => cloud.request({ method: 'POST', url: '/v1/devices', payload: { id, siteId: 'gate' } });
+
+  it('are registered once, with credentials that are stored as a digest alone', async () => {
+    const response = await create('cam-1');
+    expect(response.statusCode).toBe(201);
+    const provisioning = response.json<rest.Provisioning>();
+    expect(provisioning).toMatchObject({ deviceId: 'cam-1', mqtt: { username: 'default/cam-1' } });
+    expect(Buffer.from(provisioning.templateKey.secret, 'base64')).toHaveLength(32);
+    expect((await create('cam-1')).json()).toMatchObject({ status: 409, code: 'DEVICE.ALREADY_EXISTS' });
+    const { username, password } = provisioning.mqtt;
+    const identity = { kind: 'device', tenantId: 'default', deviceId: 'cam-1' };
+    expect(await cloud.api.verifyDevice(username, password)).toEqual(identity);
+    const dump = await cloud.api.database.db.execute(
+      sql`SELECT d::text, k::text FROM cloud.device d, cloud.template_key k`,
+    );
+    expect(JSON.stringify(dump.rows)).not.toContain(password);
+    const secret = Buffer.from(provisioning.templateKey.secret, 'base64').toString('hex');
+    expect(JSON.stringify(dump.rows)).not.toContain(secret);
+  });
+
+  it.each(['', 'default', 'default/', 'default/nobody', 'other/cam-1', 'default/cam-1/x', '+/#'])(
+    'that say they are "%s" are not let in',
+    async (username) => {
+      expect(await cloud.api.verifyDevice(username, 'guess')).toBeUndefined();
+    },
+  );
+
+  it('are listed newest first', async () => {
+    await create('cam-2');
+    const page = (await cloud.request({ url: '/v1/devices?limit=1' })).json<rest.DevicePage>();
+    expect(page.items).toEqual([
+      expect.objectContaining({ id: 'cam-2', siteId: 'gate', online: false, lastSeenAt: null, release: null }),
+    ]);
+    const next = (
+      await cloud.request({ url: `/v1/devices?limit=1&cursor=${page.nextCursor}` })
+    ).json<rest.DevicePage>();
+    expect(next.items.map(({ id }) => id)).toEqual(['cam-1']);
+  });
+});
+
+describe('sightings', () => {
+  it('that do not exist are not found', async () => {
+    const response = await cloud.request({ url: `/v1/sightings/${newSightingId()}` });
+    expect(response.json()).toMatchObject({ status: 404, code: 'SIGHTING.NOT_FOUND' });
+  });
+
+  it('are filtered, and paged by the time of first sight', async () => {
+    const seed = async (minute: number, outcome: string) => {
+      const [id, at] = [newSightingId(), `2026-01-01T00:0${minute}:00Z`];
+      await cloud.api.database.db.execute(sql`
+        INSERT INTO cloud.sighting VALUES ('default', ${id}, 'cam-1', 'gate', 'door', 'close', 1, ${at}, ${at}, 0, 0, 'b',
+          false, 'monotonic', ${at}, 12, 0.5, 3, false, 'left', ${'ab'.repeat(32)}, '', '{}')`);
+      await cloud.api.database.db.execute(sql`
+        INSERT INTO cloud.identification VALUES ('default', ${id}, 1, ${outcome}, null, 0.1, 0.5, 0.001, null, ${at})`);
+      return id;
+    };
+    const ids = [
+      await seed(1, 'unknown'),
+      await seed(2, 'refused'),
+      await seed(3, 'unknown'),
+      await seed(4, 'unknown'),
+    ];
+    const idsOf = async (query: string) => {
+      const page = (await cloud.request({ url: `/v1/sightings?${query}` })).json<rest.SightingPage>();
+      return { ids: page.items.map(({ id }) => id), next: page.nextCursor };
+    };
+    const newest = await idsOf('outcome=unknown&limit=2');
+    expect(newest.ids).toEqual([ids[3], ids[2]]);
+    expect((await idsOf(`outcome=unknown&limit=2&cursor=${newest.next}`)).ids).toEqual([ids[0]]);
+    expect((await idsOf('from=2026-01-01T00:02:00Z&to=2026-01-01T00:03:00Z')).ids).toEqual([ids[1]]);
+    expect((await idsOf('deviceId=cam-2')).ids).toEqual([]);
+    expect((await idsOf(`personId=${newPersonId()}`)).ids).toEqual([]);
+  });
+});
+
+describe('the service', () => {
+  it('says whether it lives and is ready, without a key', async () => {
+    expect((await cloud.api.app.inject({ url: '/health/live' })).json()).toEqual({ live: true });
+    const ready = await cloud.api.app.inject({ url: '/health/ready' });
+    expect(ready.statusCode).toBe(200);
+    expect(ready.json()).toEqual({
+      ready: true,
+      parts: { database: true, gallery: true, release: true, broker: true },
+    });
+  });
+
+  it('documents every route with named schemas', async () => {
+    const document = (await cloud.api.app.inject({ url: '/openapi.json' })).json<{
+      paths: Record<string, unknown>;
+      components: { schemas: Record<string, unknown> };
+    }>();
+    expect(Object.keys(document.paths).sort()).toEqual([
+      '/health/live',
+      '/health/ready',
+      '/v1/devices',
+      '/v1/identify',
+      '/v1/people',
+      '/v1/people/{id}',
+      '/v1/people/{id}/faces',
+      '/v1/quarantine',
+      '/v1/sightings',
+      '/v1/sightings/live',
+      '/v1/sightings/{id}',
+    ]);
+    for (const name of [
+      'Person',
+      'CreatePerson',
+      'EnrolledFace',
+      'IdentifyResponse',
+      'SightingPage',
+      'Provisioning',
+      'Problem',
+    ]) {
+      expect(Object.keys(document.components.schemas)).toContain(name);
+    }
+    const references = JSON.stringify(document).match(/#\/components\/schemas\/\w+/g) ?? [];
+    for (const reference of new Set(references)) {
+      expect(Object.keys(document.components.schemas)).toContain(reference.split('/').at(-1));
+    }
+    expect((await cloud.api.app.inject({ url: '/docs' })).statusCode).toBe(200);
+  });
+});
