@@ -46,7 +46,8 @@ export function createTemplateProtector(key: TemplateKey & { readonly dimension:
     throw new AppError('TEMPLATE.INVALID_KEY', `The dimension is not a whole number from 2 to ${largestDimension}.`);
   }
   const keyId = templateKeyId(key);
-  const matrix = randomOrthogonalMatrix(derive(key, `matrix-${dimension}`, 32), dimension);
+  const seed = derive(key, `matrix-${dimension}`, 32);
+  const matrix = withFullRows(randomOrthogonalMatrix(seed, dimension), dimension);
   return {
     keyId,
     protect: (embedding) => {
@@ -69,17 +70,34 @@ function derive({ secret, tenantId, epoch }: TemplateKey, purpose: string, bytes
   return new Uint8Array(hkdfSync('sha256', secret, new Uint8Array(0), info, bytes));
 }
 
+/** Rows are multiplied four at a time: four sums that do not wait for one another take half the time of one. */
+const rowsTogether = 4;
+
+/** The matrix with rows of zeros added, up to a multiple of {@link rowsTogether}. */
+function withFullRows(matrix: Float64Array, dimension: number): Float64Array {
+  const padded = new Float64Array(Math.ceil(dimension / rowsTogether) * rowsTogether * dimension);
+  padded.set(matrix);
+  return padded;
+}
+
 function multiply(matrix: Float64Array, vector: Float32Array): Float32Array {
   const dimension = vector.length;
   const wide = Float64Array.from(vector);
-  const product = new Float32Array(dimension);
-  for (let row = 0; row < dimension; row += 1) {
-    const start = row * dimension;
-    let sum = 0;
+  const product = new Float32Array(matrix.length / dimension);
+  for (let row = 0; row < product.length; row += rowsTogether) {
+    const first = row * dimension;
+    const second = first + dimension;
+    const third = second + dimension;
+    const fourth = third + dimension;
+    const sums: [number, number, number, number] = [0, 0, 0, 0];
     for (let column = 0; column < dimension; column += 1) {
-      sum += (matrix[start + column] ?? 0) * (wide[column] ?? 0);
+      const component = wide[column] ?? 0;
+      sums[0] += (matrix[first + column] ?? 0) * component;
+      sums[1] += (matrix[second + column] ?? 0) * component;
+      sums[2] += (matrix[third + column] ?? 0) * component;
+      sums[3] += (matrix[fourth + column] ?? 0) * component;
     }
-    product[row] = sum;
+    product.set(sums, row);
   }
-  return product;
+  return product.slice(0, dimension);
 }

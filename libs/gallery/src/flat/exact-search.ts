@@ -51,11 +51,13 @@ export async function searchExactly(
 function nearest(partition: Partition, probe: Probe, coded: Coded, scan: readonly Int32Array[]): readonly Candidate[] {
   const limit = Math.min(probe.limit, partition.people);
   if (limit === 0) return [];
-  for (let rows = 4 * limit + 28; ; rows *= 4) {
+  const people = new NearestPeople(limit);
+  const scored = new Set<number>();
+  const slack = coded.residual + rounding;
+  // Enough at the first go for nearly every probe; the bound, not this number, decides.
+  for (let rows = 16 * limit + 112; ; rows *= 4) {
     const best = rankByBound(partition, coded, scan, Math.min(rows, partition.size));
-    const people = new NearestPeople(limit);
-    const slack = coded.residual + rounding;
-    if (scoreDownTo(partition, probe.vector, best, slack, people)) return people.ranked();
+    if (scoreDownTo({ partition, probe: probe.vector, slack, people, scored }, best)) return people.ranked();
   }
 }
 
@@ -85,20 +87,25 @@ function offerColumns(best: BestRows, start: number, block: CodeBlock, coded: Co
   }
 }
 
+interface Scoring {
+  readonly partition: Partition;
+  readonly probe: Float32Array;
+  /** What a row's score may exceed its ranked bound by. */
+  readonly slack: number;
+  readonly people: NearestPeople;
+  /** Rows that have been scored already. */
+  readonly scored: Set<number>;
+}
+
 /** @returns whether no row that was not scored could change the answer */
-function scoreDownTo(
-  partition: Partition,
-  probe: Float32Array,
-  best: BestRows,
-  slack: number,
-  people: NearestPeople,
-): boolean {
+function scoreDownTo({ partition, probe, slack, people, scored }: Scoring, best: BestRows): boolean {
   const ranked = best.ranked();
   for (const { row, bound } of ranked) {
     // At equality the row may still win a tie, so it is scored.
     if (bound + slack < people.floor) return true;
     const { personId, templateId } = partition.row(row);
-    if (bound + slack < people.scoreOf(personId)) continue;
+    if (scored.has(row) || bound + slack < people.scoreOf(personId)) continue;
+    scored.add(row);
     people.offer({ personId, templateId, score: cosine(probe, partition.vector(row)) });
   }
   return ranked.length === partition.size || best.bar + slack < people.floor;
