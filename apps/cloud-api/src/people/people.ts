@@ -15,9 +15,10 @@ const personColumns = {
   name: person.name,
   externalId: person.externalId,
   createdAt: person.createdAt,
+  // Names in full: of a query on one table Drizzle leaves them out, and they would be the subquery's own.
   faces: sql<number>`(
-    SELECT count(*)::int FROM ${template}
-    WHERE ${template.tenantId} = ${person.tenantId} AND ${template.personId} = ${person.id}
+    SELECT count(*)::int FROM cloud.template AS own
+    WHERE own.tenant_id = cloud.person.tenant_id AND own.person_id = cloud.person.id
   )`,
 };
 
