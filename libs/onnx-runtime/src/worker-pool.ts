@@ -106,7 +106,11 @@ export class WorkerPool<Calls extends WorkerCalls<Calls>> {
     }
   }
 
-  /** Rejects what waits, lets running calls end, then ends the threads. Safe to call twice. */
+  /**
+   * Rejects what waits, lets running calls end, then ends the threads. Safe to call twice. A process that
+   * exits without it, while a worker is inside ONNX Runtime, may end by an abort: the binding throws into
+   * a thread that is being torn down.
+   */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
