@@ -43,8 +43,8 @@ export interface Gallery {
 
   /**
    * For each probe the nearest `limit` people of its partition, best first, each with its best template;
-   * ties go to the smaller person id, and within a person to the smaller template id. Exact: equal to brute force over the stored forms. An empty or
-   * unknown partition yields no candidates.
+   * ties go to the smaller person id, and within a person to the smaller template id. Exact: equal to brute
+   * force over the stored forms. An empty or unknown partition yields no candidates.
    *
    * @throws AppError as `upsert`, for a probe; `REQUEST.INVALID` for a limit that is not a whole number from 1 to
    *   10,000
