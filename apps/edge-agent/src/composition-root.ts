@@ -40,6 +40,7 @@ export interface EdgeAgentSurroundings {
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Logger;
+  readonly openSource: typeof openSource;
   readonly openRecogniser: (bundle: VerifiedBundle) => Promise<Recogniser>;
   readonly selfTest: (bundle: VerifiedBundle) => Promise<void>;
   readonly releases: (directory: string) => Pick<ReleaseUpdaterOptions, 'client' | 'store'>;
@@ -74,6 +75,7 @@ function realSurroundings(config: EdgeAgentConfig): EdgeAgentSurroundings {
     clock: systemClock,
     random: Math.random,
     log,
+    openSource,
     openRecogniser: (bundle) => openRecogniser({ bundle, workers, providers, log }),
     selfTest: (bundle) => runSelfTest(bundle, { providers, log }),
     releases: (directory) => ({
@@ -208,7 +210,7 @@ function openPipelines(core: Core, settings: DesiredSettings): Promise<readonly 
   return Promise.all(
     config.cameras.map(async (camera) => {
       const decode = (bytes: Uint8Array): ReturnType<typeof decodeImage> => decodeImage(bytes);
-      const source = await openSource(camera, { decode, closeAfterMs, clock, log });
+      const source = await surroundings.openSource(camera, { decode, closeAfterMs, clock, log });
       return new CameraPipeline({
         ...{ cameraId: camera.id, source, slot, deviceClock, clock, random, log },
         store: (record) => outbox.append(record),

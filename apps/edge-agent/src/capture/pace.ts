@@ -14,6 +14,7 @@ export class Pace {
 
   /** Resolves when the next frame is due; rejects with the signal's reason. */
   async next(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
     const now = this.#clock.monotonicMs();
     if (now < this.#dueMs) await this.#clock.sleep(this.#dueMs - now, signal);
     this.#dueMs = Math.max(this.#dueMs, now) + this.#intervalMs;

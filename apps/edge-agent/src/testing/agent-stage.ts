@@ -1,0 +1,105 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import type { VerifiedBundle } from '@sightline/contracts';
+import { systemClock, type Sha256 } from '@sightline/kernel';
+
+import type { FrameSource } from '../capture/frame-source.js';
+import { startEdgeAgent, type EdgeAgentSurroundings } from '../composition-root.js';
+import type { EdgeAgentConfigInput } from '../config/config.js';
+import type { EdgeAgent } from '../edge-agent.js';
+import { FakeRecogniser } from './fake-recognition.js';
+import { testProvisioning } from './fixtures.js';
+import { TestCloud } from './test-cloud.js';
+import { TestLog } from './test-log.js';
+
+/** A bundle of which only the identity matters. */
+export function fakeBundle(version: string, digest: Sha256): VerifiedBundle {
+  return { manifest: { version }, digest, read: async () => new Uint8Array(0) } as unknown as VerifiedBundle;
+}
+
+/**
+ * A box for tests: a data directory that survives restarts, releases on a shelf in the place of a repository,
+ * the fake recogniser, and a cloud that is real but for its database.
+ */
+export class AgentStage {
+  readonly cloud = new TestCloud();
+  readonly directory = mkdtempSync(join(tmpdir(), 'sightline-agent-'));
+  log = new TestLog();
+  /** What the repository has, by digest. */
+  readonly shelf = new Map<string, VerifiedBundle>();
+  /** What the release store says is active, and what was before. */
+  active: { current?: VerifiedBundle; previous?: VerifiedBundle } = {};
+  readonly recognisers: FakeRecogniser[] = [];
+  downloads = 0;
+  /** Thrown by the next download or self-test. */
+  readonly failures: { download?: Error[]; selfTest?: Error[] } = {};
+  readonly #agents: EdgeAgent[] = [];
+
+  async start(sources: readonly FrameSource[], config: Partial<EdgeAgentConfigInput> = {}): Promise<EdgeAgent> {
+    const cameras = sources.map((_, index) => ({
+      id: `cam-${index + 1}`,
+      source: { kind: 'folder', directory: this.directory } as const,
+    }));
+    const input: EdgeAgentConfigInput = {
+      dataDirectory: join(this.directory, 'data'),
+      provisioning: testProvisioning(this.cloud.mqtt),
+      cameras,
+      sighting: { closeAfterMs: 300 },
+      delivery: { acknowledgementTimeoutMs: 300 },
+      stopTimeoutMs: 1000,
+      ...config,
+    };
+    const agent = await startEdgeAgent(input, this.#surroundings(sources));
+    this.#agents.push(agent);
+    return agent;
+  }
+
+  async close(): Promise<void> {
+    for (const agent of this.#agents) await agent.stop();
+    await this.cloud.stop();
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  #surroundings(sources: readonly FrameSource[]): Partial<EdgeAgentSurroundings> {
+    const unopened = [...sources];
+    return {
+      clock: systemClock,
+      log: this.log,
+      openSource: async () => {
+        const source = unopened.shift();
+        if (!source) throw new Error('one source for each camera');
+        return source;
+      },
+      openRecogniser: async () => {
+        const recogniser = new FakeRecogniser();
+        this.recognisers.push(recogniser);
+        return recogniser;
+      },
+      selfTest: async () => {
+        const failure = this.failures.selfTest?.shift();
+        if (failure) throw failure;
+      },
+      releases: () => ({
+        client: {
+          download: async (selector) => {
+            this.downloads += 1;
+            const failure = this.failures.download?.shift();
+            if (failure) throw failure;
+            const bundle = this.shelf.get(selector?.digest ?? '');
+            if (!bundle) throw new Error('not on the shelf');
+            return bundle;
+          },
+        },
+        store: {
+          current: async () => this.active.current,
+          previous: async () => this.active.previous,
+          activate: async (bundle) => {
+            this.active = { current: bundle, ...(this.active.current && { previous: this.active.current }) };
+          },
+        },
+      }),
+    };
+  }
+}
