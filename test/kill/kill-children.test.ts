@@ -74,7 +74,7 @@ describe('SIGKILL while sightings flow', () => {
     expect(new Set(sightings.map(({ id }) => id)).size).toBe(sightings.length);
     expect(sightings.filter(({ phase }) => phase !== 'close')).toEqual([]);
     expect(await passesWithoutOneSighting(sightings)).toEqual([]);
-  });
+  }, 400_000);
 
   async function allSightings(): Promise<readonly rest.Sighting[]> {
     const sightings: rest.Sighting[] = [];

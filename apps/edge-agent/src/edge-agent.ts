@@ -115,7 +115,8 @@ export class RunningEdgeAgent implements EdgeAgent {
     log.info({ backlog: outbox.backlog }, 'agent stops');
     this.#stopping.abort(new Error('the agent stops'));
     const bound = AbortSignal.timeout(config.stopTimeoutMs);
-    const timeout = clock.sleep(config.stopTimeoutMs, bound).catch(() => undefined);
+    const stopped = new AbortController();
+    const timeout = clock.sleep(config.stopTimeoutMs, stopped.signal).catch(() => undefined);
     try {
       await updater.stop();
       await Promise.race([this.#cameras, timeout]);
@@ -123,6 +124,8 @@ export class RunningEdgeAgent implements EdgeAgent {
       await uplink.stop();
       await slot.close();
     } finally {
+      // Its timer would keep the process alive.
+      stopped.abort();
       await outbox.close();
       unlock();
     }

@@ -18,7 +18,7 @@ export interface SupervisedProcessOptions {
 }
 
 /** After so long without a crash the next restart is immediate again, ms. */
-const HEALTHY_AFTER_MS = 30_000;
+const HEALTHY_AFTER_MS = 5_000;
 
 /**
  * A child process that is started again whenever it dies by itself, with backoff, until it is stopped or
