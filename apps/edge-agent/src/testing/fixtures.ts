@@ -1,5 +1,5 @@
 import type { Sha256, TenantId } from '@sightline/kernel';
-import { createTemplateProtector, templateKeyId } from '@sightline/template-protection';
+import { createTemplateProtector, templateKeyId, type TemplateProtector } from '@sightline/template-protection';
 
 import type { EdgeAgentConfigInput } from '../config/config.js';
 import type { ActiveRelease } from '../pipeline/recogniser-slot.js';
@@ -10,13 +10,17 @@ const key = { secret: Buffer.alloc(32, 7), tenantId: 'acme' as TenantId, epoch: 
 /** A release digest of one repeated digit. */
 export const digestOf = (digit: string): Sha256 => digit.repeat(64) as Sha256;
 
+/** The test tenant's transform. */
+export function testProtector(dimension: number): TemplateProtector {
+  return createTemplateProtector({ ...key, dimension });
+}
+
 /** A release that runs on the fake recogniser. */
 export function fakeRelease(
   digit = 'a',
   recogniser = new FakeRecogniser(),
 ): ActiveRelease & { readonly recogniser: FakeRecogniser } {
-  const protector = createTemplateProtector({ ...key, dimension: recogniser.dimension });
-  return { version: '1.0.0', digest: digestOf(digit), recogniser, protector };
+  return { version: '1.0.0', digest: digestOf(digit), recogniser, protector: testProtector(recogniser.dimension) };
 }
 
 export function testProvisioning(
