@@ -102,7 +102,7 @@ async function compose(
   started.push(unlock);
   const fatal = new AbortController();
   const deviceClock = new DeviceClock(clock);
-  const outbox = await openOutbox(config, surroundings, deviceClock, (error) => fatal.abort(error));
+  const outbox = openOutbox(config, surroundings, deviceClock, (error) => fatal.abort(error));
   started.push(() => outbox.close());
   const slot = new RecogniserSlot();
   started.push(() => slot.close());
@@ -140,17 +140,18 @@ interface Core {
 /** What the cloud should hear of. */
 type Change = 'settings' | 'state' | 'running';
 
-async function openOutbox(
+function openOutbox(
   config: EdgeAgentConfig,
   { clock, random, log }: EdgeAgentSurroundings,
   deviceClock: DeviceClock,
   onFatal: (error: AppError) => void,
-): Promise<Outbox> {
+): Outbox {
   const { maximumBytes } = config.outbox;
   const store = openOutboxStore({ path: join(config.dataDirectory, 'outbox.db'), maximumBytes, clock, log });
   const leftOpen = store.openSightings();
   const outbox = new Outbox(store, { ...config.outbox, clock, random, log, onFatal });
-  await closeLeftOpen(outbox, leftOpen, deviceClock, log);
+  // Not waited for: on a full disk it lasts until the cloud, which is yet to be reached, has acknowledged something.
+  void closeLeftOpen(outbox, leftOpen, deviceClock, log);
   return outbox;
 }
 

@@ -17,6 +17,7 @@ async function run(configPath: string): Promise<void> {
   const finished = agent.finished.then(() => (config.whenSourcesEnd === 'exit' ? undefined : stopped));
   try {
     await Promise.race([finished, stopped]);
+    if (agent.status().cameras.some(({ state }) => state === 'failed')) process.exitCode = 1;
   } finally {
     await agent.stop();
     if (process.connected) process.disconnect();
