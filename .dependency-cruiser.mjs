@@ -4,6 +4,7 @@
  */
 const mayImport = {
   kernel: [],
+  host: ['kernel'],
   contracts: ['kernel'],
   vision: ['kernel'],
   matching: ['kernel'],
@@ -11,10 +12,10 @@ const mayImport = {
   'onnx-runtime': ['kernel'],
   recognition: ['kernel', 'contracts', 'vision', 'onnx-runtime', 'template-protection'],
   gallery: ['kernel', 'matching', 'template-protection', 'onnx-runtime'],
-  'model-catalog': ['kernel', 'contracts'],
-  'release-trust': ['kernel', 'contracts'],
+  'model-catalog': ['kernel', 'host', 'contracts'],
+  'release-trust': ['kernel', 'host', 'contracts'],
   messaging: ['kernel', 'contracts'],
-  database: ['kernel'],
+  database: ['kernel', 'host'],
   observability: ['kernel'],
 };
 const pure = '^libs/(kernel|contracts|vision|matching|template-protection)/src';
