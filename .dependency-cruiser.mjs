@@ -17,6 +17,7 @@ const mayImport = {
   messaging: ['kernel', 'contracts'],
   database: ['kernel', 'host'],
   observability: ['kernel'],
+  'rest-server': ['kernel', 'contracts', 'observability'],
 };
 const pure = '^libs/(kernel|contracts|vision|matching|template-protection)/src';
 const tests = '\\.test\\.ts$|/testing/|conformance';

@@ -1,3 +1,4 @@
+import { NotFoundException, RequestTimeoutException } from '@nestjs/common';
 import { AppError } from '@sightline/kernel';
 import { describe, expect, it } from 'vitest';
 
@@ -20,14 +21,24 @@ describe('a problem document', () => {
     expect(problemOf(new InvalidRequest(errors))).toMatchObject({ status: 400, code: 'REQUEST.INVALID', errors });
   });
 
+  it.each<[Error, string]>([
+    [new NotFoundException('Cannot GET /x'), 'REQUEST.NOT_FOUND'],
+    [Object.assign(new Error('Body is too large'), { statusCode: 413 }), 'REQUEST.TOO_LARGE'],
+    [new RequestTimeoutException('too slow'), 'REQUEST.INVALID'],
+  ])("gives the framework's %s the code %s and keeps its sentence", (error, code) => {
+    expect(problemOf(error)).toMatchObject({ code, detail: error.message });
+  });
+
   it.each([
     new AppError('DATABASE.QUERY_FAILED', 'select secret from table'),
+    new AppError('SERVICE.INTERNAL', 'password is hunter2'),
     new Error('password is hunter2'),
+    Object.assign(new Error('password is hunter2'), { statusCode: 500 }),
     'a string',
     undefined,
   ])('says nothing of the inside of %s', (error) => {
     const problem = problemOf(error);
-    expect(problem).toMatchObject({ status: 500, code: 'SERVICE.INTERNAL' });
+    expect(problem).toMatchObject({ status: 500, code: 'SERVICE.INTERNAL', detail: problem.title });
     expect(JSON.stringify(problem)).not.toMatch(/secret|hunter2|a string/);
   });
 });

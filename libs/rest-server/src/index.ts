@@ -1,0 +1,4 @@
+export * from './health.js';
+export { problemOf, sendProblem } from './problem.js';
+export * from './public-route.js';
+export { createRestApp, type RestAppOptions } from './rest-app.js';

@@ -1,0 +1,43 @@
+import 'reflect-metadata';
+
+import type { Logger } from '@sightline/kernel';
+import { nestLogger } from '@sightline/observability';
+import type { DynamicModule, NestApplicationOptions } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+
+import { endRequestsWithServer } from './end-requests.js';
+import { serveOpenApi, type ApiHead } from './openapi.js';
+import { ProblemFilter } from './problem.filter.js';
+import { validationPipe } from './validation.js';
+
+/** Largest request body, bytes; a content type with a parser of its own may set another. */
+const BODY_BYTES = 1024 * 1024;
+
+export interface RestAppOptions {
+  readonly module: DynamicModule;
+  readonly api: ApiHead;
+  readonly log: Logger;
+}
+
+/**
+ * A Nest application on Fastify that does not listen yet: errors are problem documents, parameters with a schema are
+ * validated, the interface is described at /docs and /openapi.json. A failed start throws. `close()` ends within
+ * seconds, open streams or not.
+ */
+export async function createRestApp({ module, api, log }: RestAppOptions): Promise<NestFastifyApplication> {
+  const adapter = new FastifyAdapter({ bodyLimit: BODY_BYTES });
+  // Fastify's own: no route takes text.
+  adapter.getInstance().removeContentTypeParser('text/plain');
+  endRequestsWithServer(adapter.getInstance());
+  const options: Pick<NestApplicationOptions, 'logger' | 'abortOnError'> = {
+    logger: nestLogger(log),
+    // A failed start throws instead of ending the process.
+    abortOnError: false,
+  };
+  const app = await NestFactory.create<NestFastifyApplication>(module, adapter, options);
+  app.useGlobalPipes(validationPipe());
+  app.useGlobalFilters(new ProblemFilter(log));
+  serveOpenApi(app, api);
+  return app;
+}
