@@ -62,7 +62,7 @@ export class GalleryFollower {
   }
 
   async stop(): Promise<void> {
-    this.#stopping.abort(new Error('the gallery follower stops'));
+    this.#stopping.abort(new AppError('SERVICE.UNAVAILABLE', 'The service stops.', { retryable: true }));
     this.#kick();
     await this.#running;
   }

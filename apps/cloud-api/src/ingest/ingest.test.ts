@@ -1,13 +1,11 @@
 import { SightingPhase, type rest } from '@sightline/contracts';
-import { newSightingId, newTemplateId, newPersonId, type PersonId } from '@sightline/kernel';
+import { newSightingId } from '@sightline/kernel';
 import type { TemplateProtector } from '@sightline/template-protection';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { recordGalleryChanges } from '../identification/gallery-feed.js';
-import { GalleryFollower } from '../identification/gallery-follower.js';
-import { person, template } from '../storage/schema.js';
 import { TemplateKeys } from '../template-keys/template-keys.js';
+import { enrolAlong } from '../testing/enrol.js';
 import { axis, DIMENSION, templateOf } from '../testing/fake-release.js';
 import { startTestCloud, TENANT, type TestCloud } from '../testing/test-cloud.js';
 import { sightingPayload, startTestDevice, wireTemplate, type TestDevice } from '../testing/test-device.js';
@@ -23,29 +21,12 @@ beforeAll(async () => {
 });
 afterAll(() => cloud.stop());
 
-async function enrol(name: string, axisIndex: number): Promise<PersonId> {
-  const id = newPersonId();
-  const { spaceId, variantDigest, ...made } = templateOf(axis(axisIndex), protector, { codec: 'float16' });
-  const createdAt = new Date();
-  const version = await cloud.api.database.db.transaction(async (tx) => {
-    await tx.insert(person).values({ id, tenantId: TENANT, name, createdAt });
-    const templateId = newTemplateId();
-    await tx.insert(template).values({
-      ...{ id: templateId, tenantId: TENANT, personId: id, modelSpace: spaceId, createdAt, ...made },
-      variantDigest: new Uint8Array(Buffer.from(variantDigest, 'hex')),
-    });
-    return recordGalleryChanges(tx, [{ tenantId: TENANT, kind: 'upsert', templateId }], createdAt);
-  });
-  await cloud.api.app.get(GalleryFollower).passed(version);
-  return id;
-}
-
 const getSighting = async (id: string): Promise<rest.Sighting> =>
   (await cloud.request({ url: `/v1/sightings/${id}` })).json<rest.Sighting>();
 
 describe('ingest', () => {
   it('stores a sighting, identifies it and answers after the commit', async () => {
-    const ada = await enrol('Ada', 0);
+    const { id: ada } = await enrolAlong(cloud.api, 'Ada', 0);
     const sightingId = newSightingId();
     const shots = [templateOf(axis(0, 0.2), protector)].map(wireTemplate);
     await device.send([{ sequence: 1, payload: sightingPayload({ sightingId, templates: shots }) }]);
@@ -71,7 +52,7 @@ describe('ingest', () => {
     await device.acked(2);
     const before = device.identifications.length;
     device.acks.length = 0;
-    await enrol('Grace', 7);
+    await enrolAlong(cloud.api, 'Grace', 7);
     await device.send(records);
     await device.acked(2);
     // Grace would match now; the stored decision stands.

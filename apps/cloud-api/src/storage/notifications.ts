@@ -80,12 +80,15 @@ export class Notifications {
   }
 }
 
+/** Resolves once the signal is aborted, before or after this call; rejects when the connection breaks. */
 function connectionEnd(client: Client, signal: AbortSignal): Promise<void> {
   const ended = new Promise<void>((resolve, reject) => {
-    signal.addEventListener('abort', () => resolve(), { once: true });
     const broken = (error = new Error('the connection ended')) => reject(error);
     client.once('error', broken);
     client.once('end', () => broken());
+    // A signal that was aborted while the connection was being made tells nobody again.
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
   });
   // It may break while LISTEN is still under way, whose own failure is then the one that counts.
   ended.catch(() => undefined);
