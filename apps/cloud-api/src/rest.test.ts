@@ -5,6 +5,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { ADMIN_KEY, startTestCloud, type TestCloud } from './testing/test-cloud.js';
 
+/** A cursor as ours are made, of a year that PostgreSQL does not know. */
+const YEAR_0 = Buffer.from(JSON.stringify(['0000-01-01T00:00:00.000Z', newSightingId()])).toString('base64url');
+
 let cloud: TestCloud;
 
 beforeAll(async () => {
@@ -72,6 +75,8 @@ describe('a request that does not fit', () => {
     ],
     ['an id that is none', { url: '/v1/people/42' }, 400, 'REQUEST.INVALID'],
     ['a cursor that is none', { url: '/v1/people?cursor=42' }, 400, 'REQUEST.INVALID'],
+    ['a cursor before the calendar', { url: `/v1/sightings?cursor=${YEAR_0}` }, 400, 'REQUEST.INVALID'],
+    ['a time before the calendar', { url: '/v1/sightings?from=0000-01-01T00:00:00Z' }, 400, 'REQUEST.INVALID'],
     ['a limit beyond bounds', { url: '/v1/sightings?limit=5000' }, 400, 'REQUEST.INVALID'],
     ['an unknown filter', { url: '/v1/sightings?name=x' }, 400, 'REQUEST.INVALID'],
   ])('with %s gets a problem document', async (_, request, status, code) => {
@@ -79,6 +84,13 @@ describe('a request that does not fit', () => {
     expect(response.statusCode).toBe(status);
     expect(response.headers['content-type']).toMatch('application/problem+json');
     expect(response.json()).toMatchObject({ type: `urn:sightline:error:${code}`, status, code });
+  });
+
+  it.each(['Ada\0', 'Ada\nLovelace', 'Ada \ud800'])('with the name %j is refused', async (name) => {
+    for (const payload of [{ name }, { name: 'Ada', externalId: name.toLowerCase() }]) {
+      const response = await cloud.request({ method: 'POST', url: '/v1/people', payload });
+      expect(response.json()).toMatchObject({ status: 400, code: 'REQUEST.INVALID' });
+    }
   });
 
   it('is told every field that is wrong', async () => {

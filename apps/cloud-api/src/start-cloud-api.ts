@@ -16,7 +16,7 @@ import { AppModule } from './app.module.js';
 import type { CloudApiConfig } from './config.js';
 import { Devices, type DeviceIdentity } from './devices/devices.js';
 import { serveOpenApi } from './http/openapi.js';
-import { PHOTO_BYTES, photoContentType } from './http/photo.js';
+import { PHOTO_BYTES, takePhotoBodies } from './http/photo.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { validationPipe } from './http/validation.js';
 import { GalleryFollower } from './identification/gallery-follower.js';
@@ -98,7 +98,7 @@ async function createApp(platform: Platform): Promise<NestFastifyApplication> {
   };
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.of(platform), adapter, options);
   await app.register(multipart, { limits: { fileSize: PHOTO_BYTES, files: 1, fields: 0, parts: 1 } });
-  app.useBodyParser(photoContentType, { bodyLimit: PHOTO_BYTES }, (_request, body, done) => done(null, body));
+  takePhotoBodies(adapter.getInstance());
   // Fastify's own: no route takes text.
   adapter.getInstance().removeContentTypeParser('text/plain');
   app.useGlobalPipes(validationPipe());

@@ -12,7 +12,7 @@ export function ApiAnswer(status: number, schema?: z.ZodType): MethodDecorator {
   );
 }
 
-/** Documents a photo as the request's body: see `readPhoto`. */
+/** Documents a photo as the request's body: see `PhotoIntake`. */
 export function ApiPhoto(): MethodDecorator {
   return applyDecorators(
     ApiConsumes('multipart/form-data', 'image/jpeg', 'image/png', 'image/webp'),

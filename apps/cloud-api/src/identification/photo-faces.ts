@@ -4,7 +4,9 @@ import type { Template, TemplateCodec } from '@sightline/template-protection';
 import { Inject, Injectable } from '@nestjs/common';
 import type { Clock } from '@sightline/kernel';
 
-import { CLOCK } from '../platform/tokens.js';
+import type { CloudApiConfig } from '../config.js';
+import { Turnstile } from '../http/turnstile.js';
+import { CLOCK, CONFIG } from '../platform/tokens.js';
 import type { CalibratedRelease } from '../releases/active-release.js';
 import { Releases } from '../releases/releases.js';
 import { TemplateKeys } from '../template-keys/template-keys.js';
@@ -22,14 +24,25 @@ export interface DetectedFaces {
 /** Photo → faces → protected templates, with the active release. */
 @Injectable()
 export class PhotoFaces {
+  readonly #decoded: Turnstile;
+
   constructor(
     @Inject(CLOCK) private readonly clock: Clock,
+    @Inject(CONFIG) { inferenceWorkers }: CloudApiConfig,
     private readonly releases: Releases,
     private readonly templateKeys: TemplateKeys,
-  ) {}
+  ) {
+    // One more than are detected at once, so that decoding goes on meanwhile. A decoded photo takes up to 192 MB, and
+    // decoding keeps libuv's few threads from everything else, such as new connections to the database.
+    this.#decoded = new Turnstile({ places: inferenceWorkers + 1, waiting: Infinity });
+  }
 
   /** @throws AppError `IMAGE.*`, `RELEASE.UNAVAILABLE` */
-  async detect(photo: Uint8Array, signal?: AbortSignal): Promise<DetectedFaces> {
+  detect(photo: Uint8Array, signal?: AbortSignal): Promise<DetectedFaces> {
+    return this.#decoded.pass(() => this.#detect(photo, signal));
+  }
+
+  async #detect(photo: Uint8Array, signal?: AbortSignal): Promise<DetectedFaces> {
     const release = this.releases.current();
     const startedMs = this.clock.monotonicMs();
     const frame = await decodeImage(photo);

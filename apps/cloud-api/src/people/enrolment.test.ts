@@ -197,6 +197,33 @@ describe('a photo that cannot be used', () => {
     expect((await identify(portrait)).faces).toHaveLength(1);
   });
 
+  it.each([
+    ['without a boundary', 'multipart/form-data', 'abc'],
+    ['with an empty boundary', 'multipart/form-data; boundary=', 'abc'],
+    ['that has no part', 'multipart/form-data; boundary=x', 'abc'],
+    ['that ends in a header', 'multipart/form-data; boundary=x', '--x\r\nContent-Disposition: form-data; name="pho'],
+    [
+      'that ends in the photo',
+      'multipart/form-data; boundary=x',
+      '--x\r\nContent-Disposition: form-data; name="photo"; filename="a"\r\n\r\nabc',
+    ],
+    [
+      'with a field in the place of the file',
+      'multipart/form-data; boundary=x',
+      '--x\r\nContent-Disposition: form-data; name="photo"\r\n\r\nabc\r\n--x--\r\n',
+    ],
+  ])('in a form %s is refused', async (_, type, form) => {
+    const response = await send('/v1/identify', Buffer.from(form), type);
+    expect(response.json()).toMatchObject({ status: 400, code: 'REQUEST.INVALID' });
+  });
+
+  it('of more than 20 MiB, or of nothing, is refused', async () => {
+    expect((await send('/v1/identify', Buffer.alloc(20 * 1024 * 1024 + 1))).json()).toMatchObject({
+      code: 'REQUEST.TOO_LARGE',
+    });
+    expect((await send('/v1/identify', Buffer.alloc(0))).json()).toMatchObject({ code: 'REQUEST.INVALID' });
+  });
+
   it('is no error to identify when it shows nobody', async () => {
     const empty = await sharp({ create: { ...blank, width: 400, height: 300 } })
       .jpeg()

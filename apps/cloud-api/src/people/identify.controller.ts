@@ -6,20 +6,23 @@ import type { FastifyRequest } from 'fastify';
 
 import { Tenant } from '../access/api-key.guard.js';
 import { ApiAnswer, ApiPhoto } from '../http/api-answer.js';
-import { readPhoto } from '../http/photo.js';
+import { PhotoIntake } from '../http/photo.js';
 import { IdentifyPhoto } from './identify-photo.js';
 
 @ApiTags('identification')
 @Controller('v1/identify')
 export class IdentifyController {
-  constructor(private readonly identifyPhoto: IdentifyPhoto) {}
+  constructor(
+    private readonly identifyPhoto: IdentifyPhoto,
+    private readonly photos: PhotoIntake,
+  ) {}
 
   @Post()
   @HttpCode(200)
   @ApiOperation({ summary: 'Identifies every face of a photo; the photo is not kept' })
   @ApiPhoto()
   @ApiAnswer(200, rest.identifyResponseSchema)
-  async identify(@Tenant() tenantId: TenantId, @Req() request: FastifyRequest): Promise<rest.IdentifyResponse> {
-    return this.identifyPhoto.identify(tenantId, await readPhoto(request));
+  identify(@Tenant() tenantId: TenantId, @Req() request: FastifyRequest): Promise<rest.IdentifyResponse> {
+    return this.photos.take(request, (photo) => this.identifyPhoto.identify(tenantId, photo));
   }
 }

@@ -7,7 +7,7 @@ import type { FastifyRequest } from 'fastify';
 import { Tenant } from '../access/api-key.guard.js';
 import { ApiAnswer, ApiPhoto } from '../http/api-answer.js';
 import type { PageQuery } from '../http/page-cursor.js';
-import { readPhoto } from '../http/photo.js';
+import { PhotoIntake } from '../http/photo.js';
 import { Enrolment } from './enrolment.js';
 import { People } from './people.js';
 
@@ -19,6 +19,7 @@ export class PeopleController {
   constructor(
     private readonly people: People,
     private readonly enrolment: Enrolment,
+    private readonly photos: PhotoIntake,
   ) {}
 
   @Post()
@@ -60,11 +61,11 @@ export class PeopleController {
   @ApiOperation({ summary: 'Enrols the one face of a photo' })
   @ApiPhoto()
   @ApiAnswer(201, rest.enrolledFaceSchema)
-  async enrol(
+  enrol(
     @Tenant() tenantId: TenantId,
     @Param('id', idSchema) id: PersonId,
     @Req() request: FastifyRequest,
   ): Promise<rest.EnrolledFace> {
-    return this.enrolment.enrol(tenantId, id, await readPhoto(request));
+    return this.photos.take(request, (photo) => this.enrolment.enrol(tenantId, id, photo));
   }
 }

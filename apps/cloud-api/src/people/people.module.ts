@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 
+import { PhotoIntake } from '../http/photo.js';
 import { IdentificationModule } from '../identification/identification.module.js';
 import { Enrolment } from './enrolment.js';
 import { IdentifyController } from './identify.controller.js';
@@ -10,6 +11,6 @@ import { People } from './people.js';
 @Module({
   imports: [IdentificationModule],
   controllers: [PeopleController, IdentifyController],
-  providers: [People, Enrolment, IdentifyPhoto],
+  providers: [People, Enrolment, IdentifyPhoto, PhotoIntake],
 })
 export class PeopleModule {}

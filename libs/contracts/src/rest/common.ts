@@ -32,4 +32,16 @@ export const slugSchema = z
   .string()
   .regex(/^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/, 'lower-case letters, digits and inner hyphens, at most 64');
 export const uuidSchema = z.uuid();
-export const timestampSchema = z.iso.datetime().describe('RFC 3339, UTC.');
+export const timestampSchema = z.iso
+  .datetime()
+  // RFC 3339 has a year 0000. The calendar of PostgreSQL does not.
+  .refine((time) => !time.startsWith('0000'), 'a year from 0001')
+  .describe('RFC 3339, UTC.');
+
+/** A name in any script, on one line. PostgreSQL stores neither U+0000 nor half of a surrogate pair. */
+export const labelSchema = z
+  .string()
+  .trim()
+  .min(1)
+  .max(200)
+  .refine((text) => !/[\p{Cc}\p{Cs}]/u.test(text), 'no control characters and no unpaired surrogates');

@@ -1,17 +1,11 @@
 import { z } from 'zod';
 
-import { pageOf, timestampSchema, uuidSchema } from './common.js';
+import { labelSchema, pageOf, timestampSchema, uuidSchema } from './common.js';
 
 export const createPersonSchema = z
   .object({
-    name: z.string().trim().min(1).max(200),
-    externalId: z
-      .string()
-      .trim()
-      .min(1)
-      .max(200)
-      .optional()
-      .describe("The person's id in your own system; unique in the tenant."),
+    name: labelSchema,
+    externalId: labelSchema.optional().describe("The person's id in your own system; unique in the tenant."),
   })
   .strict()
   .meta({ id: 'CreatePerson' });
