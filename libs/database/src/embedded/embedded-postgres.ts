@@ -3,11 +3,10 @@ import pg from 'pg';
 
 import { provideBinaries } from './binaries.js';
 import { ensureCluster, ROLE } from './cluster.js';
-import { deleteHome, findHome, openHome, readPassword } from './home.js';
+import { deleteHome, findHome, lockHome, openHome, readPassword } from './home.js';
 import { stopLeftoverServer } from './leftover-server.js';
 import { startServerProcess, type ServerExit, type ServerProcess } from './server-process.js';
 import { chooseServerUser } from './server-user.js';
-import { lockHome } from './supervisor-lock.js';
 
 /** For programs and data that the server's user cannot reach where the caller has them. Used when root alone. */
 const SHARED_DIRECTORY = '/var/lib/sightline';
@@ -45,7 +44,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   try {
     const user = await chooseServerUser();
     const home = await openHome(directory, user, sharedDirectory);
-    started.push(await lockHome(home.lock));
+    started.push(await lockHome(home));
     await stopLeftoverServer(home.data, clock, log);
     signal?.throwIfAborted();
     const binaries = await provideBinaries(user, sharedDirectory);
@@ -94,7 +93,7 @@ export async function removeEmbeddedPostgres(
   const { directory, log = silentLogger, clock = systemClock, sharedDirectory = SHARED_DIRECTORY } = options;
   const home = await findHome(directory);
   if (!home) return;
-  const unlock = await lockHome(home.lock);
+  const unlock = await lockHome(home);
   try {
     await stopLeftoverServer(home.data, clock, log);
     await deleteHome(directory, home, sharedDirectory);

@@ -2,9 +2,9 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { chmod, lstat, mkdir, readFile, realpath, rm, rmdir } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
 
+import { createOnce, takeLock } from '@sightline/host';
 import { AppError } from '@sightline/kernel';
 
-import { createOnce } from './create-once.js';
 import { canEnter, type ServerUser } from './server-user.js';
 
 /** The files of one embedded server. */
@@ -62,6 +62,25 @@ function lost(location: string): never {
   throw new AppError('DATABASE.EMBEDDED_FAILED', 'The data of this directory is no longer where it was kept.', {
     details: { location },
   });
+}
+
+/**
+ * Makes this process the only supervisor of a home. PostgreSQL's own interlock (postmaster.pid and shared memory)
+ * stays the last word on "one server per data directory"; this lock keeps a second supervisor from stopping the
+ * first one's server.
+ *
+ * @returns the release, safe to call twice
+ * @throws AppError `DATABASE.IN_USE` while another live process holds it
+ */
+export function lockHome(home: Home): Promise<() => Promise<void>> {
+  return takeLock(
+    home.lock,
+    (pid) =>
+      new AppError('DATABASE.IN_USE', 'Another process runs the embedded database of this directory.', {
+        retryable: true,
+        details: { pid },
+      }),
+  );
 }
 
 /** Deletes the data, wherever it lies, and the directory if nothing else is in it. */

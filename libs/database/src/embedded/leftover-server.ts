@@ -1,9 +1,8 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { findProcess } from '@sightline/host';
 import { AppError, type Clock, type Logger } from '@sightline/kernel';
-
-import { findProcess } from './process-table.js';
 
 /** How a server is asked to end: PostgreSQL's "fast" and "immediate" modes, then the kernel's. */
 export const stopSteps = [
