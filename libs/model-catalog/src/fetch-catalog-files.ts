@@ -1,6 +1,7 @@
+import { moveFileDurably } from '@sightline/host';
 import { AppError, silentLogger, systemClock, type Logger } from '@sightline/kernel';
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { defaultCatalog, type CatalogModel, type ModelCatalog } from './catalog.js';
@@ -77,9 +78,7 @@ async function moveIntoStore(folder: string, storeDirectory: string, model: Cata
   if (bytes === undefined || !isWhole(bytes, model)) {
     throw new AppError('MODEL.INVALID', `${model.provenance.source} is not the file that the catalog names.`);
   }
-  const file = await open(path, 'r+');
-  await file.sync().finally(() => file.close());
-  await rename(path, storePath(storeDirectory, model));
+  await moveFileDurably(path, storePath(storeDirectory, model));
 }
 
 /** What a killed process left half unpacked. */

@@ -2,9 +2,9 @@ import { createHash, type Hash } from 'node:crypto';
 import { mkdir, open, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
+import { moveFileDurably } from '@sightline/host';
 import { AppError, type Sha256 } from '@sightline/kernel';
 
-import { renameDurably } from './durable-file.js';
 
 const READ_BYTES = 1 << 20;
 
@@ -69,10 +69,9 @@ export class PartFile {
     this.#size = 0;
   }
 
-  /** Syncs the content and gives it its final name. The caller has checked length and digest. */
+  /** Gives it its final name, synced. The caller has checked length and digest. */
   async commit(): Promise<void> {
-    await this.#handle.sync();
-    await renameDurably(`${this.#finalPath}.part`, this.#finalPath);
+    await moveFileDurably(`${this.#finalPath}.part`, this.#finalPath);
   }
 
   async close(): Promise<void> {

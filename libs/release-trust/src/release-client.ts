@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import type { ReleaseManifest, VerifiedBundle } from '@sightline/contracts';
+import { writeFileDurably } from '@sightline/host';
 import {
   AppError,
   ExclusiveRunner,
@@ -15,7 +16,6 @@ import type { TargetFile } from '@tufjs/models';
 
 import { blobPath, manifestPath, modelFilesOf, openBundle, parseManifest } from './bundle.js';
 import { Downloader, type DownloaderOptions } from './downloader.js';
-import { writeFileDurably } from './durable-file.js';
 import { channelTarget, manifestTarget, parseChannel, targetUrlPath } from './targets-layout.js';
 import { TrustedMetadata, type TrustedTargets } from './trusted-metadata.js';
 

@@ -2,11 +2,11 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import type { VerifiedBundle } from '@sightline/contracts';
+import { writeFileDurably } from '@sightline/host';
 import { AppError, ExclusiveRunner, type Clock, type Sha256 } from '@sightline/kernel';
 import { z } from 'zod';
 
 import { openBundle } from './bundle.js';
-import { writeFileDurably } from './durable-file.js';
 
 const activatedSchema = z.object({
   version: z.string(),

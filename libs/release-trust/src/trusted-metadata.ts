@@ -1,11 +1,11 @@
 import { copyFile, mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { writeFileDurably } from '@sightline/host';
 import { AppError, errorMessage, type Clock, type Logger } from '@sightline/kernel';
 import { Metadata, MetadataKind, type TargetFile } from '@tufjs/models';
 import { Updater } from 'tuf-js';
 
-import { writeFileDurably } from './durable-file.js';
 import { MetadataFetcher, type MetadataFetcherOptions } from './metadata-fetcher.js';
 import { sha256Of } from './sha256.js';
 

@@ -1,12 +1,12 @@
-import { copyFile, mkdir, open, readFile, stat } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 import type { ReleaseManifest } from '@sightline/contracts';
+import { moveFileDurably, writeFileDurably } from '@sightline/host';
 import { AppError, ExclusiveRunner, type Clock, type Sha256 } from '@sightline/kernel';
 import { Metadata, MetadataKind, TargetFile } from '@tufjs/models';
 
 import { modelFilesOf, parseManifest } from '../bundle.js';
-import { renameDurably, writeFileDurably } from '../durable-file.js';
 import { digestFile, sha256Of } from '../sha256.js';
 import { channelTarget, encodeChannel, manifestTarget, targetUrlPath } from '../targets-layout.js';
 import {
@@ -218,9 +218,7 @@ export class ReleaseRepository {
     await mkdir(dirname(destination), { recursive: true });
     const temporary = `${destination}.tmp`;
     await copyFile(source, temporary);
-    const handle = await open(temporary, 'r+');
-    await handle.sync().finally(() => handle.close());
-    await renameDurably(temporary, destination);
+    await moveFileDurably(temporary, destination);
   }
 }
 

@@ -2,10 +2,10 @@ import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, sig
 import { chmod, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { writeFileDurably } from '@sightline/host';
 import { AppError } from '@sightline/kernel';
 import { Key, Signature } from '@tufjs/models';
 
-import { writeFileDurably } from '../durable-file.js';
 
 /** One Ed25519 key that signs for a role. */
 export interface RoleKey {
