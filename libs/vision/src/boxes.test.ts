@@ -43,10 +43,14 @@ test('what is kept does not overlap, and what went overlaps something at least a
   );
 });
 
-test('overlap is symmetric, 1 for the same box and 0 for boxes apart', () => {
+test('overlap is between 0 and 1, symmetric, 1 for the same box and 0 for empty boxes and boxes apart', () => {
   fc.assert(
     fc.property(box, box, (one, other) => {
-      expect(intersectionOverUnion(one, other)).toBe(intersectionOverUnion(other, one));
+      const overlap = intersectionOverUnion(one, other);
+      expect(overlap).toBeGreaterThanOrEqual(0);
+      expect(overlap).toBeLessThanOrEqual(1);
+      expect(intersectionOverUnion(other, one)).toBe(overlap);
+      expect(intersectionOverUnion(one, { ...one, width: 0 })).toBe(0);
       expect(intersectionOverUnion(one, one)).toBe(1);
       expect(intersectionOverUnion(one, { ...one, x: one.x + one.width })).toBe(0);
     }),

@@ -1,3 +1,4 @@
+import { intersectionOverUnion } from './boxes.js';
 import type { Box } from './frame.js';
 import type { TrackerDetection, TrackAssignment, Tracker, TrackerStep, TrackId } from './tracking.js';
 
@@ -32,15 +33,6 @@ interface Pair {
 }
 
 const STILL: Box = { x: 0, y: 0, width: 0, height: 0 };
-
-/** Intersection over union of two boxes, 0 to 1; 0 when either has no area. */
-export function trackOverlap(a: Box, b: Box): number {
-  const width = Math.min(a.x + a.width, b.x + b.width) - Math.max(a.x, b.x);
-  const height = Math.min(a.y + a.height, b.y + b.height) - Math.max(a.y, b.y);
-  if (!(width > 0 && height > 0)) return 0;
-  const intersection = width * height;
-  return intersection / (a.width * a.height + b.width * b.height - intersection);
-}
 
 /**
  * Tracks by overlap: each track is moved on at constant velocity, and the pairs of track and detection are
@@ -110,7 +102,7 @@ export class IouTracker implements Tracker {
       const predicted = this.#predict(track);
       for (const [detection, { box }] of detections.entries()) {
         // A lost track may not have moved on, so the place where it was last seen counts as well.
-        const overlap = Math.max(trackOverlap(predicted, box), trackOverlap(track.box, box));
+        const overlap = Math.max(intersectionOverUnion(predicted, box), intersectionOverUnion(track.box, box));
         if (overlap >= this.#options.minimumIou) pairs.push({ track, detection, overlap });
       }
     }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import { IouTracker, trackOverlap } from './tracking-iou.js';
+import { IouTracker } from './tracking-iou.js';
 import type { TrackerDetection, TrackId } from './tracking.js';
 
 const FRAME_MS = 100;
@@ -153,18 +153,6 @@ describe('the tracker, whatever it sees', () => {
         const rest = tracker.finish();
         for (const id of [...rest.closed, ...rest.dropped]) ended.add(id);
         expect(ended).toEqual(seen);
-      }),
-    );
-  });
-
-  it('measures overlap between 0 and 1, symmetrically, and 1 only of equal boxes', () => {
-    fc.assert(
-      fc.property(boxes, boxes, (a, b) => {
-        const overlap = trackOverlap(a, b);
-        expect(overlap).toBeGreaterThanOrEqual(0);
-        expect(overlap).toBeLessThanOrEqual(1);
-        expect(trackOverlap(b, a)).toBe(overlap);
-        if (a.width > 0 && a.height > 0) expect(trackOverlap(a, a)).toBe(1);
       }),
     );
   });
