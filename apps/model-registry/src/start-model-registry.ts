@@ -4,10 +4,12 @@ import { migrate, openDatabase } from '@sightline/database';
 import { errorMessage, StopStack } from '@sightline/kernel';
 import { connectMqtt } from '@sightline/messaging';
 import { createReleaseRepository, openDemoKeys, ReleaseRepository } from '@sightline/release-trust';
+import { createRestApp, type Readiness } from '@sightline/rest-server';
 
+import { apiHead } from './api-head.js';
 import type { ModelRegistryConfig } from './config.js';
-import { REPOSITORY_PATH } from './distribution/serve-repository.js';
-import { startHttp } from './http/start-http.js';
+import { REPOSITORY_PATH, serveRepository } from './distribution/serve-repository.js';
+import { RegistryModule } from './registry.module.js';
 import {
   buildDefaultRelease,
   defaultModelSources,
@@ -85,28 +87,25 @@ async function start(config: ModelRegistryConfig, parts: ModelRegistryParts, sta
   // Before the connection is closed, so that the subscription's end is no surprise.
   stack.push(() => stopping.abort());
 
-  const http = await startHttp({
-    host: config.host,
-    port: config.port,
-    repositoryDirectory: repositoryDirectory(config),
-    library,
-    readiness: async () => ({
-      database: await database.pool.query('SELECT 1').then(
-        () => true,
-        () => false,
-      ),
-      broker: connection.connected,
-    }),
-    log,
+  const readiness: Readiness = async () => ({
+    database: await database.pool.query('SELECT 1').then(
+      () => true,
+      () => false,
+    ),
+    broker: connection.connected,
   });
-  stack.push(() => http.close());
+  const app = await createRestApp({ module: RegistryModule.of(library, readiness), api: apiHead, log });
+  stack.push(() => app.close());
+  await serveRepository(app, repositoryDirectory(config));
+  await app.listen({ host: config.host, port: config.port });
+  const url = await app.getUrl();
 
-  const repositoryUrl = (config.publicUrl ?? http.url).replace(/\/+$/, '') + REPOSITORY_PATH;
+  const repositoryUrl = (config.publicUrl ?? url).replace(/\/+$/, '') + REPOSITORY_PATH;
   const desired = new DesiredReleases(database, clock);
   const publisher = { connection, desired, defaultRelease: () => library.default(), repositoryUrl, log };
   subscribeInBackground(new DesiredReleasePublisher(publisher), stopping.signal, config);
-  log.info({ url: http.url, repositoryUrl, release: library.default().version }, 'the model registry is up');
-  return { url: http.url, repositoryUrl, trustedRoot: () => Buffer.from(trustedRoot), stop: () => stack.stop() };
+  log.info({ url, repositoryUrl, release: library.default().version }, 'the model registry is up');
+  return { url, repositoryUrl, trustedRoot: () => Buffer.from(trustedRoot), stop: () => stack.stop() };
 }
 
 async function openReleases(config: ModelRegistryConfig, { computeSelfTest }: ModelRegistryParts) {

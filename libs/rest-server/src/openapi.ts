@@ -26,6 +26,7 @@ function withProblems({ paths, components, ...document }: OpenAPIObject): OpenAP
       if (operation !== undefined) operation.responses.default = problemResponse;
     }
   }
-  const problem = z.toJSONSchema(rest.problemSchema, { target: 'openapi-3.0' }) as Schemas[string];
+  // Without the schema's own id, which would make of the component a reference to itself.
+  const problem = z.toJSONSchema(z.object(rest.problemSchema.shape), { target: 'openapi-3.0' }) as Schemas[string];
   return { ...document, paths, components: { ...components, schemas: { ...components?.schemas, Problem: problem } } };
 }

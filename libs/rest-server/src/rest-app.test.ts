@@ -133,7 +133,7 @@ describe('the OpenAPI document', () => {
   it('names its schemas, and says of every route how its errors look', async () => {
     const document = (await app.inject('/openapi.json')).json<{
       paths: Record<string, Record<string, { responses: Record<string, { content: object }> }>>;
-      components: { schemas: Record<string, unknown> };
+      components: { schemas: Record<string, object> };
     }>();
     expect(Object.keys(document.components.schemas).sort()).toEqual(['Health', 'Item', 'Problem']);
     const operations = Object.values(document.paths).flatMap((methods) => Object.values(methods));
@@ -143,6 +143,10 @@ describe('the OpenAPI document', () => {
         'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } },
       });
     }
+    expect(document.components.schemas.Problem).toMatchObject({
+      type: 'object',
+      required: expect.arrayContaining(['code']),
+    });
     expect((await app.inject('/docs')).statusCode).toBe(200);
   });
 });

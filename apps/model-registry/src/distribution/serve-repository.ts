@@ -1,8 +1,8 @@
 import fastifyStatic from '@fastify/static';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { AppError } from '@sightline/kernel';
+import { problemOf, sendProblem } from '@sightline/rest-server';
 import type { FastifyInstance, FastifyReply } from 'fastify';
-
-import { problemOf, sendProblem } from '../http/problem.js';
 
 /** Path below which devices find the signed repository. */
 export const REPOSITORY_PATH = '/repository';
@@ -19,7 +19,7 @@ export async function serveRepository(app: NestFastifyApplication, directory: st
   await app.register(async (scope: FastifyInstance) => {
     // Nest's own handler drops the headers of an error, and a refused range has to tell the file's length.
     scope.setErrorHandler(async (error, _request, reply) => {
-      await sendProblem(withHeadersOf(error, reply), problemOf(error));
+      await sendProblem(withHeadersOf(error, reply), problemOf(withoutForbidden(error)));
     });
     await scope.register(fastifyStatic, {
       root: directory,
@@ -35,6 +35,12 @@ export async function serveRepository(app: NestFastifyApplication, directory: st
       },
     });
   });
+}
+
+/** A path that leaves the repository is forbidden to @fastify/static: there is nothing, and no more is said. */
+function withoutForbidden(error: unknown): unknown {
+  const isForbidden = error instanceof Error && 'statusCode' in error && error.statusCode === 403;
+  return isForbidden ? new AppError('REQUEST.NOT_FOUND', 'There is no such file.') : error;
 }
 
 function withHeadersOf(error: unknown, reply: FastifyReply): FastifyReply {

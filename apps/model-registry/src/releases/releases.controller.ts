@@ -1,6 +1,5 @@
 import { Controller, Get, Param } from '@nestjs/common';
-import { ApiNotFoundResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { rest } from '@sightline/contracts';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 
 import { ReleaseLibrary } from './release-library.js';
 import { releaseListSchema, releaseSchema, releaseView, versionSchema, type Release } from './release.schemas.js';
@@ -20,7 +19,6 @@ export class ReleasesController {
   @Get(':version')
   @ApiOperation({ summary: 'One release: its models, their origin and licence, and its thresholds' })
   @ApiOkResponse({ standardSchema: releaseSchema })
-  @ApiNotFoundResponse({ standardSchema: rest.problemSchema, description: 'RELEASE.NOT_FOUND' })
   get(@Param('version', { schema: versionSchema }) version: string): Release {
     return releaseView(this.library.byVersion(version));
   }
