@@ -9,7 +9,7 @@ const ROUNDS = { enrolled: 4, stranger: 3, second: 2 } as const;
 const FRAMES_PER_SECOND = 10;
 /** Frames of one pass, and empty frames after it: longer than the agent takes to close a sighting. */
 const PASS_FRAMES = 8;
-const GAP_FRAMES = 5;
+const GAP_FRAMES = 4;
 export const CLOSE_AFTER_MS = 300;
 
 type Motion = DemoPass['motion'] & { readonly jpegQuality: number };

@@ -8,7 +8,7 @@ import { z } from 'zod';
 import type { CapturedFrame, FrameSource } from '../frame-source.js';
 import { Pace } from '../pace.js';
 import { demoScriptSchema, type DemoPass, type DemoScript, type DemoTruth } from './script.js';
-import { loadActor, posesOf, renderBackground, renderFrame } from './stage.js';
+import { loadActor, posesOf, renderBackground, renderFrames } from './stage.js';
 import { TruthJournal } from './truth-journal.js';
 
 export interface DemoCameraOptions {
@@ -34,15 +34,7 @@ export interface DemoCameraOptions {
  * @throws AppError `CONFIG.INVALID` naming every bad key
  */
 export async function readDemoScript(path: string): Promise<DemoScript> {
-  let document: unknown;
-  try {
-    document = JSON.parse(await readFile(path, 'utf8'));
-  } catch (cause) {
-    throw new AppError('CONFIG.INVALID', 'The demo script cannot be read as JSON.', { cause });
-  }
-  const parsed = demoScriptSchema.safeParse(document);
-  if (!parsed.success) throw new AppError('CONFIG.INVALID', `The demo script: ${z.prettifyError(parsed.error)}`);
-  return parsed.data;
+  return readConfiguration(path, demoScriptSchema);
 }
 
 /** Plays a script of passes; ends when it is played. */
@@ -86,9 +78,11 @@ export class DemoCamera implements FrameSource {
     if (actor) {
       await pace.next(signal);
       await this.#write(pass, 'started');
-      for (const [index, pose] of posesOf(pass, script, passIndex).entries()) {
-        if (index > 0) await pace.next(signal);
-        yield this.#captured(await renderFrame(background, actor, pose, pass.jpegQuality));
+      let first = true;
+      for await (const frame of renderFrames(background, actor, posesOf(pass, script, passIndex), pass.jpegQuality)) {
+        if (!first) await pace.next(signal);
+        first = false;
+        yield this.#captured(frame);
       }
       await this.#write(pass, 'ended');
     }

@@ -68,8 +68,26 @@ export function posesOf(pass: DemoPass, script: DemoScript, passIndex: number): 
   });
 }
 
+/** The frames of the poses in order. The next one is being made while its predecessor is looked at. */
+export async function* renderFrames(
+  background: Frame,
+  actor: Frame,
+  poses: readonly Pose[],
+  jpegQuality: number,
+): AsyncIterable<Frame> {
+  let ahead: Promise<Frame> | undefined;
+  for (const [index, pose] of poses.entries()) {
+    const frame = await (ahead ?? renderFrame(background, actor, pose, jpegQuality));
+    const next = poses[index + 1];
+    ahead = next && renderFrame(background, actor, next, jpegQuality);
+    // Whoever stops looking does not wait for it; whoever goes on awaits it and learns what failed.
+    ahead?.catch(() => undefined);
+    yield frame;
+  }
+}
+
 /** Puts the actor into the room, then light, lens and compression. */
-export async function renderFrame(background: Frame, actor: Frame, pose: Pose, jpegQuality: number): Promise<Frame> {
+async function renderFrame(background: Frame, actor: Frame, pose: Pose, jpegQuality: number): Promise<Frame> {
   const { width, height } = background;
   const canvas = { width, height, data: Uint8Array.from(background.data) };
   paint(canvas, actor, pose);
