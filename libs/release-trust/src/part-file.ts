@@ -5,7 +5,6 @@ import { dirname } from 'node:path';
 import { moveFileDurably } from '@sightline/host';
 import { AppError, type Sha256 } from '@sightline/kernel';
 
-
 const READ_BYTES = 1 << 20;
 
 /**

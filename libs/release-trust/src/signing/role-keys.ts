@@ -6,7 +6,6 @@ import { writeFileDurably } from '@sightline/host';
 import { AppError } from '@sightline/kernel';
 import { Key, Signature } from '@tufjs/models';
 
-
 /** One Ed25519 key that signs for a role. */
 export interface RoleKey {
   readonly publicKey: Key;
