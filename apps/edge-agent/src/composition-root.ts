@@ -98,7 +98,7 @@ async function compose(
 ): Promise<EdgeAgent> {
   const { clock, log } = surroundings;
   const { dataDirectory, provisioning, cameras } = config;
-  const unlock = lockDataDirectory(dataDirectory);
+  const unlock = await lockDataDirectory(dataDirectory);
   started.push(unlock);
   const fatal = new AbortController();
   const deviceClock = new DeviceClock(clock);

@@ -49,7 +49,7 @@ export interface EdgeAgentParts {
   readonly log: Logger;
   /** Aborted when the outbox can store nothing more. */
   readonly fatal: AbortSignal;
-  readonly unlock: () => void;
+  readonly unlock: () => Promise<void>;
 }
 
 const DRAIN_POLL_MS = 50;
@@ -127,7 +127,7 @@ export class RunningEdgeAgent implements EdgeAgent {
       // Its timer would keep the process alive.
       stopped.abort();
       await outbox.close();
-      unlock();
+      await unlock();
     }
     log.info({ backlog: outbox.backlog }, 'agent stopped');
   }

@@ -1,10 +1,11 @@
+import { readConfiguration } from '@sightline/host';
 import { AppError, type Clock, type Logger } from '@sightline/kernel';
 import type { Frame } from '@sightline/vision';
 import { dirname } from 'node:path';
 
 import type { CameraConfig } from '../config/config.js';
-import { DemoCamera, readDemoScript } from './demo/demo-camera.js';
-import { shortestGapMs } from './demo/script.js';
+import { DemoCamera } from './demo/demo-camera.js';
+import { demoScriptSchema, shortestGapMs } from './demo/script.js';
 import { FolderSource } from './folder-source.js';
 import type { FrameSource } from './frame-source.js';
 
@@ -25,7 +26,7 @@ export async function openSource({ id, source }: CameraConfig, options: OpenSour
   const { clock, closeAfterMs, decode } = options;
   const log = options.log.child({ cameraId: id });
   if (source.kind === 'folder') return new FolderSource({ ...source, decode, clock, log });
-  const script = await readDemoScript(source.script);
+  const script = readConfiguration(source.script, demoScriptSchema);
   if (shortestGapMs(script) <= closeAfterMs) {
     throw new AppError('CONFIG.INVALID', 'The demo script’s gaps are not longer than sighting.closeAfterMs.', {
       details: { keys: ['gapFrames'], closeAfterMs },

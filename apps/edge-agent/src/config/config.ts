@@ -1,8 +1,9 @@
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 
 import { rest } from '@sightline/contracts';
-import { AppError, type Logger } from '@sightline/kernel';
+import { parseConfiguration, readConfiguration } from '@sightline/host';
+import type { Logger } from '@sightline/kernel';
 import { z } from 'zod';
 
 import { defaultSightingPolicy } from '../pipeline/sighting-policy.js';
@@ -129,11 +130,7 @@ const ENVIRONMENT = {
  * @throws AppError `CONFIG.INVALID` naming every bad key
  */
 export function parseEdgeAgentConfig(document: unknown): EdgeAgentConfig {
-  const parsed = edgeAgentConfigSchema.safeParse(document);
-  if (parsed.success) return parsed.data;
-  throw new AppError('CONFIG.INVALID', `The configuration is not valid:\n${z.prettifyError(parsed.error)}`, {
-    details: { keys: parsed.error.issues.map(({ path }) => path.join('.')) },
-  });
+  return parseConfiguration(edgeAgentConfigSchema, document);
 }
 
 /**
@@ -144,14 +141,14 @@ export function parseEdgeAgentConfig(document: unknown): EdgeAgentConfig {
  */
 export function loadEdgeAgentConfig(path: string, environment: NodeJS.ProcessEnv, log: Logger): EdgeAgentConfig {
   const base = dirname(resolve(path));
-  const document = withAbsolutePaths(readJson(path, 'configuration'), base);
+  const document = withAbsolutePaths(readJson(path), base);
   for (const [variable, key] of Object.entries(ENVIRONMENT)) {
     if (environment[variable] !== undefined) document[key] = environment[variable];
   }
   const { provisioningFile, ...rest } = document;
   if (typeof provisioningFile !== 'string') return parseEdgeAgentConfig(document);
   warnIfReadable(provisioningFile, log);
-  return parseEdgeAgentConfig({ ...rest, provisioning: readJson(provisioningFile, 'provisioning') });
+  return parseEdgeAgentConfig({ ...rest, provisioning: readJson(provisioningFile) });
 }
 
 const pathsSchema = z.looseObject({
@@ -190,16 +187,8 @@ function withAbsolutePaths(document: Record<string, unknown>, base: string): Rec
   return { ...top, ...(located && { cameras: located }) };
 }
 
-function readJson(path: string, what: string): Record<string, unknown> {
-  try {
-    return z.record(z.string(), z.unknown()).parse(JSON.parse(readFileSync(path, 'utf8')));
-  } catch (cause) {
-    // Not the cause's own text, which may quote the file, and the file may hold a secret.
-    throw new AppError('CONFIG.INVALID', `The ${what} file cannot be read as a JSON object.`, {
-      cause,
-      details: { path },
-    });
-  }
+function readJson(path: string): Record<string, unknown> {
+  return readConfiguration(path, z.record(z.string(), z.unknown()));
 }
 
 function warnIfReadable(path: string, log: Logger): void {

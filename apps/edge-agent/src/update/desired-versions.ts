@@ -1,6 +1,6 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { readFileSync } from 'node:fs';
 
+import { writeFileDurablySync } from '@sightline/host';
 import type { Logger } from '@sightline/kernel';
 import { z } from 'zod';
 
@@ -28,16 +28,7 @@ export class DesiredVersionsFile {
 
   update(changes: DesiredVersions): void {
     this.#current = { ...this.#current, ...changes };
-    mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 });
-    const next = `${this.#path}.next`;
-    const file = openSync(next, 'w', 0o600);
-    try {
-      writeSync(file, JSON.stringify(this.#current));
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-    renameSync(next, this.#path);
+    writeFileDurablySync(this.#path, JSON.stringify(this.#current), 0o600);
   }
 }
 

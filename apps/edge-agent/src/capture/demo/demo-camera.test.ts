@@ -10,7 +10,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { TestLog } from '../../testing/test-log.js';
 import type { CapturedFrame } from '../frame-source.js';
 import { openSource } from '../open-source.js';
-import { DemoCamera, readDemoScript, type DemoCameraOptions } from './demo-camera.js';
+import { DemoCamera, type DemoCameraOptions } from './demo-camera.js';
 import { demoScriptSchema, demoTruthSchema, type DemoScriptInput, type DemoTruth } from './script.js';
 
 let directory: string;
@@ -143,12 +143,18 @@ describe('the demo camera', () => {
 
 describe('a demo script', () => {
   it('is refused with every bad key named', async () => {
-    const bad = { ...script, seed: -1, passes: [{ ...pass, frames: 0, surprise: true }] };
-    writeFileSync(join(directory, 'script.json'), JSON.stringify(bad));
-    const reading = readDemoScript(join(directory, 'script.json'));
-    await expect(reading).rejects.toMatchObject({ code: 'CONFIG.INVALID' });
-    await expect(reading).rejects.toThrow(/seed[\s\S]*frames[\s\S]*surprise|surprise/);
-    await expect(readDemoScript(join(directory, 'photo.png'))).rejects.toMatchObject({ code: 'CONFIG.INVALID' });
+    const path = join(directory, 'script.json');
+    const source = { kind: 'demo', script: path, loop: false, resume: false, framesPerSecond: 10 } as const;
+    const decode = (): Promise<never> => Promise.reject(new Error('unused'));
+    const open = (): Promise<unknown> =>
+      openSource({ id: 'cam-1', source }, { decode, clock: systemClock, log, closeAfterMs: 100 });
+    writeFileSync(path, JSON.stringify({ ...script, seed: -1, passes: [{ ...pass, frames: 0, surprise: true }] }));
+    await expect(open()).rejects.toMatchObject({
+      code: 'CONFIG.INVALID',
+      details: { keys: expect.arrayContaining(['seed', 'passes.0.frames', 'passes.0.surprise']) as string[] },
+    });
+    writeFileSync(path, 'no script');
+    await expect(open()).rejects.toMatchObject({ code: 'CONFIG.INVALID' });
   });
 
   it('is refused when two passes have one id, or when its gaps are too short for tracks to close', async () => {

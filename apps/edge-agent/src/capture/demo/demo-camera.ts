@@ -1,13 +1,11 @@
-import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 
-import { AppError, type Clock, type Logger } from '@sightline/kernel';
+import type { Clock, Logger } from '@sightline/kernel';
 import type { Frame } from '@sightline/vision';
-import { z } from 'zod';
 
 import type { CapturedFrame, FrameSource } from '../frame-source.js';
 import { Pace } from '../pace.js';
-import { demoScriptSchema, type DemoPass, type DemoScript, type DemoTruth } from './script.js';
+import type { DemoPass, DemoScript, DemoTruth } from './script.js';
 import { loadActor, posesOf, renderBackground, renderFrames } from './stage.js';
 import { TruthJournal } from './truth-journal.js';
 
@@ -26,15 +24,6 @@ export interface DemoCameraOptions {
   readonly framesPerSecond: number;
   readonly clock: Clock;
   readonly log: Logger;
-}
-
-/**
- * Reads a script.
- *
- * @throws AppError `CONFIG.INVALID` naming every bad key
- */
-export async function readDemoScript(path: string): Promise<DemoScript> {
-  return readConfiguration(path, demoScriptSchema);
 }
 
 /** Plays a script of passes; ends when it is played. */
