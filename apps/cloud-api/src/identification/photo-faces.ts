@@ -11,6 +11,8 @@ import type { CalibratedRelease } from '../releases/active-release.js';
 import { Releases } from '../releases/releases.js';
 import { TemplateKeys } from '../template-keys/template-keys.js';
 
+/** Photos that wait to be decoded: a minute or two of work. */
+const PHOTOS_WAITING = 512;
 /** A photo's faces are few and kept as they were computed; devices send int8. */
 const CODEC: TemplateCodec = 'float16';
 
@@ -34,10 +36,10 @@ export class PhotoFaces {
   ) {
     // One more than are detected at once, so that decoding goes on meanwhile. A decoded photo takes up to 192 MB, and
     // decoding keeps libuv's few threads from everything else, such as new connections to the database.
-    this.#decoded = new Turnstile({ places: inferenceWorkers + 1, waiting: Infinity });
+    this.#decoded = new Turnstile({ places: inferenceWorkers + 1, waiting: PHOTOS_WAITING });
   }
 
-  /** @throws AppError `IMAGE.*`, `RELEASE.UNAVAILABLE` */
+  /** @throws AppError `IMAGE.*`, `RELEASE.UNAVAILABLE`, `REQUEST.RATE_LIMITED` (retryable) */
   detect(photo: Uint8Array, signal?: AbortSignal): Promise<DetectedFaces> {
     return this.#decoded.pass(() => this.#detect(photo, signal));
   }

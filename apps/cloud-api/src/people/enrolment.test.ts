@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import { connect, type Socket } from 'node:net';
 import { crc32, deflateSync } from 'node:zlib';
 
 import type { rest } from '@sightline/contracts';
@@ -9,7 +11,7 @@ import sharp, { type Region } from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import type { ReleaseSource } from '../releases/active-release.js';
-import { startTestCloud, type TestCloud } from '../testing/test-cloud.js';
+import { ADMIN_KEY, startTestCloud, type TestCloud } from '../testing/test-cloud.js';
 
 let cloud: TestCloud;
 let photo: Buffer;
@@ -222,6 +224,25 @@ describe('a photo that cannot be used', () => {
       code: 'REQUEST.TOO_LARGE',
     });
     expect((await send('/v1/identify', Buffer.alloc(0))).json()).toMatchObject({ code: 'REQUEST.INVALID' });
+  });
+
+  it('that arrives slowly holds up nobody', async () => {
+    const { hostname, port } = new URL(cloud.api.url);
+    const head = `POST /v1/identify HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${ADMIN_KEY}\r\nContent-Type: image/jpeg`;
+    const slow = Array.from({ length: 100 }, () =>
+      connect(Number(port), hostname, function (this: Socket) {
+        this.write(`${head}\r\nContent-Length: ${portrait.length}\r\n\r\n`);
+        this.write(portrait.subarray(0, 100));
+      }),
+    );
+    await Promise.all(slow.map((socket) => once(socket, 'connect')));
+    const headers = { authorization: `Bearer ${ADMIN_KEY}`, 'content-type': 'image/jpeg' };
+    const response = await fetch(new URL('/v1/identify', cloud.api.url), {
+      ...{ method: 'POST', headers },
+      body: new Uint8Array(portrait),
+    });
+    expect(response.status).toBe(200);
+    for (const socket of slow) socket.destroy();
   });
 
   it('is no error to identify when it shows nobody', async () => {
