@@ -1,12 +1,13 @@
 import { Module, type DynamicModule } from '@nestjs/common';
+import { HealthController } from '@sightline/rest-server';
 
 import { AccessModule } from './access/access.module.js';
 import { DevicesModule } from './devices/devices.module.js';
-import { HealthController } from './health/health.controller.js';
 import { IdentificationModule } from './identification/identification.module.js';
 import { IngestModule } from './ingest/ingest.module.js';
 import { PeopleModule } from './people/people.module.js';
 import { PlatformModule, type Platform } from './platform/platform.module.js';
+import { readiness } from './readiness.js';
 import { SightingsModule } from './sightings/sightings.module.js';
 
 @Module({})
@@ -24,6 +25,7 @@ export class AppModule {
         SightingsModule,
       ],
       controllers: [HealthController],
+      providers: [readiness],
     };
   }
 }

@@ -1,24 +1,18 @@
-import 'reflect-metadata';
-
 import multipart from '@fastify/multipart';
 import { migrate, openDatabase, type Database } from '@sightline/database';
 import { openFlatGallery } from '@sightline/gallery';
 import { errorMessage, StopStack } from '@sightline/kernel';
 import { connectMqtt, DeferredAckServer, type MqttConnection } from '@sightline/messaging';
-import { nestLogger } from '@sightline/observability';
-import type { NestApplicationOptions } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
+import { createRestApp } from '@sightline/rest-server';
 import type { MicroserviceOptions } from '@nestjs/microservices';
-import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 
 import { ApiKeys } from './access/api-keys.js';
+import { apiHead } from './api-head.js';
 import { AppModule } from './app.module.js';
 import type { CloudApiConfig } from './config.js';
 import { Devices, type DeviceIdentity } from './devices/devices.js';
-import { serveOpenApi } from './http/openapi.js';
 import { PHOTO_BYTES, takePhotoBodies } from './http/photo.js';
-import { ProblemFilter } from './http/problem.filter.js';
-import { validationPipe } from './http/validation.js';
 import { GalleryFollower } from './identification/gallery-follower.js';
 import type { Platform } from './platform/platform.module.js';
 import type { ReleaseSource } from './releases/active-release.js';
@@ -27,8 +21,6 @@ import { Notifications } from './storage/notifications.js';
 
 /** How long a start waits for the broker, ms. Without it REST serves already, and the fleet is followed later. */
 const BROKER_MS = 15_000;
-/** Other request bodies than photos, bytes. */
-const BODY_BYTES = 1024 * 1024;
 
 export interface CloudApi {
   /** Where REST is served. */
@@ -90,20 +82,9 @@ async function start(config: CloudApiConfig, releaseSource: ReleaseSource, stack
 
 async function createApp(platform: Platform): Promise<NestFastifyApplication> {
   const { log } = platform.config;
-  const adapter = new FastifyAdapter({ bodyLimit: BODY_BYTES, forceCloseConnections: true });
-  // A failed start throws here instead of ending the process.
-  const options: Pick<NestApplicationOptions, 'logger' | 'abortOnError'> = {
-    logger: nestLogger(log),
-    abortOnError: false,
-  };
-  const app = await NestFactory.create<NestFastifyApplication>(AppModule.of(platform), adapter, options);
+  const app = await createRestApp({ module: AppModule.of(platform), api: apiHead, log });
   await app.register(multipart, { limits: { fileSize: PHOTO_BYTES, files: 1, fields: 0, parts: 1 } });
-  takePhotoBodies(adapter.getInstance());
-  // Fastify's own: no route takes text.
-  adapter.getInstance().removeContentTypeParser('text/plain');
-  app.useGlobalPipes(validationPipe());
-  app.useGlobalFilters(new ProblemFilter(log));
-  serveOpenApi(app);
+  takePhotoBodies(app.getHttpAdapter().getInstance());
   app.connectMicroservice<MicroserviceOptions>({ strategy: new DeferredAckServer(platform.mqtt) });
   return app;
 }

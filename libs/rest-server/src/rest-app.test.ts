@@ -143,10 +143,7 @@ describe('the OpenAPI document', () => {
         'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } },
       });
     }
-    expect(document.components.schemas.Problem).toMatchObject({
-      type: 'object',
-      required: expect.arrayContaining(['code']),
-    });
+    expect(document.components.schemas.Problem).toMatchObject({ properties: { code: { type: 'string' } } });
     expect((await app.inject('/docs')).statusCode).toBe(200);
   });
 });

@@ -1,16 +1,13 @@
 import { AppError, type TenantId } from '@sightline/kernel';
-import { createParamDecorator, Injectable, SetMetadata, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { isPublicRoute } from '@sightline/rest-server';
+import { createParamDecorator, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
 
 import { bearerToken } from './api-key.js';
 import { ApiKeys } from './api-keys.js';
 
-const PUBLIC = Symbol('public route');
 const tenants = new WeakMap<FastifyRequest, TenantId>();
-
-/** A route that needs no API key. */
-export const Public = () => SetMetadata(PUBLIC, true);
 
 /** The tenant for which the request's API key acts. */
 export const Tenant = createParamDecorator((_: unknown, context: ExecutionContext): TenantId => {
@@ -30,7 +27,7 @@ export class ApiKeyGuard implements CanActivate {
   async canActivate(context: ExecutionContext): Promise<boolean> {
     // Messages of devices come through the broker, which knows them by their own credentials.
     if (context.getType() !== 'http') return true;
-    if (this.reflector.getAllAndOverride<boolean>(PUBLIC, [context.getHandler(), context.getClass()])) return true;
+    if (isPublicRoute(this.reflector, context)) return true;
     const request = context.switchToHttp().getRequest<FastifyRequest>();
     const token = bearerToken(request.headers.authorization);
     const tenantId = token === undefined ? undefined : await this.apiKeys.tenantOf(token);

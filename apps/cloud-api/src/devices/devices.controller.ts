@@ -1,10 +1,9 @@
 import { rest } from '@sightline/contracts';
 import type { TenantId } from '@sightline/kernel';
 import { Body, Controller, Get, Post, Query } from '@nestjs/common';
-import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 
 import { Tenant } from '../access/api-key.guard.js';
-import { ApiAnswer } from '../http/api-answer.js';
 import type { PageQuery } from '../http/page-cursor.js';
 import { Devices } from './devices.js';
 
@@ -15,7 +14,7 @@ export class DevicesController {
 
   @Post()
   @ApiOperation({ summary: 'Registers a box; its credentials are shown this once' })
-  @ApiAnswer(201, rest.provisioningSchema)
+  @ApiCreatedResponse({ standardSchema: rest.provisioningSchema })
   create(
     @Tenant() tenantId: TenantId,
     @Body({ schema: rest.createDeviceSchema }) body: rest.CreateDevice,
@@ -25,7 +24,7 @@ export class DevicesController {
 
   @Get()
   @ApiOperation({ summary: 'The boxes, newest first' })
-  @ApiAnswer(200, rest.devicePageSchema)
+  @ApiOkResponse({ standardSchema: rest.devicePageSchema })
   list(
     @Tenant() tenantId: TenantId,
     @Query({ schema: rest.pageQuerySchema }) query: PageQuery,

@@ -1,11 +1,11 @@
 import { rest } from '@sightline/contracts';
 import type { TenantId } from '@sightline/kernel';
 import { Controller, HttpCode, Post, Req } from '@nestjs/common';
-import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 
 import { Tenant } from '../access/api-key.guard.js';
-import { ApiAnswer, ApiPhoto } from '../http/api-answer.js';
+import { photoBody } from '../http/photo-body.js';
 import { PhotoIntake } from '../http/photo.js';
 import { IdentifyPhoto } from './identify-photo.js';
 
@@ -19,9 +19,8 @@ export class IdentifyController {
 
   @Post()
   @HttpCode(200)
-  @ApiOperation({ summary: 'Identifies every face of a photo; the photo is not kept' })
-  @ApiPhoto()
-  @ApiAnswer(200, rest.identifyResponseSchema)
+  @ApiOperation({ summary: 'Identifies every face of a photo; the photo is not kept', requestBody: photoBody })
+  @ApiOkResponse({ standardSchema: rest.identifyResponseSchema })
   identify(@Tenant() tenantId: TenantId, @Req() request: FastifyRequest): Promise<rest.IdentifyResponse> {
     return this.photos.take(request, (photo) => this.identifyPhoto.identify(tenantId, photo));
   }

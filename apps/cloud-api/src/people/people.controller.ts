@@ -1,12 +1,12 @@
 import { rest } from '@sightline/contracts';
 import type { PersonId, TenantId } from '@sightline/kernel';
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query, Req } from '@nestjs/common';
-import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 
 import { Tenant } from '../access/api-key.guard.js';
-import { ApiAnswer, ApiPhoto } from '../http/api-answer.js';
 import type { PageQuery } from '../http/page-cursor.js';
+import { photoBody } from '../http/photo-body.js';
 import { PhotoIntake } from '../http/photo.js';
 import { Enrolment } from './enrolment.js';
 import { People } from './people.js';
@@ -24,7 +24,7 @@ export class PeopleController {
 
   @Post()
   @ApiOperation({ summary: 'Adds a person' })
-  @ApiAnswer(201, rest.personSchema)
+  @ApiCreatedResponse({ standardSchema: rest.personSchema })
   create(
     @Tenant() tenantId: TenantId,
     @Body({ schema: rest.createPersonSchema }) body: rest.CreatePerson,
@@ -34,7 +34,7 @@ export class PeopleController {
 
   @Get()
   @ApiOperation({ summary: 'The people, newest first' })
-  @ApiAnswer(200, rest.personPageSchema)
+  @ApiOkResponse({ standardSchema: rest.personPageSchema })
   list(
     @Tenant() tenantId: TenantId,
     @Query({ schema: rest.pageQuerySchema }) query: PageQuery,
@@ -44,7 +44,7 @@ export class PeopleController {
 
   @Get(':id')
   @ApiOperation({ summary: 'One person' })
-  @ApiAnswer(200, rest.personSchema)
+  @ApiOkResponse({ standardSchema: rest.personSchema })
   get(@Tenant() tenantId: TenantId, @Param('id', idSchema) id: PersonId): Promise<rest.Person> {
     return this.people.get(tenantId, id);
   }
@@ -52,15 +52,14 @@ export class PeopleController {
   @Delete(':id')
   @HttpCode(204)
   @ApiOperation({ summary: 'Removes a person and all their templates; their sightings stay without a name' })
-  @ApiAnswer(204)
+  @ApiNoContentResponse()
   remove(@Tenant() tenantId: TenantId, @Param('id', idSchema) id: PersonId): Promise<void> {
     return this.people.remove(tenantId, id);
   }
 
   @Post(':id/faces')
-  @ApiOperation({ summary: 'Enrols the one face of a photo' })
-  @ApiPhoto()
-  @ApiAnswer(201, rest.enrolledFaceSchema)
+  @ApiOperation({ summary: 'Enrols the one face of a photo', requestBody: photoBody })
+  @ApiCreatedResponse({ standardSchema: rest.enrolledFaceSchema })
   enrol(
     @Tenant() tenantId: TenantId,
     @Param('id', idSchema) id: PersonId,

@@ -1,11 +1,10 @@
 import { rest } from '@sightline/contracts';
 import type { SightingId, TenantId } from '@sightline/kernel';
 import { Controller, Get, Param, Query, Sse, type MessageEvent } from '@nestjs/common';
-import { ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
 import type { Observable } from 'rxjs';
 
 import { Tenant } from '../access/api-key.guard.js';
-import { ApiAnswer } from '../http/api-answer.js';
 import type { PageQuery } from '../http/page-cursor.js';
 import { LiveSightings } from './live-sightings.js';
 import { Sightings } from './sightings.js';
@@ -20,7 +19,7 @@ export class SightingsController {
 
   @Get('sightings')
   @ApiOperation({ summary: 'Sightings, newest first' })
-  @ApiAnswer(200, rest.sightingPageSchema)
+  @ApiOkResponse({ standardSchema: rest.sightingPageSchema })
   list(
     @Tenant() tenantId: TenantId,
     @Query({ schema: rest.sightingQuerySchema }) query: rest.SightingQuery,
@@ -31,21 +30,24 @@ export class SightingsController {
   @Sse('sightings/live')
   @ApiOperation({ summary: 'Each committed revision of a sighting, as server-sent events' })
   @ApiProduces('text/event-stream')
-  @ApiAnswer(200, rest.sightingSchema)
+  @ApiOkResponse({
+    standardSchema: rest.sightingSchema,
+    description: 'Each event has the id `{sighting}:{revision}` and a sighting as its data, in JSON.',
+  })
   stream(@Tenant() tenantId: TenantId): Observable<MessageEvent> {
     return this.live.events(tenantId);
   }
 
   @Get('sightings/:id')
   @ApiOperation({ summary: 'One sighting' })
-  @ApiAnswer(200, rest.sightingSchema)
+  @ApiOkResponse({ standardSchema: rest.sightingSchema })
   get(@Tenant() tenantId: TenantId, @Param('id', { schema: rest.uuidSchema }) id: SightingId): Promise<rest.Sighting> {
     return this.sightings.get(tenantId, id);
   }
 
   @Get('quarantine')
   @ApiOperation({ summary: 'What devices sent and could not be read, newest first' })
-  @ApiAnswer(200, rest.quarantinePageSchema)
+  @ApiOkResponse({ standardSchema: rest.quarantinePageSchema })
   quarantine(
     @Tenant() tenantId: TenantId,
     @Query({ schema: rest.pageQuerySchema }) query: PageQuery,

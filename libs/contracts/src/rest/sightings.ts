@@ -29,6 +29,7 @@ export type Sighting = z.infer<typeof sightingSchema>;
 export const sightingPageSchema = pageOf(sightingSchema, 'SightingPage');
 export type SightingPage = z.infer<typeof sightingPageSchema>;
 
+/** Without a name of its own: OpenAPI lists a query's fields one by one. */
 export const sightingQuerySchema = pageQuerySchema
   .extend({
     deviceId: slugSchema.optional(),
@@ -37,6 +38,5 @@ export const sightingQuerySchema = pageQuerySchema
     from: timestampSchema.optional(),
     to: timestampSchema.optional(),
   })
-  .strict()
-  .meta({ id: 'SightingQuery' });
+  .strict();
 export type SightingQuery = z.infer<typeof sightingQuerySchema>;
