@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 
 import { loadEdgeAgentConfig, startEdgeAgent } from '@sightline/edge-agent';
+import { readConfiguration } from '@sightline/host';
 import { errorMessage, isAppError } from '@sightline/kernel';
 import { createLogger } from '@sightline/observability';
 import { Command } from 'commander';
@@ -11,7 +12,6 @@ import { aborted, endOfChild } from './child.js';
 import { runDemo } from './demo/run-demo.js';
 import { hubConfigSchema } from './hub-config.js';
 import { startHub } from './hub.js';
-import { readJson } from './json-file.js';
 
 const modelStore = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'sightline', 'models');
 
@@ -19,7 +19,7 @@ async function runHub(configPath: string): Promise<void> {
   const log = createLogger({ name: 'hub', level: 'info' });
   const failed = new AbortController();
   const signal = AbortSignal.any([endOfChild(), failed.signal]);
-  const hub = await startHub(await readJson(configPath, hubConfigSchema), {
+  const hub = await startHub(readConfiguration(configPath, hubConfigSchema), {
     log,
     signal,
     onFailure: (error) => {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { EdgeAgentConfigInput } from '@sightline/edge-agent';
 import type { Logger } from '@sightline/kernel';
 
-import { writePrivateJson } from '../json-file.js';
+import { writePrivateJson } from '../private-json.js';
 import { SupervisedProcess } from '../supervised-process.js';
 import type { CloudClient } from './cloud-client.js';
 import { mainModule } from './hub-process.js';

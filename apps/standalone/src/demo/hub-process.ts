@@ -6,7 +6,7 @@ import { AppError, type Logger } from '@sightline/kernel';
 
 import { findFreePorts } from '../free-ports.js';
 import { hubReadySchema, type HubConfigFile, type HubReady } from '../hub-config.js';
-import { writePrivateJson } from '../json-file.js';
+import { writePrivateJson } from '../private-json.js';
 import { SupervisedProcess } from '../supervised-process.js';
 import type { DemoWorkspace } from './workspace.js';
 
