@@ -1,4 +1,5 @@
-import { AppError, isSlug, type Clock, type Logger, type TenantId } from '@sightline/kernel';
+import { parseConfiguration } from '@sightline/host';
+import { isSlug, type Clock, type Logger, type TenantId } from '@sightline/kernel';
 import { z } from 'zod';
 
 /** What a running cloud API needs to know. Parsed once; everything inside trusts it. */
@@ -75,14 +76,7 @@ export function configFromEnvironment(
   environment: Readonly<Record<string, string | undefined>>,
   parts: { readonly log: Logger; readonly clock: Clock },
 ): CloudApiConfig {
-  const parsed = environmentSchema.safeParse(environment);
-  if (!parsed.success) {
-    const bad = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
-    throw new AppError('CONFIG.INVALID', `The configuration is not valid. ${bad.join('; ')}`, {
-      details: { keys: [...new Set(parsed.error.issues.map((issue) => issue.path.join('.')))] },
-    });
-  }
-  const value = parsed.data;
+  const value = parseConfiguration(environmentSchema, environment);
   return {
     host: value.SIGHTLINE_HOST,
     port: value.SIGHTLINE_PORT,

@@ -1,4 +1,5 @@
-import { AppError, type Clock, type Logger } from '@sightline/kernel';
+import { parseConfiguration } from '@sightline/host';
+import type { Clock, Logger } from '@sightline/kernel';
 import { z } from 'zod';
 
 /** What a running model registry needs to know. Parsed once; everything inside trusts it. */
@@ -51,14 +52,7 @@ export function configFromEnvironment(
   environment: Readonly<Record<string, string | undefined>>,
   parts: Pick<ModelRegistryConfig, 'log' | 'clock' | 'signal'>,
 ): ModelRegistryConfig {
-  const parsed = environmentSchema.safeParse(environment);
-  if (!parsed.success) {
-    const bad = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
-    throw new AppError('CONFIG.INVALID', `The configuration is not valid. ${bad.join('; ')}`, {
-      details: { keys: [...new Set(parsed.error.issues.map((issue) => issue.path.join('.')))] },
-    });
-  }
-  const value = parsed.data;
+  const value = parseConfiguration(environmentSchema, environment);
   return {
     host: value.SIGHTLINE_HOST,
     port: value.SIGHTLINE_PORT,
