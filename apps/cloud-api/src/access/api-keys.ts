@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 
 import { CLOCK, DATABASE } from '../platform/tokens.js';
 import { apiKey, tenant } from '../storage/schema.js';
+import { inTransaction } from '../storage/transaction.js';
 import { digestsEqual, hashApiKey, sha256 } from './api-key.js';
 
 /** Tenants and the keys that act for them. */
@@ -19,7 +20,7 @@ export class ApiKeys {
   /** Makes sure that a tenant exists, and that of the keys from the environment only `bootstrapKey` is valid. */
   async bootstrap(tenantId: TenantId, bootstrapKey: string | undefined): Promise<void> {
     const createdAt = new Date(this.clock.wallMs());
-    await this.database.db.transaction(async (tx) => {
+    await inTransaction(this.database, async (tx) => {
       await tx.insert(tenant).values({ id: tenantId, createdAt }).onConflictDoNothing();
       const fromEnvironment = and(eq(apiKey.tenantId, tenantId), eq(apiKey.bootstrap, true));
       if (bootstrapKey === undefined) {

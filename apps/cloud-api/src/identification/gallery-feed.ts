@@ -5,8 +5,8 @@ import type { Template } from '@sightline/template-protection';
 import { and, asc, eq, gt, sql } from 'drizzle-orm';
 
 import { galleryChange, galleryVersion, template } from '../storage/schema.js';
+import { inTransaction, type Transaction } from '../storage/transaction.js';
 
-type Transaction = Parameters<Parameters<Database['db']['transaction']>[0]>[0];
 type TemplateRow = typeof template.$inferSelect;
 
 export interface GalleryChange {
@@ -74,11 +74,12 @@ export async function readGalleryChanges(
  * @returns the version that the pages stand for
  */
 export async function readWholeGallery(
-  { db }: Database,
+  database: Database,
   onPage: (entries: readonly GalleryEntry[]) => Promise<void>,
   pageSize: number,
 ): Promise<number> {
-  return db.transaction(
+  return inTransaction(
+    database,
     async (tx) => {
       const [counter] = await tx.select().from(galleryVersion);
       let after: TemplateRow | undefined;

@@ -1,10 +1,10 @@
 import { and, inArray, sql } from 'drizzle-orm';
 
 import { deviceBoot } from '../storage/schema.js';
+import type { Transaction } from '../storage/transaction.js';
 import type { IngestBatch } from './decode-batch.js';
 import { measureBoot, type BootEpoch } from './device-time.js';
 import { deviceKey } from './stream-key.js';
-import type { Transaction } from './stream-store.js';
 
 /** What is known of the boots of a device, by boot id. */
 export type BootEpochs = (batch: IngestBatch) => (bootId: string) => BootEpoch | undefined;

@@ -6,6 +6,7 @@ import { and, asc, eq, or, sql } from 'drizzle-orm';
 import type { SearchResult } from '../identification/identification.js';
 import { inChunks } from '../storage/chunks.js';
 import { device, ingestGap, ingestRecord } from '../storage/schema.js';
+import { inTransaction, type Transaction } from '../storage/transaction.js';
 import { measureBoots } from './boot-store.js';
 import type { IngestBatch, IngestRecord } from './decode-batch.js';
 import { putInQuarantine, type Quarantined } from './quarantine-store.js';
@@ -19,7 +20,7 @@ import {
   type StoredDecision,
 } from './sighting-store.js';
 import { deviceKey, distinctByKey, streamKey } from './stream-key.js';
-import { lockStreams, moveWatermark, type Stream, type Transaction } from './stream-store.js';
+import { lockStreams, moveWatermark, type Stream } from './stream-store.js';
 
 /** A batch with what the gallery found for each of its sightings, by sequence. */
 export interface SearchedBatch extends IngestBatch {
@@ -53,11 +54,11 @@ interface Placed {
  * @returns one outcome for each batch, in order, true once the promise has resolved
  */
 export async function storeBatches(
-  { db }: Database,
+  database: Database,
   batches: readonly SearchedBatch[],
   now: Date,
 ): Promise<readonly BatchOutcome[]> {
-  return db.transaction(async (tx) => {
+  return inTransaction(database, async (tx) => {
     const sites = await touchDevices(tx, batches, now);
     const known = batches.filter(({ address }) => sites.has(deviceKey(address)));
     const streams = known.map(streamOf);

@@ -7,8 +7,8 @@ import type { StreamId } from '@sightline/kernel';
 import { sha256 } from '../access/api-key.js';
 import { inChunks } from '../storage/chunks.js';
 import { quarantine } from '../storage/schema.js';
+import type { Transaction } from '../storage/transaction.js';
 import type { Poison } from './decode-batch.js';
-import type { Transaction } from './stream-store.js';
 
 export interface Quarantined {
   readonly address: DeviceAddress;

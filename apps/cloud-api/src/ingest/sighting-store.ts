@@ -5,12 +5,12 @@ import { and, asc, eq, inArray, sql } from 'drizzle-orm';
 import { decide, type SearchResult } from '../identification/identification.js';
 import { inChunks } from '../storage/chunks.js';
 import { identification, person, sighting } from '../storage/schema.js';
+import type { Transaction } from '../storage/transaction.js';
 import type { BootEpochs } from './boot-store.js';
 import type { IngestBatch } from './decode-batch.js';
 import { dateMoment } from './device-time.js';
 import type { SightingRecord } from './sighting-record.js';
 import { distinctByKey } from './stream-key.js';
-import type { Transaction } from './stream-store.js';
 
 export type StoredDecision = Pick<
   typeof identification.$inferSelect,

@@ -1,13 +1,11 @@
 import type { DeviceAddress } from '@sightline/contracts';
-import type { Database } from '@sightline/database';
 import type { StreamId } from '@sightline/kernel';
 import { and, asc, eq, gt, sql } from 'drizzle-orm';
 
 import { ingestGap, ingestRecord, ingestStream } from '../storage/schema.js';
+import type { Transaction } from '../storage/transaction.js';
 import { distinctByKey, streamKey } from './stream-key.js';
 import { advanceWatermark, type SequenceRange } from './watermark.js';
-
-export type Transaction = Parameters<Parameters<Database['db']['transaction']>[0]>[0];
 
 export type Stream = DeviceAddress & { readonly streamId: StreamId };
 

@@ -10,6 +10,7 @@ import { GalleryFollower } from '../identification/gallery-follower.js';
 import { PhotoFaces } from '../identification/photo-faces.js';
 import { CLOCK, DATABASE } from '../platform/tokens.js';
 import { person, template } from '../storage/schema.js';
+import { inTransaction } from '../storage/transaction.js';
 import { personNotFound } from './people.js';
 
 /**
@@ -44,7 +45,7 @@ export class Enrolment {
     if (made === undefined) throw new AppError('SERVICE.INTERNAL', 'The recogniser returned no template.');
     const { spaceId, variantDigest, ...stored } = made;
     const row = { id: newTemplateId(), createdAt: new Date(this.clock.wallMs()) };
-    const version = await this.database.db.transaction(async (tx) => {
+    const version = await inTransaction(this.database, async (tx) => {
       const own = and(eq(person.tenantId, tenantId), eq(person.id, personId));
       const [locked] = await tx.select({ id: person.id }).from(person).where(own).for('key share');
       if (locked === undefined) throw personNotFound();

@@ -9,6 +9,7 @@ import { recordGalleryChanges } from '../identification/gallery-feed.js';
 import { GalleryFollower } from '../identification/gallery-follower.js';
 import { CLOCK, DATABASE } from '../platform/tokens.js';
 import { person, template } from '../storage/schema.js';
+import { inTransaction } from '../storage/transaction.js';
 
 const personColumns = {
   id: person.id,
@@ -96,7 +97,7 @@ export class People {
    * @throws AppError `PERSON.NOT_FOUND`
    */
   async remove(tenantId: TenantId, id: PersonId): Promise<void> {
-    const version = await this.database.db.transaction(async (tx) => {
+    const version = await inTransaction(this.database, async (tx) => {
       const own = and(eq(person.tenantId, tenantId), eq(person.id, id));
       // Waits for enrolments of this person that are under way, so that their templates are seen below.
       const [locked] = await tx.select({ id: person.id }).from(person).where(own).for('update');

@@ -4,6 +4,7 @@ import { recordGalleryChanges } from '../identification/gallery-feed.js';
 import { GalleryFollower } from '../identification/gallery-follower.js';
 import type { StartedCloudApi } from '../start-cloud-api.js';
 import { person, template } from '../storage/schema.js';
+import { inTransaction } from '../storage/transaction.js';
 import { TemplateKeys } from '../template-keys/template-keys.js';
 import { axis, DIMENSION, templateOf } from './fake-release.js';
 import { TENANT } from './test-cloud.js';
@@ -18,7 +19,7 @@ export async function enrolAlong(
   const protector = await app.get(TemplateKeys).protector(TENANT, DIMENSION);
   const { spaceId, variantDigest, ...made } = templateOf(axis(axisIndex), protector, { codec: 'float16' });
   const createdAt = new Date();
-  const version = await database.db.transaction(async (tx) => {
+  const version = await inTransaction(database, async (tx) => {
     await tx.insert(person).values({ id, tenantId: TENANT, name, createdAt });
     const templateId = newTemplateId();
     await tx.insert(template).values({
