@@ -1,6 +1,6 @@
 import type { rest } from '@sightline/contracts';
 import { newSightingId } from '@sightline/kernel';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
 import { ADMIN_KEY, startTestCloud, type TestCloud } from '../testing/test-cloud.js';
 import { sightingPayload, startTestDevice, until, type TestDevice } from '../testing/test-device.js';
@@ -39,6 +39,17 @@ describe('the live stream of sightings', () => {
     await response.body?.cancel();
   });
 
+  it('says that it lives in comments, which are no events', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    const stream = await listen();
+    await until(() => {
+      vi.advanceTimersByTime(15_000);
+      return stream.text().includes('alive') ? true : undefined;
+    }, 'a heartbeat');
+    vi.useRealTimers();
+    expect(stream.text()).toMatch(/^\n(?:: alive\n\n)+$/);
+  });
+
   it('brings each committed revision once, with its id, and ends when the service stops', async () => {
     const stream = await listen();
     expect(stream.response.headers.get('content-type')).toMatch('text/event-stream');
@@ -52,7 +63,7 @@ describe('the live stream of sightings', () => {
     const events = stream
       .text()
       .split('\n')
-      .filter((line) => line.startsWith('data: {'))
+      .filter((line) => line.startsWith('data: '))
       .map((line) => JSON.parse(line.slice(6)) as rest.Sighting);
     expect(events.map(({ id, revision }) => [id, revision])).toEqual([
       [sightingId, 1],

@@ -11,7 +11,7 @@ import { Notifications } from '../storage/notifications.js';
 import { sighting } from '../storage/schema.js';
 import { readSightings, toSighting } from './sighting-view.js';
 
-/** How often a stream without news says that it lives, ms: below the idle timeouts of usual proxies. */
+/** How often a stream says, in a comment that no client sees as an event, that it lives, ms: below the idle timeouts of usual proxies. */
 const HEARTBEAT_MS = 15_000;
 
 const changesSchema = z.array(z.tuple([z.string(), z.string(), z.number()]));
@@ -54,7 +54,7 @@ export class LiveSightings implements OnModuleDestroy {
       filter((live) => live.tenantId === tenantId),
       map((live) => ({ id: `${live.sighting.id}:${live.sighting.revision}`, data: live.sighting })),
     );
-    const heartbeats = interval(HEARTBEAT_MS).pipe(map(() => ({ data: '', comment: 'alive' })));
+    const heartbeats = interval(HEARTBEAT_MS).pipe(map(() => ({ comment: 'alive' })));
     return merge(revisions, heartbeats).pipe(takeUntil(this.#stopped));
   }
 
