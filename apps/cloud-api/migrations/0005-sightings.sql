@@ -42,6 +42,8 @@ CREATE TABLE cloud.identification (
   threshold double precision NOT NULL,
   false_match_rate double precision NOT NULL,
   refusal_code text,
+  -- How long the gallery's search and the decision took, for the group of records that this one was in.
+  identify_ms double precision NOT NULL,
   decided_at timestamptz NOT NULL,
   PRIMARY KEY (tenant_id, sighting_id, revision),
   FOREIGN KEY (tenant_id, person_id) REFERENCES cloud.person (tenant_id, id) ON DELETE SET NULL (person_id)

@@ -199,7 +199,7 @@ describe('sightings', () => {
         INSERT INTO cloud.sighting VALUES ('default', ${id}, 'cam-1', 'gate', 'door', 'close', 1, ${at}, ${at}, 0, 0, 'b',
           false, 'monotonic', ${at}, 12, 0.5, 3, false, 'left', ${'ab'.repeat(32)}, '', '{}')`);
       await cloud.api.database.db.execute(sql`
-        INSERT INTO cloud.identification VALUES ('default', ${id}, 1, ${outcome}, null, 0.1, 0.5, 0.001, null, ${at})`);
+        INSERT INTO cloud.identification VALUES ('default', ${id}, 1, ${outcome}, null, 0.1, 0.5, 0.001, null, 2, ${at})`);
       return id;
     };
     const ids = [

@@ -1,6 +1,6 @@
 import type { DeviceAddress } from '@sightline/contracts';
 import type { Database } from '@sightline/database';
-import type { SightingId } from '@sightline/kernel';
+import type { Clock, SightingId } from '@sightline/kernel';
 import { and, asc, eq, or, sql } from 'drizzle-orm';
 
 import type { SearchResult } from '../identification/identification.js';
@@ -25,6 +25,8 @@ import { lockStreams, moveWatermark, type Stream } from './stream-store.js';
 /** A batch with what the gallery found for each of its sightings, by sequence. */
 export interface SearchedBatch extends IngestBatch {
   readonly results: ReadonlyMap<number, SearchResult>;
+  /** How long the search took, of this batch and those that were searched with it. */
+  readonly searchMs: number;
 }
 
 /** The decision about one record, as stored. */
@@ -56,8 +58,9 @@ interface Placed {
 export async function storeBatches(
   database: Database,
   batches: readonly SearchedBatch[],
-  now: Date,
+  clock: Clock,
 ): Promise<readonly BatchOutcome[]> {
+  const now = new Date(clock.wallMs());
   return inTransaction(database, async (tx) => {
     const sites = await touchDevices(tx, batches, now);
     const known = batches.filter(({ address }) => sites.has(deviceKey(address)));
@@ -73,7 +76,7 @@ export async function storeBatches(
     const fresh = await insertRecords(tx, checked, now);
     await storeGaps(tx, fresh, now);
     await putInQuarantine(tx, [...poisonOf(fresh), ...straysOf(known)], now);
-    const changed = await storeSightings(tx, fresh.flatMap(newSighting), epochs, now);
+    const changed = await storeSightings(tx, fresh.flatMap(newSighting), { epochs, now, clock });
     await notify(tx, changed);
     const moved = new Map<string, number>();
     for (const stream of distinctByKey(streams, streamKey)) {
@@ -194,7 +197,7 @@ function newSighting({ batch, siteId, record }: Placed): NewSighting[] {
   if (record.kind !== 'sighting') return [];
   const result = batch.results.get(record.sequence);
   if (result === undefined) throw new Error('a sighting was not searched for');
-  return [{ batch, siteId, replayed: record.replayed, record: record.sighting, result }];
+  return [{ batch, siteId, replayed: record.replayed, record: record.sighting, result, searchMs: batch.searchMs }];
 }
 
 function answerOf({ batch, record }: Placed, decisions: ReadonlyMap<string, StoredDecision>): RecordAnswer[] {

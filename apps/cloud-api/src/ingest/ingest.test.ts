@@ -41,6 +41,8 @@ describe('ingest', () => {
       decision: { outcome: 'identified', person: { id: ada, name: 'Ada' }, threshold: 0.5, falseMatchRate: 1e-3 },
     });
     expect(stored.decision.score).toBeGreaterThan(0.95);
+    expect(Object.keys(stored.stageMs).sort()).toEqual(['align', 'detect', 'embed', 'identify', 'landmarks']);
+    expect(stored.stageMs.identify).toBeGreaterThan(0);
     expect(device.identifications.at(-1)).toMatchObject({ sightingId, personId: ada, revision: 1, sequence: 1n });
   });
 

@@ -68,7 +68,7 @@ export class Ingest implements BeforeApplicationShutdown {
     const options = { clock: this.clock, log: this.log, signal, what: 'a group of sighting batches' };
     return untilStored(async () => {
       const searched = await this.#search(batches);
-      return storeBatches(this.database, searched, new Date(this.clock.wallMs()));
+      return storeBatches(this.database, searched, this.clock);
     }, options);
   }
 
@@ -84,9 +84,12 @@ export class Ingest implements BeforeApplicationShutdown {
       if (address === undefined) throw new Error('a sighting without a batch');
       return { tenantId: address.tenantId, shots, refusalCode };
     });
+    const startedMs = this.clock.monotonicMs();
     const results = probes.length === 0 ? [] : await this.identification.search(probes);
+    const searchMs = this.clock.monotonicMs() - startedMs;
     return batches.map((batch, index) => ({
       ...batch,
+      searchMs,
       results: new Map(
         sightings.flatMap((sighting, position) => {
           const result = results[position];
@@ -109,12 +112,9 @@ export class Ingest implements BeforeApplicationShutdown {
       ...{ sequence, replayed, payload, kind: 'poison' as const },
       poison,
     }));
-    const batch = { ...failed, records, strays: [], results: new Map<number, never>() };
+    const batch = { ...failed, records, strays: [], results: new Map<number, never>(), searchMs: 0 };
     const options = { clock: this.clock, log: this.log, signal, what: 'a quarantined batch' };
-    const [outcome] = await untilStored(
-      () => storeBatches(this.database, [batch], new Date(this.clock.wallMs())),
-      options,
-    );
+    const [outcome] = await untilStored(() => storeBatches(this.database, [batch], this.clock), options);
     if (outcome === undefined) throw error;
     return outcome;
   }

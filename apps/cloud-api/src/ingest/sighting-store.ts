@@ -1,4 +1,4 @@
-import type { PersonId, SightingId, TenantId } from '@sightline/kernel';
+import type { Clock, PersonId, SightingId, TenantId } from '@sightline/kernel';
 import type { OpenSetDecision } from '@sightline/matching';
 import { and, asc, eq, inArray, sql } from 'drizzle-orm';
 
@@ -24,6 +24,8 @@ export interface NewSighting {
   readonly replayed: boolean;
   readonly record: SightingRecord;
   readonly result: SearchResult;
+  /** How long the search took, ms. */
+  readonly searchMs: number;
 }
 
 /** A revision that is now its sighting's state. */
@@ -61,23 +63,30 @@ export async function sightingOwners(
 export async function storeSightings(
   tx: Transaction,
   items: readonly NewSighting[],
-  epochs: BootEpochs,
-  now: Date,
+  { epochs, now, clock }: { readonly epochs: BootEpochs; readonly now: Date; readonly clock: Clock },
 ): Promise<readonly ChangedSighting[]> {
   if (items.length === 0) return [];
+  const startedMs = clock.monotonicMs();
   const enrolled = await lockPeople(tx, items);
-  const rows = items.map((item) => ({ item, row: sightingRow(item, epochs, now) }));
-  const decisions = rows.map(({ item, row }) => {
-    const decision = decide(item.result, (personId) => enrolled.has(`${row.tenantId}/${personId}`));
-    const { id: sightingId, tenantId, revision } = row;
-    return { tenantId, sightingId, revision, decidedAt: now, ...decisionColumns(decision) };
+  const decided = items.map((item) => {
+    const { tenantId } = item.batch.address;
+    return { item, decision: decide(item.result, (personId) => enrolled.has(`${tenantId}/${personId}`)) };
   });
+  const decideMs = clock.monotonicMs() - startedMs;
+  const decisions = decided.map(({ item: { batch, record, searchMs }, decision }) => ({
+    tenantId: batch.address.tenantId,
+    sightingId: record.sightingId,
+    revision: record.revision,
+    ...decisionColumns(decision),
+    identifyMs: searchMs + decideMs,
+    decidedAt: now,
+  }));
   const byRevision = (row: (typeof decisions)[number]) => revisionKey(row.tenantId, row.sightingId, row.revision);
   await inChunks(distinctByKey(decisions, byRevision), (chunk) =>
     tx.insert(identification).values(chunk).onConflictDoNothing().returning({ id: identification.sightingId }),
   );
   // One statement touches a row once: of several revisions in the group only the highest goes in.
-  const newestFirst = rows.map(({ row }) => row).sort((a, b) => b.revision - a.revision);
+  const newestFirst = items.map((item) => sightingRow(item, epochs, now)).sort((a, b) => b.revision - a.revision);
   const newest = distinctByKey(newestFirst, ({ tenantId, id }) => `${tenantId}/${id}`);
   return inChunks(newest, (chunk) => upsert(tx, chunk));
 }

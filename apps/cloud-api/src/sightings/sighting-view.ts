@@ -33,7 +33,7 @@ export function readSightings({ db }: Database, where: SQL | undefined, limit: n
 /** A sighting as REST shows it. */
 export function toSighting({ sighting: row, decision, name }: SightingRow): rest.Sighting {
   const { id, deviceId, siteId, cameraId, phase, revision, quality, frames, replayed, releaseDigest, latencyMs } = row;
-  const { outcome, personId, score, threshold, falseMatchRate, refusalCode } = decision;
+  const { outcome, personId, score, threshold, falseMatchRate, refusalCode, identifyMs } = decision;
   return {
     ...{ id, deviceId, siteId, cameraId, phase, revision, quality, frames, replayed, releaseDigest, latencyMs },
     firstSeenAt: row.firstSeenAt.toISOString(),
@@ -44,6 +44,6 @@ export function toSighting({ sighting: row, decision, name }: SightingRow): rest
       person: personId !== null && name !== null ? { id: personId, name } : null,
     },
     refusalCode,
-    stageMs: { ...row.stageMs },
+    stageMs: { ...row.stageMs, identify: identifyMs },
   };
 }

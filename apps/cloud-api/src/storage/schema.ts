@@ -226,6 +226,7 @@ export const identification = cloud.table(
     threshold: doublePrecision('threshold').notNull(),
     falseMatchRate: doublePrecision('false_match_rate').notNull(),
     refusalCode: text('refusal_code'),
+    identifyMs: doublePrecision('identify_ms').notNull(),
     decidedAt: instant('decided_at').notNull(),
   },
   (table) => [primaryKey({ columns: [table.tenantId, table.sightingId, table.revision] })],

@@ -20,7 +20,9 @@ export const sightingSchema = z
     releaseDigest: z.string(),
     decision: decisionSchema,
     refusalCode: z.string().nullable(),
-    stageMs: z.record(z.string(), z.number()),
+    stageMs: z
+      .record(z.string(), z.number())
+      .describe('Duration of each stage, ms: detect, landmarks, align and embed on the box, identify in the cloud.'),
     latencyMs: z.number().describe('From the record on the box to the committed decision, ms.'),
   })
   .meta({ id: 'Sighting' });
