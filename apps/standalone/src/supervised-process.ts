@@ -31,7 +31,7 @@ export class SupervisedProcess {
   readonly #crashListeners: (() => void)[] = [];
   #child: ChildProcess | undefined;
   #running: Promise<void> | undefined;
-  #stopping = false;
+  readonly #stopping = new AbortController();
   #restarts = 0;
 
   constructor(options: SupervisedProcessOptions) {
@@ -67,7 +67,7 @@ export class SupervisedProcess {
   }
 
   async stop(): Promise<void> {
-    this.#stopping = true;
+    this.#stopping.abort();
     const child = this.#child;
     if (child && isRunning(child)) {
       child.kill('SIGTERM');
@@ -84,16 +84,18 @@ export class SupervisedProcess {
 
   async #supervise(): Promise<void> {
     const { clock, log, name } = this.#options;
+    const stopping = this.#stopping.signal;
+    const isStopping = (): boolean => stopping.aborted;
     let failures = 0;
-    while (!this.#stopping) {
+    while (!isStopping()) {
       const startedAt = clock.monotonicMs();
       const { code, signal } = await this.#runOnce();
-      if (code === 0 || this.#stopping) return;
+      if (code === 0 || isStopping()) return;
       failures = clock.monotonicMs() - startedAt > HEALTHY_AFTER_MS ? 0 : failures + 1;
       log.warn({ process: name, code, signal, failures }, 'ended unexpectedly and is started again');
       this.#restarts += 1;
       for (const listener of this.#crashListeners) listener();
-      await clock.sleep(backoffMs(failures, { baseMs: 100, capMs: 5_000 }));
+      await clock.sleep(backoffMs(failures, { baseMs: 100, capMs: 5_000 }), stopping).catch(() => undefined);
     }
   }
 

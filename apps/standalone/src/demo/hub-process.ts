@@ -73,10 +73,9 @@ async function hubConfig(workspace: DemoWorkspace, options: HubOptions): Promise
 function waitUntilReady(hub: SupervisedProcess, workspace: DemoWorkspace, signal: AbortSignal): Promise<HubReady> {
   const timeout = AbortSignal.timeout(START_TIMEOUT_MS);
   return new Promise((resolve, reject) => {
-    const fail = (reason: unknown): void => {
+    const fail = (cause: unknown): void => {
       void lastLines(workspace.path('hub.log')).then((lines) => {
-        const message = `The hub did not start. The end of its log:\n${lines}`;
-        reject(signal.aborted ? signal.reason : new AppError('DEMO.HUB_NOT_READY', message, { cause: reason }));
+        reject(new AppError('DEMO.HUB_NOT_READY', `The hub did not start. The end of its log:\n${lines}`, { cause }));
       });
     };
     hub.onMessage((message) => {

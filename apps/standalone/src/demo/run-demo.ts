@@ -1,4 +1,4 @@
-import { terminationSignal, type Logger, type PersonId } from '@sightline/kernel';
+import { systemClock, terminationSignal, type Logger, type PersonId } from '@sightline/kernel';
 import { createLogger } from '@sightline/observability';
 import type { rest } from '@sightline/contracts';
 
@@ -10,7 +10,7 @@ import { startHubProcess, type RunningHub } from './hub-process.js';
 import { DemoScreen } from './screen.js';
 import { scoreSightings } from './scoring.js';
 import { medianStages, type DemoSummary } from './summary.js';
-import { readTruth } from './truth.js';
+import { readTruth, type Pass } from './truth.js';
 import { openWorkspace, sweepWorkspaces, type DemoWorkspace } from './workspace.js';
 
 export interface DemoOptions {
@@ -23,6 +23,7 @@ export interface DemoOptions {
 
 /** The false-match rate of one comparison that the demo's decisions stand for. */
 const FALSE_MATCH_RATE = 1e-4;
+const RECONNECT_MS = 500;
 
 /** The main job on one machine: enrol, play a camera, show who was seen; until the script or the user ends it. */
 export async function runDemo(options: DemoOptions): Promise<void> {
@@ -83,43 +84,43 @@ async function watch({ client, hub, edge, enrolled, screen, signal }: Watch): Pr
   await Promise.race([edge.process.ended(), aborted(signal)]);
   ended.abort();
   await live;
-  return signal.aborted ? undefined : summarise(client, edge, enrolled);
+  if (signal.aborted) return undefined;
+  const sightings: rest.Sighting[] = [];
+  for await (const sighting of client.sightings()) sightings.push(sighting);
+  // Whatever the live stream had not brought yet.
+  for (const sighting of sightings.toReversed()) screen.show(sighting);
+  return summarise(client, sightings, await readTruth(edge.truthPath, enrolled), enrolled.size);
 }
 
 /** The stream is opened again when the hub was away; what was missed is in the list of sightings. */
 async function showLive(client: CloudClient, screen: DemoScreen, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     try {
-      for await (const sighting of client.liveSightings(signal)) {
-        if (sighting.phase === 'close') screen.show(sighting);
-      }
+      for await (const sighting of client.liveSightings(signal)) screen.show(sighting);
     } catch {
-      if (!signal.aborted) await new Promise((resolve) => setTimeout(resolve, 500));
+      // The hub is away, or the watching is over; the wait ends at once then.
+      await systemClock.sleep(RECONNECT_MS, signal).catch(() => undefined);
     }
   }
 }
 
 async function summarise(
   client: CloudClient,
-  edge: RunningEdge,
-  enrolled: ReadonlyMap<string, PersonId>,
+  sightings: readonly rest.Sighting[],
+  passes: readonly Pass[],
+  enrolled: number,
 ): Promise<DemoSummary> {
-  const sightings: rest.Sighting[] = [];
-  for await (const sighting of client.sightings()) sightings.push(sighting);
-  const score = scoreSightings(
-    await readTruth(edge.truthPath, enrolled),
-    sightings.map(({ id, decision, firstSeenAt, lastSeenAt }) => ({
-      id,
-      outcome: decision.outcome,
-      personId: decision.person?.id ?? null,
-      firstSeenMs: Date.parse(firstSeenAt),
-      lastSeenMs: Date.parse(lastSeenAt),
-    })),
-  );
+  const scored = sightings.map(({ id, decision, firstSeenAt, lastSeenAt }) => ({
+    id,
+    outcome: decision.outcome,
+    personId: decision.person?.id ?? null,
+    firstSeenMs: Date.parse(firstSeenAt),
+    lastSeenMs: Date.parse(lastSeenAt),
+  }));
   const [device] = await client.devices();
   return {
-    enrolled: enrolled.size,
-    ...score,
+    enrolled,
+    ...scoreSightings(passes, scored),
     release: { version: device?.release?.version ?? '', digest: device?.release?.digest ?? '' },
     stageMs: medianStages(sightings),
   };

@@ -14,6 +14,7 @@ export interface Welcome {
 /** What the demo prints. */
 export class DemoScreen {
   readonly #output: { write(text: string): unknown };
+  readonly #shown = new Set<string>();
 
   constructor(output: { write(text: string): unknown }) {
     this.#output = output;
@@ -37,7 +38,10 @@ face takes, not how well faces are recognised.
 ${tableHead()}`);
   }
 
+  /** A row for a sighting that has ended; each sighting once. */
   show(sighting: rest.Sighting): void {
+    if (sighting.phase !== 'close' || this.#shown.has(sighting.id)) return;
+    this.#shown.add(sighting.id);
     this.say(tableRow(sighting));
   }
 
