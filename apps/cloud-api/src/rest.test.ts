@@ -1,5 +1,6 @@
 import type { rest } from '@sightline/contracts';
 import { newPersonId, newSightingId } from '@sightline/kernel';
+import type { OpenAPIObject } from '@nestjs/swagger';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
@@ -263,5 +264,30 @@ describe('the service', () => {
       expect(Object.keys(document.components.schemas)).toContain(reference.split('/').at(-1));
     }
     expect((await cloud.api.app.inject({ url: '/docs' })).statusCode).toBe(200);
+  });
+
+  it('documents bodies, answers, filters and keys as they are on the wire', async () => {
+    const { paths, security } = (await cloud.api.app.inject({ url: '/openapi.json' })).json<OpenAPIObject>();
+    for (const operation of Object.values(paths).flatMap(({ get, post, delete: remove }) => [get, post, remove])) {
+      if (operation === undefined) continue;
+      const [success] = Object.entries(operation.responses).filter(([status]) => status.startsWith('2'));
+      expect([operation.operationId, JSON.stringify(success)]).toEqual([
+        operation.operationId,
+        expect.stringMatching(/^\["204"|#\/components\/schemas\//),
+      ]);
+      expect(JSON.stringify(operation.responses.default)).toContain('#/components/schemas/Problem');
+    }
+    expect(security).toEqual([{ bearer: [] }]);
+    expect(paths['/health/live']?.get?.security).toEqual([]);
+    const binary = { schema: { type: 'string', format: 'binary' } };
+    for (const path of ['/v1/identify', '/v1/people/{id}/faces']) {
+      expect(paths[path]?.post?.requestBody).toMatchObject({
+        content: { 'multipart/form-data': { schema: { required: ['photo'] } }, 'image/jpeg': binary },
+      });
+    }
+    expect(paths['/v1/sightings/live']?.get?.responses['200']).toMatchObject({ content: { 'text/event-stream': {} } });
+    expect(paths['/v1/sightings']?.get?.parameters?.map((parameter) => 'name' in parameter && parameter.name)).toEqual([
+      ...['limit', 'cursor', 'deviceId', 'personId', 'outcome', 'from', 'to'],
+    ]);
   });
 });

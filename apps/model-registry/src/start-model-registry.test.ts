@@ -1,5 +1,6 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { DesiredReleaseSchema, DeviceBirthSchema, topicOf, type DesiredRelease } from '@sightline/contracts';
+import type { OpenAPIObject } from '@nestjs/swagger';
 import { startTestDatabase, type TestDatabase } from '@sightline/database/testing';
 import { silentLogger, StopStack, systemClock, type DeviceId, type TenantId } from '@sightline/kernel';
 import { connectMqtt, startEmbeddedBroker, type EmbeddedBroker, type MqttConnection } from '@sightline/messaging';
@@ -157,8 +158,14 @@ describe('the REST side', () => {
   });
 
   it('describes itself, and is alive and ready', async () => {
-    const openapi = (await (await fetch(`${registry.url}/openapi.json`)).json()) as { paths: Record<string, unknown> };
+    const openapi = (await (await fetch(`${registry.url}/openapi.json`)).json()) as OpenAPIObject;
     expect(Object.keys(openapi.paths)).toContain('/v1/releases/{version}');
+    expect(Object.keys(openapi.components?.schemas ?? {}).sort()).toEqual([
+      'Health',
+      'Problem',
+      'Release',
+      'ReleaseList',
+    ]);
     expect((await fetch(`${registry.url}/docs`)).status).toBe(200);
     expect((await fetch(`${registry.url}/health/live`)).status).toBe(200);
     await expect.poll(async () => (await fetch(`${registry.url}/health/ready`)).status).toBe(200);
