@@ -3,7 +3,7 @@
 // then runs the task. Needs Node and npm alone. All of its own output goes to stderr, so that a task's
 // standard output stays machine-readable.
 import { spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -40,6 +40,12 @@ async function required(command, ...args) {
 
 function modifiedMs(path) {
   return statSync(join(root, path), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+}
+
+/** An install that had nothing to change leaves npm's own record as old as it was. */
+function touch(path) {
+  const now = new Date();
+  utimesSync(join(root, path), now, now);
 }
 
 function processIsAlive(pid) {
@@ -80,9 +86,13 @@ async function withLock(task) {
 
 async function prepare() {
   await withLock(async () => {
-    if (modifiedMs('node_modules/.package-lock.json') < modifiedMs('package-lock.json')) {
+    const installed = modifiedMs('node_modules/.package-lock.json');
+    if (installed < modifiedMs('package-lock.json')) {
       console.error('Installing dependencies …');
-      await required('npm', 'ci', '--no-audit', '--no-fund', '--loglevel=error');
+      // `ci` starts by deleting everything, also what another demo of this clone is running.
+      await required('npm', installed === 0 ? 'ci' : 'install', '--no-audit', '--no-fund', '--loglevel=error');
+      if (modifiedMs('node_modules/.package-lock.json') < modifiedMs('package-lock.json'))
+        touch('node_modules/.package-lock.json');
     }
     console.error('Building …');
     await required('tsc', '-b');
