@@ -84,7 +84,10 @@ async function watch({ client, hub, edge, enrolled, screen, signal }: Watch): Pr
   await Promise.race([edge.process.ended(), aborted(signal)]);
   ended.abort();
   await live;
-  if (signal.aborted) return undefined;
+  if (signal.aborted) {
+    screen.say('\nStopping …');
+    return undefined;
+  }
   const sightings: rest.Sighting[] = [];
   for await (const sighting of client.sightings()) sightings.push(sighting);
   // Whatever the live stream had not brought yet.
