@@ -42,10 +42,25 @@ function modifiedMs(path) {
   return statSync(join(root, path), { throwIfNoEntry: false })?.mtimeMs ?? 0;
 }
 
-/** An install that had nothing to change leaves npm's own record as old as it was. */
-function touch(path) {
+/** npm's own record of what it has installed. */
+const record = 'node_modules/.package-lock.json';
+/** There while an install is under way; one that stays was interrupted and left packages half written. */
+const installing = '.sightline/installing';
+
+function isInstalled() {
+  return modifiedMs(record) >= modifiedMs('package-lock.json') && modifiedMs(installing) === 0;
+}
+
+async function install() {
+  console.error('Installing dependencies …');
+  // `ci` begins by deleting everything, also what another demo of this clone is running: only when it must.
+  const command = modifiedMs(record) === 0 || modifiedMs(installing) > 0 ? 'ci' : 'install';
+  writeFileSync(join(root, installing), '');
+  await required('npm', command, '--no-audit', '--no-fund', '--loglevel=error');
+  rmSync(join(root, installing));
+  // An install that had nothing to change leaves its record as old as it was.
   const now = new Date();
-  utimesSync(join(root, path), now, now);
+  utimesSync(join(root, record), now, now);
 }
 
 function processIsAlive(pid) {
@@ -86,14 +101,7 @@ async function withLock(task) {
 
 async function prepare() {
   await withLock(async () => {
-    const installed = modifiedMs('node_modules/.package-lock.json');
-    if (installed < modifiedMs('package-lock.json')) {
-      console.error('Installing dependencies …');
-      // `ci` starts by deleting everything, also what another demo of this clone is running.
-      await required('npm', installed === 0 ? 'ci' : 'install', '--no-audit', '--no-fund', '--loglevel=error');
-      if (modifiedMs('node_modules/.package-lock.json') < modifiedMs('package-lock.json'))
-        touch('node_modules/.package-lock.json');
-    }
+    if (!isInstalled()) await install();
     console.error('Building …');
     await required('tsc', '-b');
   });
