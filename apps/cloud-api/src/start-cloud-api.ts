@@ -64,8 +64,10 @@ async function start(config: CloudApiConfig, releaseSource: ReleaseSource, stack
   const mqtt = await connectMqtt({ url, username, password, clientId: username, clean: false, log, clock });
   stack.push(() => mqtt.close());
   const app = await createApp({ config, database, gallery, mqtt, releaseSource });
+  // Stopped after the application, whose last requests still need them.
+  for (const service of [GalleryFollower, Notifications, Releases]) stack.push(() => app.get(service).stop());
   stack.push(() => app.close());
-  await startServices(app, config, stack);
+  await startServices(app, config);
   await app.listen({ host: config.host, port: config.port });
   await followFleet(app, config);
   const address = await app.getUrl();
@@ -89,18 +91,12 @@ async function createApp(platform: Platform): Promise<NestFastifyApplication> {
   return app;
 }
 
-/** What runs beside the requests; stopped after the application, whose last requests still need it. */
-async function startServices(app: NestFastifyApplication, config: CloudApiConfig, stack: StopStack): Promise<void> {
-  const notifications = app.get(Notifications);
-  const follower = app.get(GalleryFollower);
-  const releases = app.get(Releases);
+/** What runs beside the requests. */
+async function startServices(app: NestFastifyApplication, config: CloudApiConfig): Promise<void> {
   await app.get(ApiKeys).bootstrap(config.tenantId, config.bootstrapAdminKey);
-  await follower.start();
-  stack.push(() => follower.stop());
-  notifications.start();
-  stack.push(() => notifications.stop());
-  releases.start();
-  stack.push(() => releases.stop());
+  await app.get(GalleryFollower).start();
+  app.get(Notifications).start();
+  app.get(Releases).start();
 }
 
 /** Subscribes to the fleet; goes on in the background when the broker cannot be reached yet. */

@@ -43,6 +43,18 @@ describe('a turnstile', () => {
     expect(await third).toBe('d');
   });
 
+  it('that is closed sends away who waits and who comes, and lets the others finish', async () => {
+    const { task, end } = controlledTasks();
+    const turnstile = new Turnstile({ places: 1, waiting: 1 });
+    const [running, waiting] = [turnstile.pass(task('a')), turnstile.pass(task('b'))];
+    turnstile.close();
+    for (const refused of [waiting, turnstile.pass(task('c'))]) {
+      await expect(refused).rejects.toMatchObject({ code: 'SERVICE.UNAVAILABLE', retryable: true });
+    }
+    end('a');
+    expect(await running).toBe('a');
+  });
+
   it('gives the place of a task that failed to the next', async () => {
     const { task, end } = controlledTasks();
     const turnstile = new Turnstile({ places: 1, waiting: 1 });

@@ -1,7 +1,7 @@
 import type { TenantId } from '@sightline/kernel';
 import { decodeImage, type Face, type StageMs } from '@sightline/recognition';
 import type { Template, TemplateCodec } from '@sightline/template-protection';
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
 import type { Clock } from '@sightline/kernel';
 
 import type { CloudApiConfig } from '../config.js';
@@ -25,7 +25,7 @@ export interface DetectedFaces {
 
 /** Photo → faces → protected templates, with the active release. */
 @Injectable()
-export class PhotoFaces {
+export class PhotoFaces implements BeforeApplicationShutdown {
   readonly #decoded: Turnstile;
 
   constructor(
@@ -39,7 +39,12 @@ export class PhotoFaces {
     this.#decoded = new Turnstile({ places: inferenceWorkers + 1, waiting: PHOTOS_WAITING });
   }
 
-  /** @throws AppError `IMAGE.*`, `RELEASE.UNAVAILABLE`, `REQUEST.RATE_LIMITED` (retryable) */
+  /** What is under way is finished; what waits is told to try again. */
+  beforeApplicationShutdown(): void {
+    this.#decoded.close();
+  }
+
+  /** @throws AppError `IMAGE.*`, `RELEASE.UNAVAILABLE`, `REQUEST.RATE_LIMITED`, `SERVICE.UNAVAILABLE` (retryable) */
   detect(photo: Uint8Array, signal?: AbortSignal): Promise<DetectedFaces> {
     return this.#decoded.pass(() => this.#detect(photo, signal));
   }
