@@ -322,6 +322,18 @@ describe('the release of an edge agent', () => {
     );
   });
 
+  it('that is damaged in the repository is reported as failed, and fetched again until it is whole', async () => {
+    stage.failures.download = [new AppError('RELEASE.CORRUPT', 'changed on the server')];
+    const agent = await stage.start([passers(1)]);
+    await stage.cloud.desireRelease(desired);
+    await agent.finished;
+    expect(agent.status().release).toMatchObject({ digest: first.digest });
+    expect(stage.cloud.reported).toContainEqual(
+      expect.objectContaining({ releaseStatus: FieldStatus.FAILED, releaseError: 'RELEASE.CORRUPT' }),
+    );
+    await until(() => expect(stage.cloud.reported.at(-1)).toMatchObject({ releaseStatus: FieldStatus.APPLIED }));
+  });
+
   it('is never set back by an older document, not even after a restart', async () => {
     const agent = await stage.start([passers(1)]);
     await stage.cloud.desireRelease({ ...newer, version: 5n });

@@ -136,11 +136,10 @@ export class ReleaseUpdater {
         if (signal.aborted) return;
         const { code } = describe(error);
         log.error({ ...describe(error), release: desired.releaseVersion, attempt }, 'the desired release failed');
-        if (!isAppError(error) || !error.retryable) {
-          this.#set({ version, status: 'failed', error: code });
-          return;
-        }
-        this.#set({ version, status: 'pending', error: code });
+        const isRetryable = isAppError(error) && error.retryable;
+        this.#set({ version, status: isRetryable ? 'pending' : 'failed', error: code });
+        // A repository whose file is damaged is repaired under the same document, which would not start us again.
+        if (!isRetryable && code !== 'RELEASE.CORRUPT') return;
         await clock.sleep(backoffMs(attempt, { baseMs: 2000, capMs: 300_000, random }), signal).catch(() => undefined);
       }
     }
