@@ -27,8 +27,8 @@ export class DemoScreen {
   welcome({ hub, adminKey, enrolled, falseMatchRate }: Welcome): void {
     this.say(`
 ${enrolled} people are enrolled; others will pass who are not. A match has to reach the bar of a false-match rate of
-${falseMatchRate} a comparison. The photos are few and the people in them alike for a machine: this shows the path that a
-face takes, not how well faces are recognised.
+${falseMatchRate.toExponential(0)} a comparison. There are few people, and most frames come from the photo that was enrolled: this shows the path
+that a face takes, not how well faces are recognised.
 
   REST interface     ${hub.apiUrl}/docs
   model registry     ${hub.registryUrl}/docs
