@@ -5,7 +5,9 @@ import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 
 /** Shared by all test files of a clone: the models are fetched once. */
-export const modelStoreDirectory = fileURLToPath(new URL('../../../node_modules/.cache/sightline/models', import.meta.url));
+export const modelStoreDirectory = fileURLToPath(
+  new URL('../../../node_modules/.cache/sightline/models', import.meta.url),
+);
 
 /**
  * A bundle of a manifest and bytes in memory. Stands in for what `release-trust` makes of a signed release.
