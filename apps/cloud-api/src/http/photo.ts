@@ -30,12 +30,11 @@ export class PhotoIntake {
   async take<T>(request: FastifyRequest, work: (photo: Uint8Array) => Promise<T>): Promise<T> {
     let own = 0;
     // Counted as they arrive: a client that sends slowly holds up nobody.
-    const hold = (bytes: number): void => {
+    const hold = (bytes: number): boolean => {
+      if (this.#heldBytes + bytes > HELD_BYTES) return false;
       own += bytes;
       this.#heldBytes += bytes;
-      if (this.#heldBytes > HELD_BYTES) {
-        throw new AppError('REQUEST.RATE_LIMITED', 'Too many photos are being sent. Try again.', { retryable: true });
-      }
+      return true;
     };
     try {
       return await work(await readPhoto(request, hold));
@@ -45,7 +44,8 @@ export class PhotoIntake {
   }
 }
 
-type Hold = (bytes: number) => void;
+/** Counts bytes that are kept; false: there is no room for them. */
+type Hold = (bytes: number) => boolean;
 
 async function readPhoto(request: FastifyRequest, hold: Hold): Promise<Uint8Array> {
   const isBody = request.body instanceof Readable;
@@ -55,6 +55,8 @@ async function readPhoto(request: FastifyRequest, hold: Hold): Promise<Uint8Arra
       'Send the photo as image/jpeg, image/png or image/webp, or as the multipart field "photo".',
     );
   }
+  // Not one byte of it is read: Node throws the rest away by itself then.
+  if (isBody && Number(request.headers['content-length']) > PHOTO_BYTES) throw tooLarge();
   try {
     const photo = await (request.body instanceof Readable ? readAll(request.body, hold) : readForm(request, hold));
     if (photo.length === 0) throw new AppError('REQUEST.INVALID', 'The photo is empty.');
@@ -84,18 +86,24 @@ async function readForm(request: FastifyRequest, hold: Hold): Promise<Uint8Array
   return photo;
 }
 
+/** Reads to the end even what it refuses: the rest would stand before the connection's next request for ever. */
 async function readAll(stream: Readable, hold: Hold): Promise<Uint8Array> {
   const chunks: Buffer[] = [];
   let bytes = 0;
-  // Not destroyed when it is left: that would cut the connection before the answer.
-  for await (const chunk of stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-    hold(chunk.length);
+  let refusal: AppError | undefined;
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
     bytes += chunk.length;
-    if (bytes > PHOTO_BYTES) throw tooLarge();
-    chunks.push(chunk);
+    if (bytes > PHOTO_BYTES) refusal ??= tooLarge();
+    else if (refusal === undefined && !hold(chunk.length)) refusal = noRoom();
+    if (refusal === undefined) chunks.push(chunk);
+    else chunks.length = 0;
   }
+  if (refusal !== undefined) throw refusal;
   return Buffer.concat(chunks);
 }
+
+const noRoom = (): AppError =>
+  new AppError('REQUEST.RATE_LIMITED', 'Too many photos are being sent. Try again.', { retryable: true });
 
 const tooLarge = (): AppError => new AppError('REQUEST.TOO_LARGE', 'The photo has more than 20 MiB.');
 const isPhoto = (part: Multipart): part is MultipartFile => part.type === 'file' && part.fieldname === 'photo';

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { crc32, deflateSync } from 'node:zlib';
 
@@ -224,6 +225,30 @@ describe('a photo that cannot be used', () => {
       code: 'REQUEST.TOO_LARGE',
     });
     expect((await send('/v1/identify', Buffer.alloc(0))).json()).toMatchObject({ code: 'REQUEST.INVALID' });
+  });
+
+  it.each([
+    ['with its length', true],
+    ['in chunks', false],
+  ])('that is too large (sent %s) leaves its connection usable', async (_, hasLength) => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const post = async (body: Buffer) => {
+      const request = httpRequest(new URL('/v1/identify', cloud.api.url), {
+        ...{ method: 'POST', agent },
+        headers: {
+          authorization: `Bearer ${ADMIN_KEY}`,
+          'content-type': 'image/jpeg',
+          ...(hasLength && { 'content-length': body.length }),
+        },
+      });
+      request.end(body);
+      const [response] = (await once(request, 'response')) as [IncomingMessage];
+      await response.toArray();
+      return response.statusCode;
+    };
+    expect(await post(Buffer.alloc(21 * 1024 * 1024))).toBe(413);
+    expect(await post(portrait)).toBe(200);
+    agent.destroy();
   });
 
   it('that arrives slowly holds up nobody', async () => {
