@@ -7,3 +7,4 @@ export {
 } from './embedded/embedded-postgres.js';
 export { migrate, type MigrateOptions } from './migrate.js';
 export { openDatabase, type Database, type DatabaseOptions } from './open-database.js';
+export { inTransaction, type Transaction } from './transaction.js';

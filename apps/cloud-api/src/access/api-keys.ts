@@ -1,4 +1,4 @@
-import type { Database } from '@sightline/database';
+import { type Database, inTransaction } from '@sightline/database';
 import type { Clock, TenantId } from '@sightline/kernel';
 import { Inject, Injectable } from '@nestjs/common';
 import { and, eq, ne } from 'drizzle-orm';
@@ -6,7 +6,6 @@ import { randomUUID } from 'node:crypto';
 
 import { CLOCK, DATABASE } from '../platform/tokens.js';
 import { apiKey, tenant } from '../storage/schema.js';
-import { inTransaction } from '../storage/transaction.js';
 import { digestsEqual, hashApiKey, sha256 } from './api-key.js';
 
 /** Tenants and the keys that act for them. */

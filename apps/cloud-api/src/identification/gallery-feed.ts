@@ -1,11 +1,10 @@
-import type { Database } from '@sightline/database';
+import { type Database, inTransaction, type Transaction } from '@sightline/database';
 import type { GalleryEntry } from '@sightline/gallery';
 import type { Sha256, TemplateId, TenantId } from '@sightline/kernel';
 import type { Template } from '@sightline/template-protection';
 import { and, asc, eq, gt, sql } from 'drizzle-orm';
 
 import { galleryChange, galleryVersion, template } from '../storage/schema.js';
-import { inTransaction, type Transaction } from '../storage/transaction.js';
 
 type TemplateRow = typeof template.$inferSelect;
 

@@ -1,7 +1,7 @@
+import type { Transaction } from '@sightline/database';
 import { and, inArray, sql } from 'drizzle-orm';
 
 import { deviceBoot } from '../storage/schema.js';
-import type { Transaction } from '../storage/transaction.js';
 import type { IngestBatch } from './decode-batch.js';
 import { measureBoot, type BootEpoch } from './device-time.js';
 import { deviceKey } from './stream-key.js';

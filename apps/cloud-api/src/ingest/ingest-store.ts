@@ -1,12 +1,11 @@
 import type { DeviceAddress } from '@sightline/contracts';
-import type { Database } from '@sightline/database';
+import { type Database, inTransaction, type Transaction } from '@sightline/database';
 import type { Clock, SightingId } from '@sightline/kernel';
 import { and, asc, eq, or, sql } from 'drizzle-orm';
 
 import type { SearchResult } from '../identification/identification.js';
 import { inChunks } from '../storage/chunks.js';
 import { device, ingestGap, ingestRecord } from '../storage/schema.js';
-import { inTransaction, type Transaction } from '../storage/transaction.js';
 import { measureBoots } from './boot-store.js';
 import type { IngestBatch, IngestRecord } from './decode-batch.js';
 import { putInQuarantine, type Quarantined } from './quarantine-store.js';

@@ -1,13 +1,12 @@
 import { randomUUID } from 'node:crypto';
 
 import type { DeviceAddress } from '@sightline/contracts';
-import type { Database } from '@sightline/database';
+import type { Database, Transaction } from '@sightline/database';
 import type { StreamId } from '@sightline/kernel';
 
 import { sha256 } from '../access/api-key.js';
 import { inChunks } from '../storage/chunks.js';
 import { quarantine } from '../storage/schema.js';
-import type { Transaction } from '../storage/transaction.js';
 import type { Poison } from './decode-batch.js';
 
 export interface Quarantined {

@@ -1,3 +1,4 @@
+import type { Transaction } from '@sightline/database';
 import type { Clock, PersonId, SightingId, TenantId } from '@sightline/kernel';
 import type { OpenSetDecision } from '@sightline/matching';
 import { and, asc, eq, inArray, sql } from 'drizzle-orm';
@@ -5,7 +6,6 @@ import { and, asc, eq, inArray, sql } from 'drizzle-orm';
 import { decide, type SearchResult } from '../identification/identification.js';
 import { inChunks } from '../storage/chunks.js';
 import { identification, person, sighting } from '../storage/schema.js';
-import type { Transaction } from '../storage/transaction.js';
 import type { BootEpochs } from './boot-store.js';
 import type { IngestBatch } from './decode-batch.js';
 import { dateMoment } from './device-time.js';

@@ -1,9 +1,9 @@
 import type { DeviceAddress } from '@sightline/contracts';
+import type { Transaction } from '@sightline/database';
 import type { StreamId } from '@sightline/kernel';
 import { and, asc, eq, gt, sql } from 'drizzle-orm';
 
 import { ingestGap, ingestRecord, ingestStream } from '../storage/schema.js';
-import type { Transaction } from '../storage/transaction.js';
 import { distinctByKey, streamKey } from './stream-key.js';
 import { advanceWatermark, type SequenceRange } from './watermark.js';
 

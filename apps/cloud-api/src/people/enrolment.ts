@@ -1,5 +1,5 @@
 import type { rest } from '@sightline/contracts';
-import type { Database } from '@sightline/database';
+import { type Database, inTransaction } from '@sightline/database';
 import { AppError, newTemplateId, type Clock, type PersonId, type TenantId } from '@sightline/kernel';
 import type { Face } from '@sightline/recognition';
 import { Inject, Injectable } from '@nestjs/common';
@@ -10,7 +10,6 @@ import { GalleryFollower } from '../identification/gallery-follower.js';
 import { PhotoFaces } from '../identification/photo-faces.js';
 import { CLOCK, DATABASE } from '../platform/tokens.js';
 import { person, template } from '../storage/schema.js';
-import { inTransaction } from '../storage/transaction.js';
 import { personNotFound } from './people.js';
 
 /**

@@ -1,5 +1,5 @@
 import type { rest } from '@sightline/contracts';
-import { isUniqueViolation, type Database } from '@sightline/database';
+import { type Database, inTransaction, isUniqueViolation } from '@sightline/database';
 import { AppError, isUuid, newPersonId, type Clock, type PersonId, type TenantId } from '@sightline/kernel';
 import { Inject, Injectable } from '@nestjs/common';
 import { and, desc, eq, inArray, sql } from 'drizzle-orm';
@@ -9,7 +9,6 @@ import { recordGalleryChanges } from '../identification/gallery-feed.js';
 import { GalleryFollower } from '../identification/gallery-follower.js';
 import { CLOCK, DATABASE } from '../platform/tokens.js';
 import { person, template } from '../storage/schema.js';
-import { inTransaction } from '../storage/transaction.js';
 
 const personColumns = {
   id: person.id,

@@ -1,10 +1,10 @@
+import { inTransaction } from '@sightline/database';
 import { newPersonId, newTemplateId, type PersonId } from '@sightline/kernel';
 
 import { recordGalleryChanges } from '../identification/gallery-feed.js';
 import { GalleryFollower } from '../identification/gallery-follower.js';
 import type { StartedCloudApi } from '../start-cloud-api.js';
 import { person, template } from '../storage/schema.js';
-import { inTransaction } from '../storage/transaction.js';
 import { TemplateKeys } from '../template-keys/template-keys.js';
 import { axis, DIMENSION, templateOf } from './fake-release.js';
 import { TENANT } from './test-cloud.js';

@@ -1,7 +1,8 @@
-import type { Database } from '@sightline/database';
 import { isAppError } from '@sightline/kernel';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { PgTransactionConfig } from 'drizzle-orm/pg-core';
+
+import type { Database } from './open-database.js';
 
 export type Transaction = Parameters<Parameters<Database['db']['transaction']>[0]>[0];
 

@@ -1,9 +1,9 @@
-import { openDatabase, type Database } from '@sightline/database';
-import { startTestDatabase, type TestDatabase } from '@sightline/database/testing';
 import { AppError, silentLogger } from '@sightline/kernel';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
+import { openDatabase, type Database } from './open-database.js';
+import { startTestDatabase, type TestDatabase } from './testing/index.js';
 import { inTransaction } from './transaction.js';
 
 const PLACES = 2;
