@@ -27,8 +27,15 @@ describe('the directory of a demo', () => {
     await writeFile(workspace.path('outbox.db'), '');
     await expect(openWorkspace(named, silentLogger)).rejects.toMatchObject({ code: 'DEMO.IN_USE' });
     await workspace.close();
-    await (await openWorkspace(named, silentLogger)).close();
     expect(await readdir(named)).toEqual(['outbox.db']);
+  });
+
+  it('is refused when something is in it', async () => {
+    const named = join(temporary, 'used');
+    await mkdir(named);
+    await writeFile(join(named, 'hub.json'), '{}');
+    await expect(openWorkspace(named, silentLogger)).rejects.toMatchObject({ code: 'DEMO.DIRECTORY_NOT_EMPTY' });
+    expect(await readdir(named)).toEqual(['hub.json']);
   });
 
   it('goes with its demo when it is a temporary one', async () => {

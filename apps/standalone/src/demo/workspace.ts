@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { lstat, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
@@ -18,14 +18,20 @@ export interface DemoWorkspace {
 }
 
 /**
- * Opens the named directory, or a temporary one.
+ * Opens the named directory, or a temporary one. A demo starts from nothing: whoever is enrolled already would
+ * be taken for a second person of the same face.
  *
- * @throws AppError `DEMO.IN_USE` while another demo uses the directory
+ * @throws AppError `DEMO.IN_USE` while another demo uses the directory, `DEMO.DIRECTORY_NOT_EMPTY`
  */
 export async function openWorkspace(named: string | undefined, log: Logger): Promise<DemoWorkspace> {
   const directory = named === undefined ? await mkdtemp(join(tmpdir(), PREFIX)) : resolve(named);
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const unlock = await lock(directory);
+  const found = (await readdir(directory)).filter((name) => name !== LOCK_FILE);
+  if (found.length > 0) {
+    await unlock();
+    throw new AppError('DEMO.DIRECTORY_NOT_EMPTY', `${directory} is not empty: name a new directory, or empty it.`);
+  }
   return {
     directory,
     path: (name) => join(directory, name),
@@ -43,6 +49,8 @@ export async function sweepWorkspaces(log: Logger): Promise<void> {
     if (!entry.isDirectory() || !entry.name.startsWith(PREFIX)) continue;
     const directory = join(tmpdir(), entry.name);
     try {
+      // Another user may put anything in there, also the name of somebody else's data.
+      if ((await lstat(directory)).uid !== process.getuid?.()) continue;
       // One without a lock is being made at this moment.
       if (!(await readdir(directory)).includes(LOCK_FILE)) continue;
       await lock(directory);
