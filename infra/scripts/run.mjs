@@ -127,6 +127,7 @@ const tasks = {
   demo: (args) => run(process.execPath, ['apps/standalone/dist/main.js', 'demo', ...args], direct),
   test: vitest('unit'),
   'test:system': vitest('system'),
+  'bench:accuracy': (args) => run(process.execPath, ['test/dist/bench/accuracy.js', ...args], direct),
   check: (args) => run('nx', ['run', 'sightline:check', '--outputStyle=static', ...args], direct),
 };
 

@@ -63,7 +63,8 @@ const environmentSchema = z.object({
     .regex(base64, 'base64 of 32 bytes')
     .transform(base64Bytes)
     .refine((key) => key.length === 32, 'base64 of 32 bytes'),
-  SIGHTLINE_FALSE_MATCH_RATE: z.coerce.number().positive().max(1).default(1e-4),
+  // Rates that releases are calibrated for: a threshold is never extrapolated.
+  SIGHTLINE_FALSE_MATCH_RATE: z.coerce.number().min(1e-5).max(1e-2).default(1e-4),
   SIGHTLINE_INFERENCE_WORKERS: z.coerce.number().int().min(1).max(64).default(1),
 });
 

@@ -7,7 +7,7 @@ import type { Clock } from '@sightline/kernel';
 
 import type { Moment } from './capture/frame-source.js';
 
-/** systemd-timesyncd makes this file once it has set the clock; chrony's and ntpd's units make it too. */
+/** systemd-timesyncd makes this file once it has set the clock. Boxes with another daemon count as not synchronised. */
 const SYNCHRONISED_FILE = '/run/systemd/timesync/synchronized';
 const CHECK_EVERY_MS = 30_000;
 

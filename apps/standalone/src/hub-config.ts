@@ -26,7 +26,7 @@ export const hubConfigSchema = z
         keyEncryptionKey: z.base64().describe('32 bytes that wrap the template keys.'),
       })
       .strict(),
-    falseMatchRate: z.number().positive().max(0.5),
+    falseMatchRate: z.number().min(1e-5).max(1e-2),
   })
   .strict();
 export type HubConfig = z.output<typeof hubConfigSchema>;

@@ -69,7 +69,7 @@ describe('topics', () => {
 describe('channels', () => {
   it('retain only what a late subscriber must find, and never a template', () => {
     const retained = Object.entries(channels).filter(([, { retain }]) => retain);
-    expect(retained.map(([name]) => name)).toEqual(['status', 'desired/release', 'desired/config']);
+    expect(retained.map(([name]) => name)).toEqual(['status', 'state/reported', 'desired/release', 'desired/config']);
   });
 
   it('bound every payload', () => {

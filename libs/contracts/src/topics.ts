@@ -21,7 +21,7 @@ const KIB = 1024;
 export const channels = {
   status: { publisher: 'device', qos: 1, retain: true, maximumBytes: 4 * KIB },
   birth: { publisher: 'device', qos: 1, retain: false, maximumBytes: 64 * KIB },
-  'state/reported': { publisher: 'device', qos: 1, retain: false, maximumBytes: 16 * KIB },
+  'state/reported': { publisher: 'device', qos: 1, retain: true, maximumBytes: 16 * KIB },
   sighting: { publisher: 'device', qos: 1, retain: false, maximumBytes: 1024 * KIB },
   'sighting/ack': { publisher: 'service', qos: 1, retain: false, maximumBytes: 4 * KIB },
   identification: { publisher: 'service', qos: 1, retain: false, maximumBytes: 4 * KIB },

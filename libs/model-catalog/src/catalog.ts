@@ -56,7 +56,7 @@ const embedderDigest = '87aacdfe57510db2af90c0251df680e8eec88f122ee94712121d09bc
 
 /**
  * The default bundle. Every number of its specs was found by measuring on LFW: another channel order,
- * normalisation or crop costs points of accuracy (see docs/architecture.md).
+ * normalisation or crop costs points of accuracy (see docs/benchmarks.md).
  */
 export const defaultCatalog: ModelCatalog = {
   source,

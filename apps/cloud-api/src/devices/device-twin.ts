@@ -21,7 +21,7 @@ const fieldStates: Readonly<Record<FieldStatus, FieldState | null>> = {
   [FieldStatus.FAILED]: 'failed',
 };
 
-/** What the boxes say of themselves. Each method tells whether the device is known. */
+/** What the boxes say of themselves. Each method tells whether the device is known, as far as it has to look. */
 @Injectable()
 export class DeviceTwin {
   constructor(
@@ -46,8 +46,9 @@ export class DeviceTwin {
    * @param retained the broker kept it: the box may have said it long ago
    */
   async status(address: DeviceAddress, status: DeviceStatus, retained: boolean): Promise<boolean> {
-    const seen = retained ? {} : { lastSeenAt: this.#now() };
-    if (status.online) return this.#update(address, { ...seen, online: true, sessionId: status.sessionId });
+    if (status.online) {
+      return this.#update(address, { ...this.#seen(retained), online: true, sessionId: status.sessionId });
+    }
     const current = or(eq(device.sessionId, status.sessionId), isNull(device.sessionId));
     await this.database.db
       .update(device)
@@ -56,9 +57,10 @@ export class DeviceTwin {
     return true;
   }
 
-  async reported(address: DeviceAddress, state: ReportedState): Promise<boolean> {
+  /** @param retained as of `status` */
+  async reported(address: DeviceAddress, state: ReportedState, retained: boolean): Promise<boolean> {
     return this.#update(address, {
-      lastSeenAt: this.#now(),
+      ...this.#seen(retained),
       provider: state.provider || null,
       releaseVersionSeen: Number(state.releaseVersionSeen),
       releaseStatus: fieldStates[state.releaseStatus],
@@ -81,6 +83,10 @@ export class DeviceTwin {
 
   #row({ tenantId, deviceId }: DeviceAddress) {
     return and(eq(device.tenantId, tenantId), eq(device.id, deviceId));
+  }
+
+  #seen(retained: boolean): { readonly lastSeenAt?: Date } {
+    return retained ? {} : { lastSeenAt: this.#now() };
   }
 
   #now(): Date {

@@ -51,7 +51,9 @@ export class FleetController implements BeforeApplicationShutdown {
 
   @MessagePattern(fleetFilter('state/reported'))
   async reported(@Payload() message: MqttMessage): Promise<void> {
-    await this.#take(message, ReportedStateSchema, (address, state) => this.twin.reported(address, state));
+    await this.#take(message, ReportedStateSchema, (address, state) =>
+      this.twin.reported(address, state, message.retained),
+    );
   }
 
   /** A message that cannot be read, or of nobody that we know, is reported and dropped: it would never get better. */

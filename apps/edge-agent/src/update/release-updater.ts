@@ -164,7 +164,6 @@ export class ReleaseUpdater {
   }
 
   async #openTested(bundle: VerifiedBundle): Promise<ActiveRelease> {
-    // Opened before it is tested: only the first worker of a process computes without slow denormals.
     const release = await this.#options.open(bundle);
     try {
       await this.#options.selfTest(bundle);

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 
 import { fromBinary } from '@bufbuild/protobuf';
 import {
+  channels,
   DesiredConfigSchema,
   DesiredReleaseSchema,
   IdentificationSchema,
@@ -148,7 +149,7 @@ export class Uplink {
 
   #publish(channel: Channel, payload: Uint8Array, signal?: AbortSignal): Promise<void> {
     const { address } = this.#options;
-    const options = { qos: 1, retain: channel === 'status', ...(signal && { signal }) } as const;
+    const options = { qos: 1, retain: channels[channel].retain, ...(signal && { signal }) } as const;
     return this.#connection?.publish(topicOf(address, channel), payload, options) ?? Promise.resolve();
   }
 

@@ -55,8 +55,7 @@ export class CloudClient {
     const arrived: rest.Sighting[] = [];
     const parser = createParser({
       onEvent: ({ data }) => {
-        // A heartbeat has none.
-        if (data !== '') arrived.push(rest.sightingSchema.parse(JSON.parse(data)));
+        arrived.push(rest.sightingSchema.parse(JSON.parse(data)));
       },
     });
     const text = new TextDecoder();

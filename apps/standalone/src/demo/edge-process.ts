@@ -21,6 +21,8 @@ export interface RunningEdge {
   readonly process: SupervisedProcess;
   /** Where the camera journals what it really shows. */
   readonly truthPath: string;
+  /** Passes of the script. */
+  readonly scriptedPasses: number;
   readonly outboxPath: string;
 }
 
@@ -39,7 +41,8 @@ export async function prepareEdgeProcess(
   const provisioning = await client.createDevice({ id: `box-${Date.now().toString(36)}`, siteId: 'main-gate' });
   const truthPath = workspace.path('truth.jsonl');
   const scriptPath = workspace.path('demo-script.json');
-  await writePrivateJson(scriptPath, demoScript(options.seed));
+  const script = demoScript(options.seed);
+  await writePrivateJson(scriptPath, script);
   const config: EdgeAgentConfigInput = {
     dataDirectory: workspace.path(provisioning.deviceId),
     provisioning,
@@ -68,5 +71,10 @@ export async function prepareEdgeProcess(
     logFile: workspace.path('edge-agent.log'),
     log: options.log,
   });
-  return { process, truthPath, outboxPath: join(config.dataDirectory, 'outbox.db') };
+  return {
+    process,
+    truthPath,
+    scriptedPasses: script.passes.length,
+    outboxPath: join(config.dataDirectory, 'outbox.db'),
+  };
 }

@@ -55,7 +55,7 @@ async function play(options: DemoOptions, workspace: DemoWorkspace, log: Logger,
     const enrolled = await enrolCast(client);
     const edge = await prepareEdgeProcess(workspace, client, { ...options, loop: !options.once, log });
     try {
-      const summary = await watch({ client, hub, edge, enrolled, screen, workspace, signal });
+      const summary = await watch({ client, hub, edge, enrolled, screen, signal });
       if (summary) report(screen, summary, options.json ?? false);
     } finally {
       await edge.process.stop();
@@ -71,7 +71,6 @@ interface Watch {
   readonly edge: RunningEdge;
   readonly enrolled: ReadonlyMap<string, PersonId>;
   readonly screen: DemoScreen;
-  readonly workspace: DemoWorkspace;
   readonly signal: AbortSignal;
 }
 
@@ -92,7 +91,10 @@ async function watch({ client, hub, edge, enrolled, screen, signal }: Watch): Pr
   for await (const sighting of client.sightings()) sightings.push(sighting);
   // Whatever the live stream had not brought yet.
   for (const sighting of sightings.toReversed()) screen.show(sighting);
-  return summarise(client, sightings, await readTruth(edge.truthPath, enrolled), enrolled.size);
+  const passes = await readTruth(edge.truthPath, enrolled);
+  const summary = await summarise(client, sightings, passes, enrolled.size);
+  // A pass that the camera never came to is as lost as one that nobody recorded.
+  return { ...summary, lost: summary.lost + edge.scriptedPasses - passes.length };
 }
 
 /** The stream is opened again when the hub was away; what was missed is in the list of sightings. */

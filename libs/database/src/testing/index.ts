@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { chmod, mkdtemp, readdir } from 'node:fs/promises';
+import { chmod, lstat, mkdtemp, readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -114,8 +114,11 @@ async function startShared(): Promise<SharedServer> {
 async function removeLeftovers(): Promise<void> {
   for (const name of await readdir(tmpdir())) {
     if (!name.startsWith(DIRECTORY_PREFIX)) continue;
+    const directory = join(tmpdir(), name);
     try {
-      await removeEmbeddedPostgres({ directory: join(tmpdir(), name) });
+      // Another user may put anything in there, also the name of somebody else's data.
+      if ((await lstat(directory)).uid !== process.getuid?.()) continue;
+      await removeEmbeddedPostgres({ directory });
     } catch (error) {
       // A live test process's own, or one that went away while we looked, or another user's.
       const code = (error as NodeJS.ErrnoException).code;

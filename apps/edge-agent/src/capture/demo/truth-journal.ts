@@ -11,7 +11,7 @@ export class TruthJournal {
   }
 
   async write(truth: DemoTruth): Promise<void> {
-    await appendFile(this.#path, `${JSON.stringify(truth)}\n`);
+    await appendFile(this.#path, `${JSON.stringify(truth)}\n`, { mode: 0o600 });
   }
 
   /** Ids of the passes that were begun. A line that a crash cut short is ignored. */
