@@ -1,4 +1,5 @@
 import type { ReleaseManifest } from '@sightline/contracts';
+import { cosine } from '@sightline/matching';
 import { decodeImage, openRecogniser, type Recogniser } from '@sightline/recognition';
 import { decodeTemplate } from '@sightline/template-protection';
 import { bundleOf, defaultBundle, samplePhotos } from '@sightline/testing';
@@ -9,7 +10,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, test } from 'vitest';
 
-import { accuracy, cosine, embedCentralFaces, readPairs, unprotected } from './evaluation.js';
+import { accuracy, embedCentralFaces, readPairs, unprotected } from './evaluation.js';
 
 // Evaluation data that may not be copied into the repository: tests on it exist where it lies beside the clone, and always in CI.
 const shared = fileURLToPath(new URL('../../../shared', import.meta.url));

@@ -1,4 +1,5 @@
 import type { KeyId } from '@sightline/kernel';
+import { cosine } from '@sightline/matching';
 import { decodeImage, type Recogniser } from '@sightline/recognition';
 import { decodeTemplate, type TemplateProtector } from '@sightline/template-protection';
 import { readFile } from 'node:fs/promises';
@@ -58,10 +59,6 @@ async function embedCentralFace(recogniser: Recogniser, path: string): Promise<F
   if (central === undefined) return undefined;
   const { templates } = await recogniser.embed([central], { protector: unprotected, codec: 'float16' });
   return templates[0] && decodeTemplate(templates[0]);
-}
-
-export function cosine(one: Float32Array, other: Float32Array): number {
-  return one.reduce((sum, component, at) => sum + component * (other[at] ?? Number.NaN), 0);
 }
 
 /** Share of pairs that the threshold puts on the right side; a pair with a missed face is wrong. */
