@@ -80,7 +80,7 @@ describe('a lock file', () => {
   });
 
   it('is won by exactly one of many that find it stale at the same moment', async () => {
-    for (let round = 0; round < 20; round++) {
+    for (let round = 0; round < 60; round++) {
       await writeFile(path, named(DEAD_PID, String(round)));
       const attempts = await Promise.allSettled(Array.from({ length: 8 }, take));
       const won = attempts.flatMap((attempt) => (attempt.status === 'fulfilled' ? [attempt.value] : []));

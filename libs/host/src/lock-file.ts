@@ -1,5 +1,5 @@
-import { randomUUID } from 'node:crypto';
-import { link, readFile, rename, rm } from 'node:fs/promises';
+import { createHash, randomUUID } from 'node:crypto';
+import { readFile, rename, rm } from 'node:fs/promises';
 
 import type { AppError } from '@sightline/kernel';
 import { z } from 'zod';
@@ -24,32 +24,59 @@ type Owner = z.infer<typeof ownerSchema>;
 export async function takeLock(path: string, inUse: (pid: number) => AppError): Promise<() => Promise<void>> {
   const owner: Owner = { pid: process.pid, startedAt: findProcess(process.pid)?.startedAt ?? '' };
   const mine = `${JSON.stringify({ ...owner, id: randomUUID() })}\n`;
-  while (!(await createOnce(path, mine))) {
-    const found = await contentOf(path);
-    if (found === undefined) continue;
-    const holder = liveOwner(found);
+  for (;;) {
+    const chain = await readChain(path);
+    const last = chain.at(-1);
+    const holder = last && liveOwner(last.content);
     if (holder) throw inUse(holder.pid);
-    await dropStale(path, found);
+    const next = last === undefined ? path : successorOf(path, last.content);
+    if ((await createOnce(next, mine)) && (await settle(path, chain, next, mine))) break;
   }
   return async () => {
     if ((await contentOf(path)) === mine) await rm(path, { force: true });
   };
 }
 
-/** Takes a dead owner's lock away; puts it back when a faster starter has replaced it meanwhile. */
-async function dropStale(path: string, judged: string): Promise<void> {
-  const aside = `${path}.${randomUUID()}`;
-  try {
-    await rename(path, aside);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
-    throw error;
+interface Link {
+  readonly path: string;
+  readonly content: string;
+}
+
+/**
+ * A dead owner's lock is never removed by those who find it, since the one that is removed may be a faster finder's
+ * by then. It is succeeded: by the file whose name is made of the dead lock's content, which one call alone can
+ * create. The last of the chain is the lock; its creator then puts it in the first one's place.
+ */
+async function readChain(path: string): Promise<readonly Link[]> {
+  const chain: Link[] = [];
+  for (let at = path; !chain.some((link) => link.path === at);) {
+    const content = await contentOf(at);
+    if (content === undefined) break;
+    chain.push({ path: at, content });
+    at = successorOf(path, content);
   }
-  try {
-    if ((await contentOf(aside)) !== judged) await link(aside, path).catch(() => undefined);
-  } finally {
-    await rm(aside, { force: true });
+  return chain;
+}
+
+function successorOf(path: string, content: string): string {
+  return `${path}.${createHash('sha256').update(content).digest('hex').slice(0, 32)}`;
+}
+
+/**
+ * Makes a successor the lock.
+ *
+ * @param chain what the successor was put behind
+ * @returns whether it counts: not when the chain had been replaced before the successor was there
+ */
+async function settle(path: string, chain: readonly Link[], successor: string, mine: string): Promise<boolean> {
+  if (successor === path) return true;
+  if ((await readChain(path)).at(-1)?.content !== mine) {
+    await rm(successor, { force: true });
+    return false;
   }
+  await rename(successor, path);
+  for (const { path: dead } of chain.slice(1)) await rm(dead, { force: true });
+  return true;
 }
 
 function liveOwner(content: string): Owner | undefined {
