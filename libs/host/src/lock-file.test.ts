@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -67,6 +68,16 @@ describe('a lock file', () => {
     await (
       await take()
     )();
+  });
+
+  it('is taken over when whoever took it over has died before it was done', async () => {
+    const [dead, successor] = [named(DEAD_PID, '1'), named(DEAD_PID, '2')];
+    await writeFile(path, dead);
+    await writeFile(`${path}.${createHash('sha256').update(dead).digest('hex').slice(0, 32)}`, successor);
+    const release = await take();
+    await expect(take()).rejects.toThrow();
+    await release();
+    expect(await readdir(directory)).toEqual([]);
   });
 
   it('is not given back for a later holder', async () => {
