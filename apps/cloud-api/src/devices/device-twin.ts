@@ -9,7 +9,8 @@ import {
 import type { Database } from '@sightline/database';
 import type { Clock } from '@sightline/kernel';
 import { Inject, Injectable } from '@nestjs/common';
-import { and, eq, isNull, or } from 'drizzle-orm';
+import { and, eq, isNull, or, sql } from 'drizzle-orm';
+import type { PgUpdateSetSource } from 'drizzle-orm/pg-core';
 
 import { CLOCK, DATABASE } from '../platform/tokens.js';
 import { device, type FieldState } from '../storage/schema.js';
@@ -31,8 +32,7 @@ export class DeviceTwin {
 
   async born(address: DeviceAddress, birth: DeviceBirth): Promise<boolean> {
     return this.#update(address, {
-      online: true,
-      sessionId: birth.sessionId,
+      ...alive(birth.sessionId),
       lastSeenAt: this.#now(),
       agentVersion: birth.agentVersion,
       provider: birth.provider || null,
@@ -47,7 +47,7 @@ export class DeviceTwin {
    */
   async status(address: DeviceAddress, status: DeviceStatus, retained: boolean): Promise<boolean> {
     if (status.online) {
-      return this.#update(address, { ...this.#seen(retained), online: true, sessionId: status.sessionId });
+      return this.#update(address, { ...this.#seen(retained), ...alive(status.sessionId) });
     }
     const current = or(eq(device.sessionId, status.sessionId), isNull(device.sessionId));
     await this.database.db
@@ -72,7 +72,7 @@ export class DeviceTwin {
     });
   }
 
-  async #update(address: DeviceAddress, values: Partial<typeof device.$inferInsert>): Promise<boolean> {
+  async #update(address: DeviceAddress, values: PgUpdateSetSource<typeof device>): Promise<boolean> {
     const updated = await this.database.db
       .update(device)
       .set(values)
@@ -92,6 +92,14 @@ export class DeviceTwin {
   #now(): Date {
     return new Date(this.clock.wallMs());
   }
+}
+
+/**
+ * Online in this session, unless its death is known: handlers run beside one another, so a birth may be stored after
+ * the will that followed it, and no session lives twice.
+ */
+function alive(sessionId: string) {
+  return { sessionId, online: sql<boolean>`${device.sessionId} is distinct from ${sessionId} or ${device.online}` };
 }
 
 function runningRelease(running: RunningRelease | undefined) {

@@ -85,6 +85,19 @@ describe('the fleet', () => {
     await eventually(({ online }) => !online, 'the death of the last session');
   });
 
+  it('stays dead when a birth of the session is stored after its death', async () => {
+    await birth('s3');
+    await eventually(({ online }) => online, 'the birth');
+    await status('s3', false);
+    await eventually(({ online }) => !online, 'the death');
+    const seen = configs.length;
+    await birth('s3');
+    await until(() => (configs.length > seen ? true : undefined), 'the answer to the birth');
+    expect((await shown())?.online).toBe(false);
+    await birth('s4');
+    await eventually(({ online }) => online, 'the next session');
+  });
+
   it('keeps what it reports, and survives what cannot be read', async () => {
     await device.publish(new Uint8Array([255, 255, 255]), 'state/reported');
     const state = create(ReportedStateSchema, {
