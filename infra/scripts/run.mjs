@@ -3,7 +3,7 @@
 // then runs the task. Needs Node and npm alone. All of its own output goes to stderr, so that a task's
 // standard output stays machine-readable.
 import { spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -75,27 +75,46 @@ function processIsAlive(pid) {
 /** One bootstrap at a time for this clone; a lock whose owner is dead is taken over. */
 async function withLock(task) {
   const lock = join(root, '.sightline', 'bootstrap.lock');
+  const own = `${lock}.${process.pid}`;
   mkdirSync(join(root, '.sightline'), { recursive: true });
-  for (;;) {
-    try {
-      writeFileSync(lock, String(process.pid), { flag: 'wx' });
-      break;
-    } catch (error) {
-      if (error.code !== 'EEXIST') throw error;
-      let owner = 0;
-      try {
-        owner = Number(readFileSync(lock, 'utf8'));
-      } catch {
-        continue;
-      }
-      if (owner > 0 && !processIsAlive(owner)) rmSync(lock, { force: true });
-      else await sleep(250);
+  writeFileSync(own, String(process.pid));
+  let waitsFor = 0;
+  // Linked rather than written, so that no lock is ever seen without its owner.
+  while (!linked(own, lock)) {
+    const owner = ownerOf(lock);
+    if (owner === undefined) continue; // gone meanwhile
+    if (!(owner > 0 && processIsAlive(owner))) {
+      rmSync(lock, { force: true });
+      continue;
     }
+    if (owner !== waitsFor) console.error(`Waiting for process ${owner}, which installs or builds this clone …`);
+    waitsFor = owner;
+    await sleep(250);
   }
+  rmSync(own);
   try {
     return await task();
   } finally {
     rmSync(lock, { force: true });
+  }
+}
+
+function linked(existing, path) {
+  try {
+    linkSync(existing, path);
+    return true;
+  } catch (error) {
+    if (error.code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+function ownerOf(lock) {
+  try {
+    return Number(readFileSync(lock, 'utf8'));
+  } catch (error) {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
   }
 }
 
