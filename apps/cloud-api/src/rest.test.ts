@@ -217,6 +217,8 @@ describe('sightings', () => {
     expect(newest.ids).toEqual([ids[3], ids[2]]);
     expect((await idsOf(`outcome=unknown&limit=2&cursor=${newest.next}`)).ids).toEqual([ids[0]]);
     expect((await idsOf('from=2026-01-01T00:02:00Z&to=2026-01-01T00:03:00Z')).ids).toEqual([ids[1]]);
+    const later = await idsOf('outcome=unknown&receivedFrom=2026-01-01T00:03:00Z');
+    expect(later.ids).toEqual([ids[3], ids[2]]);
     expect((await idsOf('deviceId=cam-2')).ids).toEqual([]);
     expect((await idsOf(`personId=${newPersonId()}`)).ids).toEqual([]);
   });

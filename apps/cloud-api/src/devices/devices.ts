@@ -108,7 +108,7 @@ export class Devices {
 }
 
 function toDevice(row: DeviceRow): rest.Device {
-  const { releaseVersion: version, releaseDigest: digest, modelSpace } = row;
+  const { releaseVersion: version, releaseDigest: digest, modelSpace, releaseStatus: status, releaseError } = row;
   return {
     id: row.id,
     siteId: row.siteId,
@@ -117,6 +117,7 @@ function toDevice(row: DeviceRow): rest.Device {
     agentVersion: row.agentVersion,
     provider: row.provider,
     release: version !== null && digest !== null && modelSpace !== null ? { version, digest, modelSpace } : null,
+    releaseUpdate: status === null ? null : { status, error: releaseError },
     createdAt: row.createdAt.toISOString(),
   };
 }

@@ -70,6 +70,7 @@ describe('the fleet', () => {
       release: { version: '1.0.0', modelSpace: 'space' },
     });
     expect(found.lastSeenAt).not.toBeNull();
+    expect(found.releaseUpdate).toBeNull();
   });
 
   it('is not dead because an older session died', async () => {
@@ -105,7 +106,8 @@ describe('the fleet', () => {
       ...{ releaseVersionSeen: 4n, releaseStatus: FieldStatus.FAILED, releaseError: 'RELEASE.CORRUPT' },
     });
     await device.publish(toBinary(ReportedStateSchema, state), 'state/reported');
-    await eventually(({ provider }) => provider === 'cuda', 'the reported state');
+    const found = await eventually(({ provider }) => provider === 'cuda', 'the reported state');
+    expect(found.releaseUpdate).toEqual({ status: 'failed', error: 'RELEASE.CORRUPT' });
     const { rows } = await cloud.api.database.pool.query('SELECT * FROM cloud.device');
     expect(rows[0]).toMatchObject({
       config_status: 'applied',

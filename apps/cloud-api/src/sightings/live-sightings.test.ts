@@ -50,6 +50,15 @@ describe('the live stream of sightings', () => {
     expect(stream.text()).toMatch(/^\n(?:: alive\n\n)+$/);
   });
 
+  it('ends when notifications may have been missed, so that its client reads the list', async () => {
+    const stream = await listen();
+    await cloud.api.database.pool.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN %' AND pid <> pg_backend_pid()`,
+    );
+    await stream.ended;
+    expect(stream.text()).not.toContain('data:');
+  });
+
   it('brings each committed revision once, with its id, and ends when the service stops', async () => {
     const stream = await listen();
     expect(stream.response.headers.get('content-type')).toMatch('text/event-stream');

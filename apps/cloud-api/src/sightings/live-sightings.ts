@@ -23,12 +23,14 @@ interface LiveSighting {
 
 /**
  * Committed revisions as they happen, in whichever process they were committed. A revision that a later one overtook
- * before it was read is left out. It is news, not a log: a client that was away reads the list.
+ * before it was read is left out. It is news, not a log: a client that was away reads the list. A stream never has a
+ * hole: when a revision may have been missed, every stream ends, and its client was away.
  */
 @Injectable()
 export class LiveSightings implements OnModuleDestroy {
   readonly #revisions = new Subject<LiveSighting>();
-  readonly #stopped = new Subject<void>();
+  /** The streams that are open end. */
+  readonly #interrupted = new Subject<void>();
   readonly #runner = new ExclusiveRunner();
 
   constructor(
@@ -38,13 +40,13 @@ export class LiveSightings implements OnModuleDestroy {
   ) {
     notifications.on('cloud_sighting', {
       notified: (payload) => void this.#runner.run(() => this.#read(payload)),
-      reconnected: () => undefined,
+      reconnected: () => this.#interrupted.next(),
     });
   }
 
   /** Ends every open stream: the server waits for them when it closes. */
   onModuleDestroy(): void {
-    this.#stopped.next();
+    this.#interrupted.next();
     this.#revisions.complete();
   }
 
@@ -55,7 +57,7 @@ export class LiveSightings implements OnModuleDestroy {
       map((live) => ({ id: `${live.sighting.id}:${live.sighting.revision}`, data: live.sighting })),
     );
     const heartbeats = interval(HEARTBEAT_MS).pipe(map(() => ({ comment: 'alive' })));
-    return merge(revisions, heartbeats).pipe(takeUntil(this.#stopped));
+    return merge(revisions, heartbeats).pipe(takeUntil(this.#interrupted));
   }
 
   async #read(payload: string): Promise<void> {
@@ -74,6 +76,7 @@ export class LiveSightings implements OnModuleDestroy {
       }
     } catch (error) {
       this.log.warn({ error: errorMessage(error) }, 'live sightings were missed');
+      this.#interrupted.next();
     }
   }
 }

@@ -16,7 +16,7 @@ export class Sightings {
 
   /** Newest first, by the time of first sight. */
   async list(tenantId: TenantId, query: rest.SightingQuery): Promise<rest.SightingPage> {
-    const { limit, cursor, deviceId, personId, outcome, from, to } = query;
+    const { limit, cursor, deviceId, personId, outcome, from, to, receivedFrom } = query;
     const after = cursor === undefined ? undefined : decodeCursor(cursor, isUuid);
     const where = and(
       eq(sighting.tenantId, tenantId),
@@ -25,6 +25,7 @@ export class Sightings {
       outcome === undefined ? undefined : eq(identification.outcome, outcome),
       from === undefined ? undefined : gte(sighting.firstSeenAt, new Date(from)),
       to === undefined ? undefined : lt(sighting.firstSeenAt, new Date(to)),
+      receivedFrom === undefined ? undefined : gte(sighting.receivedAt, new Date(receivedFrom)),
       after &&
         sql`(${sighting.firstSeenAt}, ${sighting.id}) < (${after.time.toISOString()}::timestamptz, ${after.id}::uuid)`,
     );

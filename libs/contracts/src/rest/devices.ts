@@ -17,6 +17,13 @@ export const deviceSchema = z
     agentVersion: z.string().nullable(),
     provider: z.string().nullable().describe('Execution provider that the models really run on.'),
     release: z.object({ version: z.string(), digest: z.string(), modelSpace: z.string() }).nullable(),
+    releaseUpdate: z
+      .object({
+        status: z.enum(['pending', 'applied', 'failed']),
+        error: z.string().nullable().describe('Error code of why the box could not take it.'),
+      })
+      .nullable()
+      .describe('How the box fares with the release that it is meant to run; null before it has said so.'),
     createdAt: timestampSchema,
   })
   .meta({ id: 'Device' });

@@ -39,6 +39,9 @@ export const sightingQuerySchema = pageQuerySchema
     outcome: outcomeSchema.optional(),
     from: timestampSchema.optional(),
     to: timestampSchema.optional(),
+    receivedFrom: timestampSchema
+      .optional()
+      .describe('Only what the cloud was told of from then on: what a client that was away has missed.'),
   })
   .strict();
 export type SightingQuery = z.infer<typeof sightingQuerySchema>;
