@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { connect, type AddressInfo } from 'node:net';
+
 import { Module } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder } from '@nestjs/swagger';
@@ -16,7 +19,7 @@ let app: NestFastifyApplication;
 beforeAll(async () => {
   const api = new DocumentBuilder().setTitle('Empty').setVersion('1').build();
   app = await createRestApp({ module: { module: EmptyModule }, api, log: silentLogger });
-  await app.init();
+  await app.listen(0, '127.0.0.1');
 });
 afterAll(() => app.close());
 
@@ -25,6 +28,22 @@ describe('a hostile request', () => {
     const response = await app.inject({ url: '/health/%zz' });
     expect(response.headers['content-type']).toMatch('application/problem+json');
     expect(response.json()).toMatchObject({ status: 400, code: 'REQUEST.INVALID' });
+  });
+
+  it.each([
+    ['is none', 'no HTTP at all\r\n\r\n', 400, 'REQUEST.INVALID'],
+    ['has an endless header', `GET / HTTP/1.1\r\nX: ${'x'.repeat(100_000)}`, 413, 'REQUEST.TOO_LARGE'],
+  ])('that %s gets a problem document, and its connection is closed', async (_, text, status, code) => {
+    const { port } = app.getHttpServer().address() as AddressInfo;
+    const socket = connect(port, '127.0.0.1');
+    socket.write(text);
+    const chunks: Buffer[] = [];
+    socket.on('data', (chunk: Buffer) => void chunks.push(chunk));
+    await once(socket, 'close');
+    const [head = '', body = ''] = Buffer.concat(chunks).toString().split('\r\n\r\n');
+    expect(head).toMatch(`HTTP/1.1 ${status} `);
+    expect(head).toMatch('content-type: application/problem+json');
+    expect(JSON.parse(body)).toMatchObject({ status, code });
   });
 
   it('has a bounded time to arrive in', () => {

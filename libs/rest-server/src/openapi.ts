@@ -10,6 +10,12 @@ type Schemas = NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>;
 
 const problemResponse = {
   description: 'A problem (RFC 9457)',
+  headers: {
+    'Retry-After': {
+      description: 'With status 429 and 503: seconds to wait before the same request is sent again.',
+      schema: { type: 'integer' as const },
+    },
+  },
   content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
 };
 

@@ -1,4 +1,4 @@
-import { NotFoundException, RequestTimeoutException } from '@nestjs/common';
+import { ConflictException, NotFoundException, RequestTimeoutException } from '@nestjs/common';
 import { AppError } from '@sightline/kernel';
 import { describe, expect, it } from 'vitest';
 
@@ -24,9 +24,20 @@ describe('a problem document', () => {
   it.each<[Error, string]>([
     [new NotFoundException('Cannot GET /x'), 'REQUEST.NOT_FOUND'],
     [Object.assign(new Error('Body is too large'), { statusCode: 413 }), 'REQUEST.TOO_LARGE'],
-    [new RequestTimeoutException('too slow'), 'REQUEST.INVALID'],
+    [new RequestTimeoutException('too slow'), 'REQUEST.TIMEOUT'],
+    [new ConflictException('in the way'), 'REQUEST.INVALID'],
   ])("gives the framework's %s the code %s and keeps its sentence", (error, code) => {
     expect(problemOf(error)).toMatchObject({ code, detail: error.message });
+  });
+
+  it.each<[Error, number | undefined]>([
+    [new AppError('REQUEST.RATE_LIMITED', 'Too many.', { details: { retryAfterSeconds: 2.4 } }), 3],
+    [new AppError('REQUEST.RATE_LIMITED', 'Too many.', { details: { retryAfterSeconds: 0 } }), 1],
+    [new AppError('REQUEST.RATE_LIMITED', 'Too many.'), 1],
+    [new AppError('SERVICE.UNAVAILABLE', 'Not yet.'), 5],
+    [new AppError('PERSON.NOT_FOUND', 'Nobody.', { details: { retryAfterSeconds: 9 } }), undefined],
+  ])('says when to come again, where that may help: %s', (error, seconds) => {
+    expect(problemOf(error).retryAfterSeconds).toBe(seconds);
   });
 
   it.each([

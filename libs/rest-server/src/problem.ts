@@ -12,11 +12,15 @@ export class InvalidRequest extends AppError {
   }
 }
 
+/** How long a client should wait where the error itself does not say: a queue moves on soon, a start takes longer. */
+const RETRY_AFTER_SECONDS: Readonly<Record<number, number>> = { 429: 1, 503: 5 };
+
 /** What Nest and Fastify report by status alone. */
 const codeOfStatus: Readonly<Record<number, PublicErrorCode>> = {
   401: 'ACCESS.UNAUTHENTICATED',
   403: 'ACCESS.FORBIDDEN',
   404: 'REQUEST.NOT_FOUND',
+  408: 'REQUEST.TIMEOUT',
   413: 'REQUEST.TOO_LARGE',
   415: 'REQUEST.UNSUPPORTED_MEDIA_TYPE',
   416: 'REQUEST.RANGE_NOT_SATISFIABLE',
@@ -26,11 +30,13 @@ const codeOfStatus: Readonly<Record<number, PublicErrorCode>> = {
 
 /**
  * The RFC 9457 problem document of whatever was thrown. An error that has no public code is an internal one:
- * nothing of its text reaches the client.
+ * nothing of its text reaches the client. With status 429 and 503 it says when to come again: what the error has as its
+ * detail `retryAfterSeconds`, or a usual time.
  */
 export function problemOf(error: unknown): rest.Problem {
   const asked = isAppError(error) ? error.code : codeOf(statusOf(error));
   const { code, title, status } = errorDefinition(asked);
+  const retryAfter = retryAfterSeconds(error, status);
   return {
     type: `urn:sightline:error:${code}`,
     title,
@@ -39,6 +45,7 @@ export function problemOf(error: unknown): rest.Problem {
     // The framework's sentences ("Body is too large", "Cannot GET /x") say nothing of the inside.
     detail: error instanceof Error && code === asked && code !== 'SERVICE.INTERNAL' ? error.message : title,
     retryable: isAppError(error) ? error.retryable : code === 'SERVICE.UNAVAILABLE',
+    ...(retryAfter !== undefined && { retryAfterSeconds: retryAfter }),
     ...(error instanceof InvalidRequest && { errors: [...error.fields] }),
   };
 }
@@ -47,7 +54,16 @@ export function problemOf(error: unknown): rest.Problem {
 export async function sendProblem(reply: FastifyReply, problem: rest.Problem): Promise<void> {
   // RFC 9110, 15.5.2: a 401 names the scheme that would do.
   if (problem.status === 401) void reply.header('www-authenticate', 'Bearer realm="sightline"');
+  // RFC 9110, 15.5.9: what did not arrive would be read as the connection's next request.
+  if (problem.status === 408) void reply.header('connection', 'close');
+  if (problem.retryAfterSeconds !== undefined) void reply.header('retry-after', String(problem.retryAfterSeconds));
   await reply.status(problem.status).header('content-type', 'application/problem+json').send(JSON.stringify(problem));
+}
+
+function retryAfterSeconds(error: unknown, status: number): number | undefined {
+  const usual = RETRY_AFTER_SECONDS[status];
+  const said = isAppError(error) ? error.details.retryAfterSeconds : undefined;
+  return usual !== undefined && typeof said === 'number' ? Math.max(1, Math.ceil(said)) : usual;
 }
 
 function codeOf(status: number): PublicErrorCode {

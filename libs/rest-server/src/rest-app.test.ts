@@ -1,5 +1,6 @@
-import type { AddressInfo } from 'node:net';
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { connect, type AddressInfo } from 'node:net';
+import type { Readable } from 'node:stream';
 
 import { Body, Controller, Get, Module, Post, Res, Sse, type MessageEvent } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -124,6 +125,7 @@ describe('health', () => {
     parts.broker = false;
     const response = await app.inject('/health/ready');
     expect(response.json()).toMatchObject({ status: 503, detail: 'Not ready: broker.', retryable: true });
+    expect(response.headers['retry-after']).toBe('5');
     expect((await app.inject('/health/live')).statusCode).toBe(200);
     expect(logged).toEqual([]);
   });
@@ -139,8 +141,9 @@ describe('the OpenAPI document', () => {
     const operations = Object.values(document.paths).flatMap((methods) => Object.values(methods));
     expect(operations.length).toBe(7);
     for (const { responses } of operations) {
-      expect(responses.default?.content).toEqual({
-        'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } },
+      expect(responses.default).toMatchObject({
+        headers: { 'Retry-After': { schema: { type: 'integer' } } },
+        content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
       });
     }
     expect(document.components.schemas.Problem).toMatchObject({ properties: { code: { type: 'string' } } });
@@ -160,7 +163,7 @@ describe('the end', () => {
       });
     return { shop, get };
   };
-  const textOf = async (response: IncomingMessage) => Buffer.concat(await response.toArray()).toString();
+  const textOf = async (response: Readable) => Buffer.concat(await response.toArray()).toString();
 
   it('comes at once with a connection that is kept, and after the request under way is answered', async () => {
     const { shop, get } = await started();
@@ -173,6 +176,23 @@ describe('the end', () => {
     expect(await textOf(await slow)).toBe('done');
     await closed;
     expect(performance.now() - from).toBeLessThan(2_000);
+  });
+
+  it('tells a request that comes on an open connection to try again', async () => {
+    const { shop } = await started();
+    const { port } = shop.getHttpServer().address() as AddressInfo;
+    const socket = connect(port, '127.0.0.1');
+    const requestOf = (path: string) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`;
+    socket.write(requestOf('/slow'));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const closed = shop.close();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    socket.write(requestOf('/health/live'));
+    setTimeout(finish, 100);
+    const [first, second] = (await textOf(socket)).split(/(?=HTTP\/1\.1)/);
+    expect(first).toMatch(/^HTTP\/1\.1 200.*done/s);
+    expect(second).toMatch(/^HTTP\/1\.1 503.*retry-after: 5.*SERVICE\.UNAVAILABLE/s);
+    await closed;
   });
 
   it('comes although a stream never ends', async () => {

@@ -7,6 +7,7 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply } from 'fastify';
 
+import { answerBrokenRequest } from './broken-request.js';
 import { endRequestsWithServer } from './end-requests.js';
 import { serveOpenApi, type ApiHead } from './openapi.js';
 import { ProblemFilter } from './problem.filter.js';
@@ -33,6 +34,8 @@ export async function createRestApp({ module, api, log }: RestAppOptions): Promi
   const adapter = new FastifyAdapter({
     bodyLimit: BODY_BYTES,
     requestTimeout: REQUEST_MS,
+    clientErrorHandler: answerBrokenRequest,
+    return503OnClosing: false,
     // Addresses that do not even reach the router: malformed escapes, endless parameters.
     frameworkErrors: (error: Error, _request: unknown, reply: FastifyReply) =>
       void sendProblem(reply, problemOf(error)),

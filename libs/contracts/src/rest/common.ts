@@ -9,6 +9,11 @@ export const problemSchema = z
     code: z.string().describe('Stable error code, AREA.REASON.'),
     detail: z.string(),
     retryable: z.boolean().describe('Whether the same request may succeed later.'),
+    retryAfterSeconds: z
+      .number()
+      .int()
+      .optional()
+      .describe('How long to wait before that: what the header Retry-After says, with status 429 and 503.'),
     errors: z
       .array(z.object({ path: z.string(), message: z.string() }))
       .optional()
