@@ -12,6 +12,7 @@ const mayImport = {
   'onnx-runtime': ['kernel'],
   recognition: ['kernel', 'contracts', 'vision', 'onnx-runtime', 'template-protection'],
   gallery: ['kernel', 'matching', 'template-protection', 'onnx-runtime'],
+  'model-tools': ['kernel', 'onnx-runtime'],
   'model-catalog': ['kernel', 'host', 'contracts'],
   'release-trust': ['kernel', 'host', 'contracts'],
   messaging: ['kernel', 'contracts'],
