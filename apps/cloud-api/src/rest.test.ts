@@ -289,7 +289,7 @@ describe('the service', () => {
     }
     expect(paths['/v1/sightings/live']?.get?.responses['200']).toMatchObject({ content: { 'text/event-stream': {} } });
     expect(paths['/v1/sightings']?.get?.parameters?.map((parameter) => 'name' in parameter && parameter.name)).toEqual([
-      ...['limit', 'cursor', 'deviceId', 'personId', 'outcome', 'from', 'to'],
+      ...['limit', 'cursor', 'deviceId', 'personId', 'outcome', 'from', 'to', 'receivedFrom'],
     ]);
   });
 });

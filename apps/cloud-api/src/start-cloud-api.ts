@@ -12,7 +12,7 @@ import { apiHead } from './api-head.js';
 import { AppModule } from './app.module.js';
 import type { CloudApiConfig } from './config.js';
 import { Devices, type DeviceIdentity } from './devices/devices.js';
-import { PHOTO_BYTES, takePhotoBodies } from './http/photo.js';
+import { takePhotoBodies } from './http/photo-upload.js';
 import { GalleryFollower } from './identification/gallery-follower.js';
 import type { Platform } from './platform/platform.module.js';
 import type { ReleaseSource } from './releases/active-release.js';
@@ -85,7 +85,7 @@ async function start(config: CloudApiConfig, releaseSource: ReleaseSource, stack
 async function createApp(platform: Platform): Promise<NestFastifyApplication> {
   const { log } = platform.config;
   const app = await createRestApp({ module: AppModule.of(platform), api: apiHead, log });
-  await app.register(multipart, { limits: { fileSize: PHOTO_BYTES, files: 1, fields: 0, parts: 1 } });
+  await app.register(multipart, { throwFileSizeLimit: false });
   takePhotoBodies(app.getHttpAdapter().getInstance());
   app.connectMicroservice<MicroserviceOptions>({ strategy: new DeferredAckServer(platform.mqtt) });
   return app;

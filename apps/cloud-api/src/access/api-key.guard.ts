@@ -5,16 +5,23 @@ import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
 
 import { bearerToken } from './api-key.js';
-import { ApiKeys } from './api-keys.js';
+import { ApiKeys, type Caller as RequestCaller } from './api-keys.js';
 
-const tenants = new WeakMap<FastifyRequest, TenantId>();
+const callers = new WeakMap<FastifyRequest, RequestCaller>();
+
+function callerOf(context: ExecutionContext): RequestCaller {
+  const caller = callers.get(context.switchToHttp().getRequest<FastifyRequest>());
+  if (caller === undefined) throw new AppError('ACCESS.UNAUTHENTICATED', 'The route has no tenant.');
+  return caller;
+}
 
 /** The tenant for which the request's API key acts. */
 export const Tenant = createParamDecorator((_: unknown, context: ExecutionContext): TenantId => {
-  const tenantId = tenants.get(context.switchToHttp().getRequest<FastifyRequest>());
-  if (tenantId === undefined) throw new AppError('ACCESS.UNAUTHENTICATED', 'The route has no tenant.');
-  return tenantId;
+  return callerOf(context).tenantId;
 });
+
+/** The request's API key and its tenant. */
+export const Caller = createParamDecorator((_: unknown, context: ExecutionContext) => callerOf(context));
 
 /** Lets a REST request pass with a valid API key only. */
 @Injectable()
@@ -30,11 +37,11 @@ export class ApiKeyGuard implements CanActivate {
     if (isPublicRoute(this.reflector, context)) return true;
     const request = context.switchToHttp().getRequest<FastifyRequest>();
     const token = bearerToken(request.headers.authorization);
-    const tenantId = token === undefined ? undefined : await this.apiKeys.tenantOf(token);
-    if (tenantId === undefined) {
+    const caller = token === undefined ? undefined : await this.apiKeys.callerOf(token);
+    if (caller === undefined) {
       throw new AppError('ACCESS.UNAUTHENTICATED', 'Send a valid API key: Authorization: Bearer …');
     }
-    tenants.set(request, tenantId);
+    callers.set(request, caller);
     return true;
   }
 }

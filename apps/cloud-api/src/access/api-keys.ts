@@ -8,6 +8,13 @@ import { CLOCK, DATABASE } from '../platform/tokens.js';
 import { apiKey, tenant } from '../storage/schema.js';
 import { digestsEqual, hashApiKey, sha256 } from './api-key.js';
 
+/** For whom a request is made. */
+export interface Caller {
+  readonly tenantId: TenantId;
+  /** The API key's id, which is no secret. */
+  readonly keyId: string;
+}
+
 /** Tenants and the keys that act for them. */
 @Injectable()
 export class ApiKeys {
@@ -36,10 +43,11 @@ export class ApiKeys {
   }
 
   /** Whose key it is, or undefined. */
-  async tenantOf(key: string): Promise<TenantId | undefined> {
+  async callerOf(key: string): Promise<Caller | undefined> {
     const digest = sha256(key);
     const [row] = await this.database.db.select().from(apiKey).where(eq(apiKey.sha256, digest));
     // The index finds a row by its digest, whose bytes an attacker cannot steer; the check stays constant-time.
-    return row !== undefined && digestsEqual(row.sha256, digest) ? row.tenantId : undefined;
+    if (row === undefined || !digestsEqual(row.sha256, digest)) return undefined;
+    return { tenantId: row.tenantId, keyId: row.id };
   }
 }

@@ -1,17 +1,16 @@
-import type { TenantId } from '@sightline/kernel';
+import type { Clock, TenantId } from '@sightline/kernel';
 import { decodeImage, type Face, type StageMs } from '@sightline/recognition';
 import type { Template, TemplateCodec } from '@sightline/template-protection';
 import { Inject, Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
-import type { Clock } from '@sightline/kernel';
 
 import type { CloudApiConfig } from '../config.js';
-import { Turnstile } from '../http/turnstile.js';
+import { Turnstile, type Turn } from '../http/turnstile.js';
 import { CLOCK, CONFIG } from '../platform/tokens.js';
 import type { CalibratedRelease } from '../releases/active-release.js';
 import { Releases } from '../releases/releases.js';
 import { TemplateKeys } from '../template-keys/template-keys.js';
 
-/** Photos that wait to be decoded: a minute or two of work. */
+/** Photos that wait to be decoded, of all clients together: a minute or two of work. */
 const PHOTOS_WAITING = 512;
 /** A photo's faces are few and kept as they were computed; devices send int8. */
 const CODEC: TemplateCodec = 'float16';
@@ -36,7 +35,7 @@ export class PhotoFaces implements BeforeApplicationShutdown {
   ) {
     // One more than are detected at once, so that decoding goes on meanwhile. A decoded photo takes up to 192 MB, and
     // decoding keeps libuv's few threads from everything else, such as new connections to the database.
-    this.#decoded = new Turnstile({ places: inferenceWorkers + 1, waiting: PHOTOS_WAITING });
+    this.#decoded = new Turnstile({ places: inferenceWorkers + 1, waiting: PHOTOS_WAITING, clock });
   }
 
   /** What is under way is finished; what waits is told to try again. */
@@ -45,8 +44,8 @@ export class PhotoFaces implements BeforeApplicationShutdown {
   }
 
   /** @throws AppError `IMAGE.*`, `RELEASE.UNAVAILABLE`, `REQUEST.RATE_LIMITED`, `SERVICE.UNAVAILABLE` (retryable) */
-  detect(photo: Uint8Array, signal?: AbortSignal): Promise<DetectedFaces> {
-    return this.#decoded.pass(() => this.#detect(photo, signal));
+  detect(photo: Uint8Array, turn: Turn): Promise<DetectedFaces> {
+    return this.#decoded.pass(() => this.#detect(photo, turn.signal), turn);
   }
 
   async #detect(photo: Uint8Array, signal?: AbortSignal): Promise<DetectedFaces> {
@@ -63,10 +62,10 @@ export class PhotoFaces implements BeforeApplicationShutdown {
     tenantId: TenantId,
     { recogniser }: CalibratedRelease,
     faces: readonly Face[],
-    signal?: AbortSignal,
+    { codec = CODEC, signal }: { readonly codec?: TemplateCodec; readonly signal?: AbortSignal | undefined } = {},
   ): Promise<{ readonly templates: readonly Template[]; readonly embedMs: number }> {
     if (faces.length === 0) return { templates: [], embedMs: 0 };
     const protector = await this.templateKeys.protector(tenantId, recogniser.dimension);
-    return recogniser.embed(faces, { protector, codec: CODEC, ...(signal && { signal }) });
+    return recogniser.embed(faces, { protector, codec, ...(signal && { signal }) });
   }
 }

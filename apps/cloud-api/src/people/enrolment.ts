@@ -5,6 +5,7 @@ import type { Face } from '@sightline/recognition';
 import { Inject, Injectable } from '@nestjs/common';
 import { and, eq } from 'drizzle-orm';
 
+import type { Turn } from '../http/turnstile.js';
 import { recordGalleryChanges } from '../identification/gallery-feed.js';
 import { GalleryFollower } from '../identification/gallery-follower.js';
 import { PhotoFaces } from '../identification/photo-faces.js';
@@ -34,12 +35,12 @@ export class Enrolment {
    * @throws AppError `PERSON.NOT_FOUND`, `ENROLMENT.NO_FACE`, `ENROLMENT.SEVERAL_FACES`, `ENROLMENT.LOW_QUALITY`,
    *   `IMAGE.*`, `RELEASE.UNAVAILABLE`
    */
-  async enrol(tenantId: TenantId, personId: PersonId, photo: Uint8Array): Promise<rest.EnrolledFace> {
+  async enrol(tenantId: TenantId, personId: PersonId, photo: Uint8Array, turn: Turn): Promise<rest.EnrolledFace> {
     // Before the costly part; the lock that counts is taken in the transaction.
     await this.#assertExists(tenantId, personId);
-    const { release, faces } = await this.photoFaces.detect(photo);
+    const { release, faces } = await this.photoFaces.detect(photo, turn);
     const face = theOneFace(faces);
-    const { templates } = await this.photoFaces.embed(tenantId, release, [face]);
+    const { templates } = await this.photoFaces.embed(tenantId, release, [face], { signal: turn.signal });
     const [made] = templates;
     if (made === undefined) throw new AppError('SERVICE.INTERNAL', 'The recogniser returned no template.');
     const { spaceId, variantDigest, ...stored } = made;

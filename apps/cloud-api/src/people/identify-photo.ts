@@ -2,6 +2,7 @@ import type { rest } from '@sightline/contracts';
 import type { Clock, TenantId } from '@sightline/kernel';
 import { Inject, Injectable } from '@nestjs/common';
 
+import type { Turn } from '../http/turnstile.js';
 import { decide, Identification, type SearchResult } from '../identification/identification.js';
 import { PhotoFaces } from '../identification/photo-faces.js';
 import { CLOCK } from '../platform/tokens.js';
@@ -20,12 +21,12 @@ export class IdentifyPhoto {
   ) {}
 
   /** @throws AppError `IMAGE.*`, `RELEASE.UNAVAILABLE` */
-  async identify(tenantId: TenantId, photo: Uint8Array): Promise<rest.IdentifyResponse> {
-    const { release, faces, stageMs } = await this.photoFaces.detect(photo);
-    const { templates, embedMs } = await this.photoFaces.embed(tenantId, release, faces);
+  async identify(tenantId: TenantId, photo: Uint8Array, turn: Turn): Promise<rest.IdentifyResponse> {
+    const { release, faces, stageMs } = await this.photoFaces.detect(photo, turn);
+    const { templates, embedMs } = await this.photoFaces.embed(tenantId, release, faces, { signal: turn.signal });
     const startedMs = this.clock.monotonicMs();
     const probes = templates.map((template) => ({ tenantId, shots: [template] }));
-    const results = await this.identification.search(probes);
+    const results = await this.identification.search(probes, turn.signal);
     const found = new Set(results.flatMap(({ candidates }) => candidates.map(({ personId }) => personId)));
     const names = await this.people.names(tenantId, [...found]);
     const identify = this.clock.monotonicMs() - startedMs;

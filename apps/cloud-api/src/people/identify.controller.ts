@@ -1,12 +1,12 @@
 import { rest } from '@sightline/contracts';
-import type { TenantId } from '@sightline/kernel';
 import { Controller, HttpCode, Post, Req } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 
-import { Tenant } from '../access/api-key.guard.js';
+import { Caller } from '../access/api-key.guard.js';
+import type { Caller as RequestCaller } from '../access/api-keys.js';
 import { photoBody } from '../http/photo-body.js';
-import { PhotoIntake } from '../http/photo.js';
+import { PhotoIntake } from '../http/photo-intake.js';
 import { IdentifyPhoto } from './identify-photo.js';
 
 @ApiTags('identification')
@@ -21,7 +21,9 @@ export class IdentifyController {
   @HttpCode(200)
   @ApiOperation({ summary: 'Identifies every face of a photo; the photo is not kept', requestBody: photoBody })
   @ApiOkResponse({ standardSchema: rest.identifyResponseSchema })
-  identify(@Tenant() tenantId: TenantId, @Req() request: FastifyRequest): Promise<rest.IdentifyResponse> {
-    return this.photos.take(request, (photo) => this.identifyPhoto.identify(tenantId, photo));
+  identify(@Caller() caller: RequestCaller, @Req() request: FastifyRequest): Promise<rest.IdentifyResponse> {
+    return this.photos.take(request, caller, (photo, turn) =>
+      this.identifyPhoto.identify(caller.tenantId, photo, turn),
+    );
   }
 }

@@ -4,10 +4,11 @@ import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query, Req } from
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 
-import { Tenant } from '../access/api-key.guard.js';
+import { Caller, Tenant } from '../access/api-key.guard.js';
+import type { Caller as RequestCaller } from '../access/api-keys.js';
 import type { PageQuery } from '../http/page-cursor.js';
 import { photoBody } from '../http/photo-body.js';
-import { PhotoIntake } from '../http/photo.js';
+import { PhotoIntake } from '../http/photo-intake.js';
 import { Enrolment } from './enrolment.js';
 import { People } from './people.js';
 
@@ -61,10 +62,10 @@ export class PeopleController {
   @ApiOperation({ summary: 'Enrols the one face of a photo', requestBody: photoBody })
   @ApiCreatedResponse({ standardSchema: rest.enrolledFaceSchema })
   enrol(
-    @Tenant() tenantId: TenantId,
+    @Caller() caller: RequestCaller,
     @Param('id', idSchema) id: PersonId,
     @Req() request: FastifyRequest,
   ): Promise<rest.EnrolledFace> {
-    return this.photos.take(request, (photo) => this.enrolment.enrol(tenantId, id, photo));
+    return this.photos.take(request, caller, (photo, turn) => this.enrolment.enrol(caller.tenantId, id, photo, turn));
   }
 }

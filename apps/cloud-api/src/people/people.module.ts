@@ -1,6 +1,6 @@
 import { Module } from '@nestjs/common';
 
-import { PhotoIntake } from '../http/photo.js';
+import { PhotoIntakeModule } from '../http/photo-intake.module.js';
 import { IdentificationModule } from '../identification/identification.module.js';
 import { Enrolment } from './enrolment.js';
 import { IdentifyController } from './identify.controller.js';
@@ -9,8 +9,8 @@ import { PeopleController } from './people.controller.js';
 import { People } from './people.js';
 
 @Module({
-  imports: [IdentificationModule],
+  imports: [IdentificationModule, PhotoIntakeModule],
   controllers: [PeopleController, IdentifyController],
-  providers: [People, Enrolment, IdentifyPhoto, PhotoIntake],
+  providers: [People, Enrolment, IdentifyPhoto],
 })
 export class PeopleModule {}
