@@ -147,6 +147,7 @@ const tasks = {
   test: vitest('unit'),
   'test:system': vitest('system'),
   'bench:accuracy': (args) => run(process.execPath, ['test/dist/bench/accuracy.js', ...args], direct),
+  'bench:pipeline': (args) => run(process.execPath, ['test/dist/bench/pipeline.js', ...args], direct),
   check: (args) => run('nx', ['run', 'sightline:check', '--outputStyle=static', ...args], direct),
 };
 
