@@ -1,0 +1,311 @@
+// Samples the rows of an output from the frame, under an affine map: bilinear, with several taps for each pixel
+// where the map shrinks, and the nearest edge pixel outside the frame. Each output row goes into `pixels`, four
+// floats for each pixel: red, green, blue (0 to 255), 0.
+// Weights are whole numbers of 1/16384, so that one instruction multiplies and adds pairs of 16-bit numbers.
+
+const ONE: f64 = 16384;
+
+/** An entry of a table: two 32-bit numbers. */
+const ENTRY: usize = 8;
+/** At most 16 taps of two rows each. */
+const ROW_TABLE: usize = 32 * ENTRY;
+/** At most 16 × 16 taps. */
+const TAP_TABLE: usize = 256 * ENTRY;
+
+let frame: usize = 0;
+let stride: i32 = 0;
+let lastX: i32 = 0;
+let lastY: i32 = 0;
+
+// (x, y) of the output ↦ (a·x + b·y + c, d·x + e·y + f) of the frame.
+let a: f64 = 1;
+let b: f64 = 0;
+let c: f64 = 0;
+let d: f64 = 0;
+let e: f64 = 1;
+let f: f64 = 0;
+
+export let width: i32 = 0;
+export let height: i32 = 0;
+let taps: i32 = 1;
+
+/** Upright maps: the rows that an output row is made of; others: where an output pixel's samples lie. */
+let table: usize = 0;
+/** Upright maps: the columns that each output column is made of. */
+let columnTable: usize = 0;
+/** One sampled output row. */
+export let pixels: usize = 0;
+
+/** RGB bytes, interleaved. A row's length and 8 bytes after the frame are read too, with the weight 0. */
+export function setFrame(pointer: usize, columns: i32, rows: i32): void {
+  frame = pointer;
+  stride = columns * 3;
+  lastX = columns - 1;
+  lastY = rows - 1;
+}
+
+/** From pixels of the output to pixels of the frame; finite. */
+export function setMap(mapA: f64, mapB: f64, mapC: f64, mapD: f64, mapE: f64, mapF: f64): void {
+  a = mapA;
+  b = mapB;
+  c = mapC;
+  d = mapD;
+  e = mapE;
+  f = mapF;
+}
+
+/** Bytes of working memory that an output takes. */
+export function workBytes(columns: i32, tapsPerSide: i32): usize {
+  return pixelsOffset(columns, tapsPerSide) + (<usize>columns + 4) * 16;
+}
+
+/** @param tapsPerSide samples along each side of an output pixel, 1 to 16, @param work on a multiple of 16 */
+export function setOutput(columns: i32, rows: i32, tapsPerSide: i32, work: usize): void {
+  width = columns;
+  height = rows;
+  taps = tapsPerSide;
+  table = work;
+  columnTable = work + ROW_TABLE;
+  pixels = work + pixelsOffset(columns, tapsPerSide);
+}
+
+function pixelsOffset(columns: i32, tapsPerSide: i32): usize {
+  return TAP_TABLE + ((<usize>(columns * tapsPerSide) * ENTRY + 15) & ~15);
+}
+
+function isUpright(): bool {
+  return b == 0 && d == 0;
+}
+
+/** Makes the tables that all rows of an output share. */
+export function prepare(): void {
+  if (isUpright()) tabulateColumns();
+  else tabulateTaps();
+}
+
+/** Samples an output row into `pixels`. */
+export function sampleRow(row: i32): void {
+  if (!isUpright()) warpRow(row);
+  else if (taps == 2) scaleRowOfTwo(row);
+  else scaleRow(row);
+}
+
+/** Where a tap lies in its pixel, from the pixel's centre. */
+function offsetOf(tap: i32): f64 {
+  return (<f64>tap + 0.5) / <f64>taps - 0.5;
+}
+
+function clamp(value: f64, last: i32): f64 {
+  return min(max(value, 0), <f64>last);
+}
+
+/** For each column and tap: where its two pixels begin in a row, bytes, and both weights. */
+function tabulateColumns(): void {
+  let at = columnTable;
+  for (let column = 0; column < width; column++) {
+    let given: i32 = 0;
+    for (let tap = 0; tap < taps; tap++) {
+      const x = clamp(a * (<f64>column + offsetOf(tap)) + c, lastX);
+      const left = <i32>x;
+      const until = <i32>nearest((ONE * <f64>(tap + 1)) / <f64>taps);
+      const share = until - given;
+      given = until;
+      const right = <i32>nearest((x - <f64>left) * <f64>share);
+      store<i32>(at, left * 3);
+      store<i32>(at, (right << 16) | (share - right), 4);
+      at += ENTRY;
+    }
+  }
+}
+
+/** The frame's rows that an output row is made of: where each begins, bytes, and its weight. Returns the end. */
+function tabulateRows(row: i32): usize {
+  let at = table;
+  let previous = -1;
+  const unit = 1 / (ONE * <f64>taps);
+  for (let tap = 0; tap < taps; tap++) {
+    const y = clamp(e * (<f64>row + offsetOf(tap)) + f, lastY);
+    const top = <i32>y;
+    const lower = (y - <f64>top) * unit;
+    const upper = <f32>(unit - lower);
+    if (top == previous) {
+      store<f32>(at - ENTRY, load<f32>(at - ENTRY, 4) + upper, 4);
+    } else {
+      store<i32>(at, top * stride);
+      store<f32>(at, upper, 4);
+      at += ENTRY;
+      previous = top;
+    }
+    if (lower > 0) {
+      previous = top + 1;
+      store<i32>(at, previous * stride);
+      store<f32>(at, <f32>lower, 4);
+      at += ENTRY;
+    }
+  }
+  return at;
+}
+
+/** The weighted sum of two neighbours in a row, for each channel. */
+function blend(at: usize, weights: v128): v128 {
+  const paired = i8x16(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1);
+  return i32x4.dot_i16x8_s(i8x16.swizzle(v128.load64_zero(at), paired), weights);
+}
+
+function addRow(sum: v128, across: v128, entry: usize): v128 {
+  return f32x4.add(sum, f32x4.mul(f32x4.convert_i32x4_s(across), v128.load32_splat(entry, 4)));
+}
+
+/** Samples an output row where the map is upright, so that all pixels of a column have the same weights. */
+function scaleRow(row: i32): void {
+  const rowsEnd = tabulateRows(row);
+  const end = pixels + ((<usize>width) << 4);
+  const step = <usize>taps * ENTRY;
+  let column = columnTable;
+  for (let at = pixels; at < end; at += 16) {
+    let sum = f32x4.splat(0);
+    let entry = table;
+    const columnEnd = column + step;
+    do {
+      const line = frame + <usize>load<i32>(entry);
+      let across = blend(line + <usize>load<i32>(column), v128.load32_splat(column, 4));
+      for (let tap = column + ENTRY; tap < columnEnd; tap += ENTRY) {
+        across = i32x4.add(across, blend(line + <usize>load<i32>(tap), v128.load32_splat(tap, 4)));
+      }
+      sum = addRow(sum, across, entry);
+      entry += ENTRY;
+    } while (entry < rowsEnd);
+    v128.store(at, sum);
+    column = columnEnd;
+  }
+}
+
+/** As scaleRow for two taps, which most frames need: their weights stay in registers, 1.6 times as fast. */
+function scaleRowOfTwo(row: i32): void {
+  const rowsEnd = tabulateRows(row);
+  const end = pixels + ((<usize>width) << 4);
+  let column = columnTable;
+  for (let at = pixels; at < end; at += 16) {
+    const first = <usize>load<i32>(column);
+    const firstWeights = v128.load32_splat(column, 4);
+    const second = <usize>load<i32>(column, 8);
+    const secondWeights = v128.load32_splat(column, 12);
+    let sum = f32x4.splat(0);
+    let entry = table;
+    do {
+      const line = frame + <usize>load<i32>(entry);
+      sum = addRow(sum, i32x4.add(blend(line + first, firstWeights), blend(line + second, secondWeights)), entry);
+      entry += ENTRY;
+    } while (entry < rowsEnd);
+    v128.store(at, sum);
+    column += 2 * ENTRY;
+  }
+}
+
+/** Where the samples of an output pixel lie in the frame, from where its centre lies. */
+function tabulateTaps(): void {
+  let at = table;
+  for (let j = 0; j < taps; j++) {
+    for (let i = 0; i < taps; i++) {
+      store<f32>(at, <f32>(a * offsetOf(i) + b * offsetOf(j)));
+      store<f32>(at, <f32>(d * offsetOf(i) + e * offsetOf(j)), 4);
+      at += ENTRY;
+    }
+  }
+}
+
+/**
+ * Samples an output row of any map, four pixels at a time. Coordinates are kept from a pixel of the frame near
+ * the row's first one, so that single precision suffices in large frames.
+ */
+function warpRow(row: i32): void {
+  const startX = b * <f64>row + c;
+  const startY = e * <f64>row + f;
+  const originX = <i32>clamp(startX, lastX);
+  const originY = <i32>clamp(startY, lastY);
+  const x0 = f32x4.splat(<f32>(startX - <f64>originX));
+  const y0 = f32x4.splat(<f32>(startY - <f64>originY));
+  const leastX = f32x4.splat(<f32>-originX);
+  const leastY = f32x4.splat(<f32>-originY);
+  const mostX = f32x4.splat(<f32>(lastX - originX));
+  const mostY = f32x4.splat(<f32>(lastY - originY));
+  const one = f32x4.splat(<f32>ONE);
+  const tapsEnd = table + <usize>(taps * taps) * ENTRY;
+  const unit = f32x4.splat(1 / (<f32>ONE * <f32>(taps * taps)));
+  let columns = f32x4(0, 1, 2, 3);
+  let at = pixels;
+  for (let column = 0; column < width; column += 4) {
+    const x4 = f32x4.add(x0, f32x4.mul(columns, f32x4.splat(<f32>a)));
+    const y4 = f32x4.add(y0, f32x4.mul(columns, f32x4.splat(<f32>d)));
+    columns = f32x4.add(columns, f32x4.splat(4));
+    let sum0 = i32x4.splat(0);
+    let sum1 = i32x4.splat(0);
+    let sum2 = i32x4.splat(0);
+    let sum3 = i32x4.splat(0);
+    let tap = table;
+    do {
+      const x = clampLanes(f32x4.add(x4, v128.load32_splat(tap)), leastX, mostX);
+      const y = clampLanes(f32x4.add(y4, v128.load32_splat(tap, 4)), leastY, mostY);
+      const left = f32x4.floor(x);
+      const top = f32x4.floor(y);
+      const right = f32x4.mul(f32x4.sub(x, left), one);
+      const bottom = f32x4.sub(y, top);
+      // Three of the four weights are rounded and the fourth is what they leave, so that the sum is exact.
+      const lowerRight = toWhole(f32x4.mul(right, bottom));
+      const below = toWhole(f32x4.mul(bottom, one));
+      const upperRight = i32x4.sub(toWhole(right), lowerRight);
+      const upperLeft = i32x4.sub(i32x4.sub(i32x4.splat(<i32>ONE), below), upperRight);
+      const upper = i32x4.add(upperLeft, i32x4.shl(upperRight, 16));
+      const lower = i32x4.add(i32x4.sub(below, lowerRight), i32x4.shl(lowerRight, 16));
+      const index = i32x4.add(
+        i32x4.mul(indexLanes(top, originY, lastY), i32x4.splat(stride)),
+        i32x4.mul(indexLanes(left, originX, lastX), i32x4.splat(3)),
+      );
+      sum0 = i32x4.add(sum0, sample(i32x4.extract_lane(index, 0), lane0(upper), lane0(lower)));
+      sum1 = i32x4.add(sum1, sample(i32x4.extract_lane(index, 1), lane1(upper), lane1(lower)));
+      sum2 = i32x4.add(sum2, sample(i32x4.extract_lane(index, 2), lane2(upper), lane2(lower)));
+      sum3 = i32x4.add(sum3, sample(i32x4.extract_lane(index, 3), lane3(upper), lane3(lower)));
+      tap += ENTRY;
+    } while (tap < tapsEnd);
+    v128.store(at, f32x4.mul(f32x4.convert_i32x4_s(sum0), unit));
+    v128.store(at, f32x4.mul(f32x4.convert_i32x4_s(sum1), unit), 16);
+    v128.store(at, f32x4.mul(f32x4.convert_i32x4_s(sum2), unit), 32);
+    v128.store(at, f32x4.mul(f32x4.convert_i32x4_s(sum3), unit), 48);
+    at += 64;
+  }
+}
+
+/** One bilinear sample: where its upper left pixel lies, and the weights of its upper and its lower two pixels. */
+function sample(index: i32, upper: v128, lower: v128): v128 {
+  const at = frame + <usize>index;
+  return i32x4.add(blend(at, upper), blend(at + <usize>stride, lower));
+}
+
+/** The nearest whole numbers, of magnitudes below 2²²: adding 1.5 · 2²³ leaves them in the lowest bits. */
+export function toWhole(values: v128): v128 {
+  return i32x4.sub(f32x4.add(values, f32x4.splat(12582912)), i32x4.splat(0x4b400000));
+}
+
+function clampLanes(values: v128, least: v128, most: v128): v128 {
+  return f32x4.pmin(f32x4.pmax(values, least), most);
+}
+
+function indexLanes(whole: v128, origin: i32, last: i32): v128 {
+  return i32x4.min_s(i32x4.max_s(i32x4.add(toWhole(whole), i32x4.splat(origin)), i32x4.splat(0)), i32x4.splat(last));
+}
+
+function lane0(values: v128): v128 {
+  return v128.shuffle<i32>(values, values, 0, 0, 0, 0);
+}
+
+function lane1(values: v128): v128 {
+  return v128.shuffle<i32>(values, values, 1, 1, 1, 1);
+}
+
+function lane2(values: v128): v128 {
+  return v128.shuffle<i32>(values, values, 2, 2, 2, 2);
+}
+
+function lane3(values: v128): v128 {
+  return v128.shuffle<i32>(values, values, 3, 3, 3, 3);
+}
