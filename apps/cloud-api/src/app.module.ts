@@ -5,6 +5,7 @@ import { AccessModule } from './access/access.module.js';
 import { DevicesModule } from './devices/devices.module.js';
 import { IdentificationModule } from './identification/identification.module.js';
 import { IngestModule } from './ingest/ingest.module.js';
+import { PageModule } from './page/page.module.js';
 import { PeopleModule } from './people/people.module.js';
 import { PlatformModule, type Platform } from './platform/platform.module.js';
 import { readiness } from './readiness.js';
@@ -23,6 +24,7 @@ export class AppModule {
         DevicesModule,
         IngestModule,
         SightingsModule,
+        PageModule,
       ],
       controllers: [HealthController],
       providers: [readiness],

@@ -2,3 +2,4 @@ export * from './health.js';
 export { problemOf, sendProblem } from './problem.js';
 export * from './public-route.js';
 export { createRestApp, type RestAppOptions } from './rest-app.js';
+export { parsePart } from './validation.js';

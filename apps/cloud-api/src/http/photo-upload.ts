@@ -86,7 +86,7 @@ async function readForm(request: FastifyRequest, shape: FormShape, hold: Hold): 
     const isNew = !form.photos.has(part.fieldname) && !form.fields.has(part.fieldname);
     if (!known.includes(part.fieldname) || !isNew) throw new AppError('REQUEST.INVALID', shape.sentence);
     if (part.type === 'file') form.photos.set(part.fieldname, await readPhotoPart(part, hold));
-    else form.fields.set(part.fieldname, readField(part as MultipartValue, hold));
+    else form.fields.set(part.fieldname, readField(part, hold));
   }
   return form;
 }
@@ -97,8 +97,8 @@ async function readPhotoPart({ file }: MultipartFile, hold: Hold): Promise<Uint8
   return photo;
 }
 
-function readField({ value, valueTruncated, fieldname }: MultipartValue & { valueTruncated?: boolean }, hold: Hold) {
-  if (valueTruncated === true) throw new AppError('REQUEST.TOO_LARGE', `The field ${fieldname} is too long.`);
+function readField({ value, valueTruncated, fieldname }: MultipartValue, hold: Hold): unknown {
+  if (valueTruncated) throw new AppError('REQUEST.TOO_LARGE', `The field ${fieldname} is too long.`);
   if (!hold(FIELD_BYTES)) throw noRoom();
   return value;
 }

@@ -1,12 +1,10 @@
 import { type Database, inTransaction, type Transaction } from '@sightline/database';
 import type { GalleryEntry } from '@sightline/gallery';
-import type { Sha256, TemplateId, TenantId } from '@sightline/kernel';
-import type { Template } from '@sightline/template-protection';
+import type { TemplateId, TenantId } from '@sightline/kernel';
 import { and, asc, eq, gt, sql } from 'drizzle-orm';
 
 import { galleryChange, galleryVersion, template } from '../storage/schema.js';
-
-type TemplateRow = typeof template.$inferSelect;
+import { templateOf, type TemplateRow } from './stored-templates.js';
 
 export interface GalleryChange {
   readonly version: number;
@@ -101,10 +99,4 @@ export async function readWholeGallery(
 
 function entryOf(row: TemplateRow): GalleryEntry {
   return { templateId: row.id, personId: row.personId, template: templateOf(row) };
-}
-
-function templateOf(row: TemplateRow): Template {
-  const { keyId, codec, scale, dimension, data, quality } = row;
-  const variantDigest = Buffer.from(row.variantDigest).toString('hex') as Sha256;
-  return { spaceId: row.modelSpace, keyId, variantDigest, codec, scale, dimension, data, quality };
 }

@@ -12,5 +12,6 @@ import { People } from './people.js';
   imports: [IdentificationModule, PhotoIntakeModule],
   controllers: [PeopleController, IdentifyController],
   providers: [People, Enrolment, IdentifyPhoto],
+  exports: [People],
 })
 export class PeopleModule {}

@@ -1,0 +1,175 @@
+import type { rest } from '@sightline/contracts';
+import type { Database } from '@sightline/database';
+import { AppError, type PersonId, type TenantId } from '@sightline/kernel';
+import { thresholdAt, type OperatingPoint } from '@sightline/matching';
+import type { Face } from '@sightline/recognition';
+import { templateKeyId, validateTemplate, type Template } from '@sightline/template-protection';
+import { Inject, Injectable } from '@nestjs/common';
+
+import type { Turn } from '../http/turnstile.js';
+import { PhotoFaces, type DetectedFaces } from '../identification/photo-faces.js';
+import { templatesOfPerson } from '../identification/stored-templates.js';
+import { People } from '../people/people.js';
+import { DATABASE } from '../platform/tokens.js';
+import type { CalibratedRelease } from '../releases/active-release.js';
+import { Releases } from '../releases/releases.js';
+import { TemplateKeys } from '../template-keys/template-keys.js';
+import { compare } from './comparison.js';
+import { toRestFace } from './wire.js';
+
+/** What a photo is compared with. */
+export type Reference =
+  | { readonly kind: 'photo'; readonly photo: Uint8Array }
+  | { readonly kind: 'person'; readonly personId: PersonId }
+  | { readonly kind: 'template'; readonly template: Template };
+
+export interface VerificationRequest extends rest.VerifyQuery {
+  readonly photo: Uint8Array;
+  readonly reference: Reference;
+}
+
+/** A face of one of the photos, with all that was done to find it. */
+interface ChosenFace {
+  readonly face: Face;
+  readonly stageMs: DetectedFaces['stageMs'];
+}
+
+/** Verification: is the face of a photo that of another photo, of an enrolled person, or of a template? */
+@Injectable()
+export class Verification {
+  constructor(
+    @Inject(DATABASE) private readonly database: Database,
+    private readonly people: People,
+    private readonly photoFaces: PhotoFaces,
+    private readonly releases: Releases,
+    private readonly templateKeys: TemplateKeys,
+  ) {}
+
+  /**
+   * @throws AppError `CALIBRATION.RATE_NOT_MEASURED`, `PERSON.NOT_FOUND`, `PERSON.NOT_ENROLLED`, `TEMPLATE.INVALID`,
+   *   `TEMPLATE.WRONG_DIMENSION`, `VERIFICATION.NO_FACE`, `VERIFICATION.SEVERAL_FACES`, `IMAGE.*`,
+   *   `RELEASE.UNAVAILABLE`, `REQUEST.RATE_LIMITED`
+   */
+  async verify(tenantId: TenantId, request: VerificationRequest, turn: Turn): Promise<rest.VerifyResponse> {
+    const { photo, reference } = request;
+    // All that may be wrong and costs little comes before the costly part.
+    const release = this.releases.current();
+    const operatingPoint = operatingPointOf(release, request.falseMatchRate);
+    const stored = await this.#storedTemplates(tenantId, release, reference);
+    const photos = reference.kind === 'photo' ? { photo, reference: reference.photo } : { photo };
+    const [probe, other] = await this.#chooseFaces(photos, request.face, turn);
+    if (probe === undefined) throw new AppError('SERVICE.INTERNAL', 'A photo was not looked at.');
+    const faces = other === undefined ? [probe] : [probe, other];
+    const { templates, embedMs } = await this.photoFaces.embed(
+      tenantId,
+      release,
+      faces.map(({ face }) => face),
+      { signal: turn.signal },
+    );
+    const [probeTemplate, ...made] = templates;
+    if (probeTemplate === undefined) throw new AppError('SERVICE.INTERNAL', 'The recogniser returned no template.');
+    const comparison = compare(probeTemplate, [...stored, ...made], operatingPoint);
+    const { outcome, threshold, falseMatchRate } = comparison;
+    return {
+      outcome,
+      refusalCode: comparison.outcome === 'refused' ? comparison.refusalCode : null,
+      score: comparison.outcome === 'refused' ? null : comparison.score,
+      threshold,
+      falseMatchRate,
+      face: toRestFace(probe.face),
+      reference: viewOf(reference, stored, other),
+      release: { version: release.manifest.version, digest: release.digest },
+      modelSpace: release.manifest.modelSpace.id,
+      stageMs: { ...sumOf(faces.map(({ stageMs }) => stageMs)), embed: embedMs },
+    };
+  }
+
+  /** The templates that exist already. */
+  async #storedTemplates(
+    tenantId: TenantId,
+    { recogniser, manifest }: CalibratedRelease,
+    reference: Reference,
+  ): Promise<readonly Template[]> {
+    if (reference.kind === 'photo') return [];
+    if (reference.kind === 'template') {
+      const { template } = reference;
+      // A template of another space may have another dimension: it is refused for its space.
+      const isOfSpace = template.spaceId === recogniser.spaceId;
+      validateTemplate(template, isOfSpace ? { dimension: manifest.modelSpace.dimension } : {});
+      return [template];
+    }
+    const { personId } = reference;
+    await this.people.get(tenantId, personId);
+    const all = await templatesOfPerson(this.database, tenantId, personId);
+    const keyId = templateKeyId(await this.templateKeys.current(tenantId));
+    const own = all.filter((template) => template.spaceId === recogniser.spaceId && template.keyId === keyId);
+    if (own.length > 0) return own;
+    throw new AppError(
+      'PERSON.NOT_ENROLLED',
+      all.length === 0
+        ? 'The person has no enrolled face.'
+        : 'The person is enrolled with other models or under another key only.',
+      { details: { templates: all.length } },
+    );
+  }
+
+  /** Looks at all photos at once, and ends with none of them still being worked on. */
+  async #chooseFaces(
+    photos: Readonly<Record<string, Uint8Array>>,
+    choice: rest.VerifyQuery['face'],
+    turn: Turn,
+  ): Promise<readonly ChosenFace[]> {
+    const looked = await Promise.allSettled(
+      Object.entries(photos).map(async ([name, photo]): Promise<ChosenFace> => {
+        const { faces, stageMs } = await this.photoFaces.detect(photo, turn);
+        return { face: chooseFace(faces, choice, name), stageMs };
+      }),
+    );
+    return looked.map((result) => {
+      if (result.status === 'rejected') throw result.reason;
+      return result.value;
+    });
+  }
+}
+
+function operatingPointOf({ operatingPoint, manifest }: CalibratedRelease, falseMatchRate?: number): OperatingPoint {
+  if (falseMatchRate === undefined) return operatingPoint;
+  return { falseMatchRate, threshold: thresholdAt(manifest.calibration.points, falseMatchRate) };
+}
+
+function chooseFace(faces: readonly Face[], choice: rest.VerifyQuery['face'], photo: string): Face {
+  const [largest, ...others] = faces;
+  const details = { photo, faces: faces.length };
+  if (largest === undefined) {
+    throw new AppError('VERIFICATION.NO_FACE', `No face was found in the file "${photo}".`, { details });
+  }
+  if (others.length > 0 && choice === 'only') {
+    throw new AppError(
+      'VERIFICATION.SEVERAL_FACES',
+      `The file "${photo}" shows ${faces.length} faces: send a photo of one, or ask for face=largest.`,
+      { details },
+    );
+  }
+  return largest;
+}
+
+function viewOf(
+  reference: Reference,
+  stored: readonly Template[],
+  other: ChosenFace | undefined,
+): rest.VerifyResponse['reference'] {
+  if (reference.kind === 'template') return { kind: 'template' };
+  if (reference.kind === 'person') {
+    return { kind: 'person', personId: reference.personId, templates: stored.length };
+  }
+  if (other === undefined) throw new AppError('SERVICE.INTERNAL', 'A photo was not looked at.');
+  return { kind: 'photo', face: toRestFace(other.face) };
+}
+
+function sumOf(stages: readonly DetectedFaces['stageMs'][]): Record<string, number> {
+  const total: Record<string, number> = {};
+  for (const [stage, ms] of stages.flatMap((stageMs) => Object.entries(stageMs))) {
+    total[stage] = (total[stage] ?? 0) + ms;
+  }
+  return total;
+}
