@@ -1,3 +1,3 @@
-export { readModel, writeModel } from './model-file.js';
-export { flushNegligibleWeights } from './passes/flush-negligible-weights.js';
-export { rewritePrelu } from './passes/rewrite-prelu.js';
+export * from './import-model.js';
+export * from './prove-equivalence.js';
+export * from './rewrite-model.js';

@@ -12,5 +12,10 @@ export interface PassResult {
  */
 export interface Pass {
   readonly name: string;
+  /**
+   * 'constants': changes constants alone, and suits any model. 'graph': follows values from node to node,
+   * which needs a plain graph.
+   */
+  readonly scope: 'constants' | 'graph';
   apply(model: OnnxModel): PassResult;
 }

@@ -12,7 +12,7 @@ import type { Pass } from './pass.js';
  * convolution of 1 × 1, which takes the addition with it, and the factor 1 − a goes into the weights of the
  * convolutions that read the result or, when others read it too, of the one before.
  */
-export const rewritePrelu: Pass = { name: 'rewrite-prelu', apply };
+export const rewritePrelu: Pass = { name: 'rewrite-prelu', scope: 'graph', apply };
 
 /**
  * Slopes are kept this far from 1, where t would be infinite: a relative change of half of the last bit of a
