@@ -4,11 +4,20 @@ import { createTemplateProtector, type TemplateProtector } from '@sightline/temp
 import { defaultBundle } from '@sightline/testing';
 import type { Frame } from '@sightline/vision';
 
+import { processCpuMs } from './statistics.js';
+
 export interface FrameRun {
   readonly ms: number;
   readonly templates: number;
   /** What the recogniser itself measured of it. */
   readonly stageMs: StageMs;
+}
+
+/** Runs of one frame, one after the other. */
+export interface RepeatedRuns {
+  readonly runs: readonly FrameRun[];
+  /** CPU time of the whole process a run, ms. */
+  readonly cpuMs: number;
 }
 
 export const times = (runs: readonly FrameRun[]): readonly number[] => runs.map(({ ms }) => ms);
@@ -42,10 +51,11 @@ export class FrameRuns {
     return { ms, templates: templates.length, stageMs: { ...stageMs, embed: embedMs } };
   }
 
-  async repeat(frame: Frame, runs: number): Promise<readonly FrameRun[]> {
-    const all: FrameRun[] = [];
-    for (let turn = 0; turn < runs; turn++) all.push(await this.run(frame));
-    return all;
+  async repeat(frame: Frame, count: number): Promise<RepeatedRuns> {
+    const runs: FrameRun[] = [];
+    const before = processCpuMs();
+    while (runs.length < count) runs.push(await this.run(frame));
+    return { runs, cpuMs: (processCpuMs() - before) / count };
   }
 
   /**

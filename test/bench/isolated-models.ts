@@ -7,12 +7,19 @@ import type { Frame } from '@sightline/vision';
 import sharp from 'sharp';
 
 import type { IsolatedCalls, IsolatedModels, ModelInput } from './isolated-models-worker.js';
-import { fastest, median } from './statistics.js';
+import { fastest, processCpuMs } from './statistics.js';
 
 /** Models of the path from a frame to templates. */
 const floorModels = ['detector', 'landmarks', 'embedder'] as const;
 type FloorModel = (typeof floorModels)[number];
 export type PerModel<Value> = Readonly<Record<FloorModel, Value>>;
+
+/** Runs of one model, one after the other. */
+export interface ModelRuns {
+  readonly ms: readonly number[];
+  /** CPU time of the whole process a run. */
+  readonly cpuMs: number;
+}
 
 /** RGB bytes of the input's size as its tensor; our own conversion is a part of what is measured. */
 function inputOf(rgb: Uint8Array, { width, height, channels, mean, scale }: InputSpec): ModelInput {
@@ -72,9 +79,12 @@ export class IsolatedModelRuns {
     return new IsolatedModelRuns(pool, embedder.spec.input);
   }
 
-  /** Durations of each model's runs, ms. */
-  async time(runs: PerModel<number>): Promise<PerModel<readonly number[]>> {
-    const time = (model: FloorModel) => this.#pool.call('time', { model, runs: runs[model] });
+  async time(runs: PerModel<number>): Promise<PerModel<ModelRuns>> {
+    const time = async (model: FloorModel): Promise<ModelRuns> => {
+      const before = processCpuMs();
+      const ms = await this.#pool.call('time', { model, runs: runs[model] });
+      return { ms, cpuMs: (processCpuMs() - before) / runs[model] };
+    };
     return { detector: await time('detector'), landmarks: await time('landmarks'), embedder: await time('embedder') };
   }
 
@@ -114,12 +124,12 @@ export function callsOf(faces: number): PerModel<number> {
   return { detector: 1, landmarks: faces, embedder: faces };
 }
 
-/** The time of a frame's calls alone, ms. */
-export function floorMs(
-  ms: PerModel<readonly number[]>,
-  faces: number,
-  statistic: typeof fastest | typeof median,
-): number {
+/** The time of a frame's calls alone, given that of one call of a model. */
+export function floorMs(faces: number, callMs: (model: FloorModel) => number): number {
   const calls = callsOf(faces);
-  return floorModels.reduce((sum, model) => sum + calls[model] * statistic(ms[model]), 0);
+  return floorModels.reduce((sum, model) => sum + calls[model] * callMs(model), 0);
+}
+
+export function perModel<Value>(of: (model: FloorModel) => Value): PerModel<Value> {
+  return { detector: of('detector'), landmarks: of('landmarks'), embedder: of('embedder') };
 }

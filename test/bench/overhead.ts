@@ -1,8 +1,15 @@
 import type { Frame } from '@sightline/vision';
 
-import { times, type FrameRun, type FrameRuns } from './frame-runs.js';
+import { times, type FrameRun, type FrameRuns, type RepeatedRuns } from './frame-runs.js';
 import { faceCounts, perFrame, type FaceCount, type PerFrame } from './frames.js';
-import { callsOf, floorMs, type IsolatedModelRuns, type PerModel } from './isolated-models.js';
+import {
+  callsOf,
+  floorMs,
+  perModel,
+  type IsolatedModelRuns,
+  type ModelRuns,
+  type PerModel,
+} from './isolated-models.js';
 import { fastest, median } from './statistics.js';
 
 /** Runs within a round: about as long for each frame. */
@@ -10,8 +17,8 @@ const runsOfFrame: PerFrame<number> = { 1: 8, 3: 5, 10: 3 };
 const runsOfModel: PerModel<number> = { detector: 6, landmarks: 12, embedder: 8 };
 
 export interface Round {
-  readonly floor: PerModel<readonly number[]>;
-  readonly frames: readonly FrameRun[];
+  readonly floor: PerModel<ModelRuns>;
+  readonly frames: RepeatedRuns;
 }
 
 /** Floor and frame in turns, so that both see the same machine. The first round warms up and is dropped. */
@@ -27,32 +34,39 @@ export async function overheadRounds(
     for (const faces of faceCounts) {
       const warming = round === 0 ? 4 : 1;
       const floor = await models.time(runsOfModel);
-      const runs = await ours.repeat(frames[faces], runsOfFrame[faces] * warming);
-      if (round > 0) all[faces].push({ floor, frames: runs });
+      const repeated = await ours.repeat(frames[faces], runsOfFrame[faces] * warming);
+      if (round > 0) all[faces].push({ floor, frames: repeated });
     }
   }
   return all;
 }
 
-function merged(rounds: readonly Round[]): PerModel<readonly number[]> {
-  const of = (model: keyof PerModel<unknown>) => rounds.flatMap(({ floor }) => floor[model]);
-  return { detector: of('detector'), landmarks: of('landmarks'), embedder: of('embedder') };
-}
-
 /**
  * A frame's time over its floor. `overFloor` is the median over the rounds of the fastest frame over the fastest
- * runs; beside it the same ratio of the fastest and of the medians of all rounds.
+ * runs; beside it the same of the fastest and of the medians of all rounds, and of CPU time.
  */
 export function overhead(rounds: readonly Round[], faces: FaceCount) {
-  const all = rounds.flatMap(({ frames }) => frames);
-  const floor = merged(rounds);
+  const all = rounds.flatMap(({ frames }) => frames.runs);
+  const runs = perModel((model) => rounds.flatMap(({ floor }) => floor[model].ms));
+  const fastestFloor = floorMs(faces, (model) => fastest(runs[model]));
+  const medianFloor = floorMs(faces, (model) => median(runs[model]));
   const stage = (name: keyof FrameRun['stageMs']) => median(all.map(({ stageMs }) => stageMs[name]));
+  const overRounds = (ofModel: (runs: ModelRuns) => number, ofFrames: (runs: RepeatedRuns) => number): number =>
+    median(rounds.map(({ floor, frames }) => ofFrames(frames) / floorMs(faces, (model) => ofModel(floor[model]))));
   return {
-    overFloor: median(rounds.map((round) => fastest(times(round.frames)) / floorMs(round.floor, faces, fastest))),
-    fastestOverFastest: fastest(times(all)) / floorMs(floor, faces, fastest),
-    medianOverMedian: median(times(all)) / floorMs(floor, faces, median),
+    overFloor: overRounds(
+      (model) => fastest(model.ms),
+      ({ runs }) => fastest(times(runs)),
+    ),
+    fastestOverFastest: fastest(times(all)) / fastestFloor,
+    medianOverMedian: median(times(all)) / medianFloor,
+    cpuOverCpu: overRounds(
+      (model) => model.cpuMs,
+      ({ cpuMs }) => cpuMs,
+    ),
     frameMs: { fastest: fastest(times(all)), median: median(times(all)) },
-    floorMs: { fastest: floorMs(floor, faces, fastest), median: floorMs(floor, faces, median) },
+    floorMs: { fastest: fastestFloor, median: medianFloor },
+    modelMs: perModel((model) => median(rounds.map(({ floor }) => fastest(floor[model].ms)))),
     calls: callsOf(faces),
     stageMs: {
       detect: stage('detect'),

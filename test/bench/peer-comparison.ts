@@ -78,11 +78,11 @@ async function compare(peer: Peer, frames: PerFrame<Frame>, rounds: number, ours
   for (let round = 0; round <= rounds; round++) {
     for (const [index, faces] of faceCounts.entries()) {
       const peerRuns = await peer.measure(index, RUNS);
-      const ourRuns = await ours.repeat(frames[faces], RUNS);
+      const { runs } = await ours.repeat(frames[faces], RUNS);
       found[faces] = peerRuns.found;
       if (round === 0) continue; // warms up
       theirs[faces].push(fastest(peerRuns.ms));
-      own[faces].push(fastest(times(ourRuns)));
+      own[faces].push(fastest(times(runs)));
     }
   }
   return {
