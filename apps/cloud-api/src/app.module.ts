@@ -3,6 +3,7 @@ import { HealthController } from '@sightline/rest-server';
 
 import { AccessModule } from './access/access.module.js';
 import { DevicesModule } from './devices/devices.module.js';
+import { FacesModule } from './faces/faces.module.js';
 import { IdentificationModule } from './identification/identification.module.js';
 import { IngestModule } from './ingest/ingest.module.js';
 import { PageModule } from './page/page.module.js';
@@ -21,6 +22,7 @@ export class AppModule {
         AccessModule,
         IdentificationModule,
         PeopleModule,
+        FacesModule,
         DevicesModule,
         IngestModule,
         SightingsModule,
