@@ -2,20 +2,24 @@ import type { DetectorSpec, EmbedderSpec, LandmarksSpec } from '@sightline/contr
 import { AppError, systemClock } from '@sightline/kernel';
 import type { SessionOptions, UnavailableProvider } from '@sightline/onnx-runtime';
 import {
-  alignFace,
+  alignment,
   boxToFrame,
   clipToFrame,
   decodeDetections,
   detectorView,
   faceQuality,
   fivePointsOf68,
+  identity,
+  Resampler,
   squareAround,
-  warp,
+  type Affine,
   type Box,
   type Detection,
   type FivePoints,
   type Frame,
+  type LoadedFrame,
   type OutputTensors,
+  type Picture,
 } from '@sightline/vision';
 
 import type { DetectionResult, Face } from './recogniser.js';
@@ -44,9 +48,13 @@ interface LoadedModels {
   readonly embedder: LoadedModel<EmbedderSpec>;
 }
 
-/** The path from a frame to embeddings, in the thread that calls it. */
+/**
+ * The path from a frame to embeddings, in the thread that calls it; one call at a time. Stages take the loaded
+ * frame and a map into it, so that each of them can look at any part of it, turned and scaled at will.
+ */
 export class Pipeline {
   readonly #models: LoadedModels;
+  readonly #resampler = new Resampler();
 
   private constructor(models: LoadedModels) {
     this.#models = models;
@@ -74,24 +82,31 @@ export class Pipeline {
     };
   }
 
-  /** Faces of a frame of any size, largest first. A detection on which no face can be aligned is left out. */
+  /**
+   * Faces of a frame of any size, largest first. A detection on which no face can be aligned is left out.
+   *
+   * @throws AppError `FRAME.INVALID`, `MODEL.INVALID`
+   */
   async detect(frame: Frame): Promise<DetectionResult> {
-    const stageMs = { detect: 0, landmarks: 0, align: 0 };
-    const timed = async <T>(stage: keyof typeof stageMs, work: () => Promise<T> | T): Promise<T> => {
-      const began = systemClock.monotonicMs();
-      const result = await work();
-      stageMs[stage] += systemClock.monotonicMs() - began;
-      return result;
-    };
-    const detections = await timed('detect', () => this.#detections(frame));
-    const faces: Face[] = [];
-    for (const { box, score } of detections) {
-      const fivePoints = await timed('landmarks', () => this.#fivePoints(frame, box));
-      if (fivePoints === undefined) continue;
-      const face = await timed('align', () => this.#alignedFace(frame, fivePoints));
-      if (face !== undefined) faces.push({ box, score, fivePoints, ...face });
-    }
-    return { faces, stageMs };
+    return this.withFrame(frame, async (loaded) => {
+      const stageMs = { detect: 0, landmarks: 0, align: 0 };
+      const timed = async <T>(stage: keyof typeof stageMs, work: () => Promise<T> | T): Promise<T> => {
+        const began = systemClock.monotonicMs();
+        const result = await work();
+        stageMs[stage] += systemClock.monotonicMs() - began;
+        return result;
+      };
+      const detections = await timed('detect', () => this.#detections(loaded));
+      const faces: Face[] = [];
+      for (const { box, score } of detections) {
+        const fivePoints = await timed('landmarks', () => this.#fivePoints(loaded, box));
+        if (fivePoints === undefined) continue;
+        const picture = await timed('align', () => this.align(loaded, fivePoints));
+        if (picture === undefined) continue;
+        faces.push({ box, score, fivePoints, aligned: picture.data, quality: faceQuality(fivePoints, picture.luma) });
+      }
+      return { faces, stageMs };
+    });
   }
 
   /**
@@ -105,44 +120,58 @@ export class Pipeline {
     if (aligned.length !== width * height * 3) {
       throw new AppError('FACE.NOT_ALIGNED', `An aligned face has ${width} × ${height} pixels of three bytes.`);
     }
-    return unitVector(await model.runSingle(aligned), spec.dimension);
+    return this.withFrame({ width, height, data: aligned }, async (picture) =>
+      unitVector(await model.runSingle(picture, identity), spec.dimension),
+    );
   }
 
-  /** The detector's outputs as they are. */
-  async detectorOutputs(frame: Frame): Promise<OutputTensors> {
+  /** Has a frame ready for the stages below while `work` goes on. */
+  async withFrame<T>(frame: Frame, work: (loaded: LoadedFrame) => Promise<T>): Promise<T> {
+    try {
+      return await work(this.#resampler.load(frame));
+    } finally {
+      this.#resampler.unload();
+    }
+  }
+
+  /** The detector's outputs as they are, for the part of the frame that `view` shows. */
+  async detectorOutputs(frame: LoadedFrame, view: Box): Promise<OutputTensors> {
     const { model, spec } = this.#models.detector;
-    const { width, height } = spec.input;
-    return model.run(warp(frame, boxToFrame(detectorView(frame, spec), width, height), width, height));
+    return model.run(frame, boxToFrame(view, spec.input.width, spec.input.height));
   }
 
-  /** The landmark model's output for a crop of the frame, 136 numbers. */
-  async landmarkOutput(frame: Frame, crop: Box): Promise<Float32Array> {
-    const { model, spec } = this.#models.landmarks;
-    const { width, height } = spec.input;
-    return model.runSingle(warp(frame, boxToFrame(crop, width, height), width, height));
+  /** The landmark model's output, 136 numbers. @param toFrame from pixels of its input to pixels of the frame */
+  async landmarkOutput(frame: LoadedFrame, toFrame: Affine): Promise<Float32Array> {
+    return this.#models.landmarks.model.runSingle(frame, toFrame);
   }
 
   /** Warps a face to the embedder's input; undefined when its points coincide. */
-  align(frame: Frame, points: FivePoints): Uint8Array | undefined {
+  align(frame: LoadedFrame, points: FivePoints): Picture | undefined {
     const { input, alignmentTemplate } = this.#models.embedder.spec;
-    return alignFace(frame, points, { width: input.width, height: input.height, template: alignmentTemplate });
+    const toFrame = alignment(points, alignmentTemplate);
+    return toFrame && frame.picture(toFrame, input.width, input.height);
   }
 
-  async #detections(frame: Frame): Promise<Detection[]> {
-    const { spec } = this.#models.detector;
-    const found = decodeDetections(await this.detectorOutputs(frame), spec, detectorView(frame, spec));
+  /** The whole of a frame as the detector sees it. */
+  detectorView(frame: Pick<Frame, 'width' | 'height'>): Box {
+    return detectorView(frame, this.#models.detector.spec);
+  }
+
+  /** From pixels of the landmark model's input to the crop that it shows. */
+  landmarkView(crop: Box): Affine {
+    const { width, height } = this.#models.landmarks.spec.input;
+    return boxToFrame(crop, width, height);
+  }
+
+  async #detections(frame: LoadedFrame): Promise<Detection[]> {
+    const view = this.detectorView(frame);
+    const found = decodeDetections(await this.detectorOutputs(frame, view), this.#models.detector.spec, view);
     return found.sort((one, other) => area(other.box) - area(one.box));
   }
 
-  async #fivePoints(frame: Frame, box: Box): Promise<FivePoints | undefined> {
+  async #fivePoints(frame: LoadedFrame, box: Box): Promise<FivePoints | undefined> {
     const crop = clipToFrame(squareAround(box, box.height), frame);
-    return crop && fivePointsOf68(await this.landmarkOutput(frame, crop), crop);
-  }
-
-  #alignedFace(frame: Frame, points: FivePoints): Pick<Face, 'quality' | 'aligned'> | undefined {
-    const { width, height } = this.#models.embedder.spec.input;
-    const aligned = this.align(frame, points);
-    return aligned && { aligned, quality: faceQuality(points, { data: aligned, width, height }) };
+    return crop && fivePointsOf68(await this.landmarkOutput(frame, this.landmarkView(crop)), crop);
   }
 }
 

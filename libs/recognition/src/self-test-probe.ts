@@ -29,18 +29,21 @@ const SUMS = 32;
 export async function probeModels(pipeline: Pipeline, seed: number): Promise<ModelProbe> {
   const frame = syntheticFrame(seed);
   const crop = clipToFrame(squareAround(syntheticHead, syntheticHead.height), frame);
-  const aligned = pipeline.align(frame, syntheticPoints);
-  if (crop === undefined || aligned === undefined) {
+  const { aligned, ...sums } = await pipeline.withFrame(frame, async (loaded) => {
+    const outputs = Object.entries(await pipeline.detectorOutputs(loaded, pipeline.detectorView(loaded)))
+      .sort(([one], [other]) => (one < other ? -1 : 1))
+      .map(([, { data }]) => data);
+    const landmarks = crop && (await pipeline.landmarkOutput(loaded, pipeline.landmarkView(crop)));
+    return {
+      detector: signedSums(outputs, seed),
+      landmarks: signedSums(landmarks ? [landmarks] : [], seed),
+      aligned: pipeline.align(loaded, syntheticPoints),
+    };
+  });
+  if (aligned === undefined) {
     throw new AppError('MODEL.INVALID', 'The alignment template maps every point to one.');
   }
-  const outputs = Object.entries(await pipeline.detectorOutputs(frame))
-    .sort(([one], [other]) => (one < other ? -1 : 1))
-    .map(([, { data }]) => data);
-  return {
-    detector: signedSums(outputs, seed),
-    landmarks: signedSums([await pipeline.landmarkOutput(frame, crop)], seed),
-    embedding: await pipeline.embed(aligned),
-  };
+  return { ...sums, embedding: await pipeline.embed(aligned.data) };
 }
 
 /**

@@ -1,6 +1,13 @@
 import { AppError } from '@sightline/kernel';
 import { openSession, Tensor, type OnnxSession, type SessionOptions } from '@sightline/onnx-runtime';
-import { channelCount, toTensor, type InputFormat, type OutputTensor, type OutputTensors } from '@sightline/vision';
+import {
+  channelCount,
+  type Affine,
+  type InputFormat,
+  type LoadedFrame,
+  type OutputTensor,
+  type OutputTensors,
+} from '@sightline/vision';
 
 /** A model that takes one picture: its session and how pixels become its input. */
 export class VisionModel {
@@ -46,13 +53,13 @@ export class VisionModel {
   }
 
   /**
-   * @param rgb a picture of the input's size
+   * @param toFrame from pixels of the input to pixels of the frame
    * @throws AppError `MODEL.INVALID` when the model fails on it, or answers anything but float32
    */
-  async run(rgb: Uint8Array): Promise<OutputTensors> {
+  async run(frame: LoadedFrame, toFrame: Affine): Promise<OutputTensors> {
     const { height, width } = this.#format;
     const shape = [1, channelCount(this.#format), height, width];
-    const input = new Tensor('float32', toTensor(rgb, this.#format), shape);
+    const input = new Tensor('float32', frame.tensor(toFrame, this.#format), shape);
     const outputs = await this.session.run({ [this.#inputName]: input }).catch((error: unknown) => {
       throw new AppError('MODEL.INVALID', `The ${this.#name} cannot be run.`, { cause: error });
     });
@@ -60,8 +67,8 @@ export class VisionModel {
   }
 
   /** As {@link run}, for a model with a single output. */
-  async runSingle(rgb: Uint8Array): Promise<Float32Array> {
-    const [output, ...more] = Object.values(await this.run(rgb));
+  async runSingle(frame: LoadedFrame, toFrame: Affine): Promise<Float32Array> {
+    const [output, ...more] = Object.values(await this.run(frame, toFrame));
     if (output === undefined || more.length > 0) {
       throw new AppError('MODEL.INVALID', `The ${this.#name} must have exactly one output.`);
     }

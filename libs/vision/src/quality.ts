@@ -1,5 +1,6 @@
 import { distance } from './boxes.js';
 import type { FivePoints } from './five-points.js';
+import type { LumaStatistics } from './resampler.js';
 
 export interface QualityFactors {
   /** Pixels between the eyes. */
@@ -7,13 +8,6 @@ export interface QualityFactors {
   readonly sharpness: number;
   readonly pose: number;
   readonly exposure: number;
-}
-
-/** An aligned face: `width × height × 3` bytes, RGB. */
-export interface AlignedFace {
-  readonly data: Uint8Array;
-  readonly width: number;
-  readonly height: number;
 }
 
 /** Eye distance below which nothing is left of a face, and at which the 112 × 112 template loses none. */
@@ -40,21 +34,19 @@ const CONTRAST_BEST = 30;
  * - pose: (1 − yaw) · (1 − pitch), from where the nose lies between eyes and mouth;
  * - exposure: mean luma within 60 to 200, falling to 0 at black and white, times the contrast up to 30.
  *
- * @param points in pixels of the frame, @param aligned the face as warped to the template
+ * @param points in pixels of the frame, @param luma of the face as warped to the template
  * @returns 0 to 1
  */
-export function faceQuality(points: FivePoints, aligned: AlignedFace): number {
-  const { size, sharpness, pose, exposure } = qualityFactors(points, aligned);
+export function faceQuality(points: FivePoints, luma: LumaStatistics): number {
+  const { size, sharpness, pose, exposure } = qualityFactors(points, luma);
   return (size * sharpness * pose * exposure) ** 0.25;
 }
 
 /** The factors of {@link faceQuality}. */
-export function qualityFactors(points: FivePoints, aligned: AlignedFace): QualityFactors {
-  const luma = lumaOf(aligned);
-  const laplacian = laplacianVariance(luma, aligned.width, aligned.height);
+export function qualityFactors(points: FivePoints, luma: LumaStatistics): QualityFactors {
   return {
     size: unit((distance(points[0], points[1]) - EYES_WORST_PX) / (EYES_BEST_PX - EYES_WORST_PX)),
-    sharpness: laplacian / (laplacian + HALF_SHARPNESS),
+    sharpness: luma.laplacianVariance / (luma.laplacianVariance + HALF_SHARPNESS),
     pose: poseFactor(points),
     exposure: exposureFactor(luma),
   };
@@ -78,44 +70,8 @@ function poseFactor([leftEye, rightEye, nose, leftMouth, rightMouth]: FivePoints
   return unit(1 - yaw) * unit(1 - pitch);
 }
 
-function exposureFactor(luma: Float32Array): number {
-  let sum = 0;
-  let squares = 0;
-  for (const value of luma) {
-    sum += value;
-    squares += value * value;
-  }
-  const mean = sum / luma.length;
-  const deviation = Math.sqrt(Math.max(0, squares / luma.length - mean * mean));
+function exposureFactor({ mean, deviation }: LumaStatistics): number {
   return unit(mean / DARK) * unit((255 - mean) / (255 - BRIGHT)) * unit(deviation / CONTRAST_BEST);
-}
-
-function laplacianVariance(luma: Float32Array, width: number, height: number): number {
-  let sum = 0;
-  let squares = 0;
-  for (let y = 1; y < height - 1; y++) {
-    for (let x = 1; x < width - 1; x++) {
-      const at = y * width + x;
-      const value = value4(luma, at, width) - 4 * (luma[at] ?? 0);
-      sum += value;
-      squares += value * value;
-    }
-  }
-  const count = Math.max(1, (width - 2) * (height - 2));
-  return Math.max(0, squares / count - (sum / count) ** 2);
-}
-
-/** The sum of a pixel's four neighbours. */
-function value4(luma: Float32Array, at: number, width: number): number {
-  return (luma[at - 1] ?? 0) + (luma[at + 1] ?? 0) + (luma[at - width] ?? 0) + (luma[at + width] ?? 0);
-}
-
-function lumaOf({ data, width, height }: AlignedFace): Float32Array {
-  const luma = new Float32Array(width * height);
-  for (let pixel = 0, at = 0; pixel < luma.length; pixel++, at += 3) {
-    luma[pixel] = 0.299 * (data[at] ?? 0) + 0.587 * (data[at + 1] ?? 0) + 0.114 * (data[at + 2] ?? 0);
-  }
-  return luma;
 }
 
 function unit(value: number): number {
