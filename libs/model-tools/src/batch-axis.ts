@@ -39,7 +39,7 @@ export function traceBatch(draft: GraphDraft, node: GraphNode, traces: Traces): 
   if (node.inputs.slice(1).some((input) => traces.get(input)?.kind === 'batched')) return undefined;
   switch (first?.kind) {
     case 'batched':
-      return itemwise.has(node.opType) ? first : ofBatched(draft, node, first.rank, traces);
+      return itemwise.has(node.opType) ? first : ofBatched.get(node.opType)?.(draft, node, first.rank, traces);
     case 'shape':
       return takesFirst(draft, node) ? { kind: 'count' } : undefined;
     case 'count':
@@ -49,37 +49,47 @@ export function traceBatch(draft: GraphDraft, node: GraphNode, traces: Traces): 
   }
 }
 
-function ofBatched(draft: GraphDraft, node: GraphNode, rank: number, traces: Traces): BatchTrace | undefined {
-  switch (node.opType) {
-    case 'Shape':
-      return { kind: 'shape' };
-    case 'Reshape': {
+type OfBatched = (draft: GraphDraft, node: GraphNode, rank: number, traces: Traces) => BatchTrace | undefined;
+
+/** Operators with rules of their own for a batched first input of the given rank. */
+const ofBatched: ReadonlyMap<string, OfBatched> = new Map<string, OfBatched>([
+  ['Shape', () => ({ kind: 'shape' })],
+  [
+    'Reshape',
+    (draft, node, _rank, traces) => {
       const rest = reshapeRest(draft, node, traces);
       return rest && { kind: 'batched', rank: rest.length + 1 };
-    }
-    case 'Transpose':
-      return integersAttribute(node, 'perm')?.[0] === 0n ? { kind: 'batched', rank } : undefined;
-    case 'Flatten':
-      return integerAttribute(node, 'axis', 1) === 1 ? { kind: 'batched', rank: 2 } : undefined;
-    case 'Softmax':
-    case 'LogSoftmax': {
-      const axis = integerAttribute(node, 'axis', draft.model.opset >= 13 ? -1 : 1);
-      return axis % rank !== 0 ? { kind: 'batched', rank } : undefined;
-    }
-    case 'Slice': {
+    },
+  ],
+  ['Transpose', (_draft, node, rank) => batchedIf(integersAttribute(node, 'perm')?.[0] === 0n, rank)],
+  ['Flatten', (_draft, node) => batchedIf(integerAttribute(node, 'axis', 1) === 1, 2)],
+  ['Softmax', ofSoftmax],
+  ['LogSoftmax', ofSoftmax],
+  [
+    'Slice',
+    (draft, node, rank) => {
       const axes = draft.integers(node.inputs[3])?.values;
-      return axes?.every((axis) => Number(axis) % rank !== 0) === true ? { kind: 'batched', rank } : undefined;
-    }
-    case 'MatMul':
-      return draft.floats(node.inputs[1])?.dims.length === 2 ? { kind: 'batched', rank } : undefined;
-    case 'Gemm': {
+      return batchedIf(axes?.every((axis) => Number(axis) % rank !== 0) === true, rank);
+    },
+  ],
+  ['MatMul', (draft, node, rank) => batchedIf(draft.floats(node.inputs[1])?.dims.length === 2, rank)],
+  [
+    'Gemm',
+    (draft, node) => {
       const added = draft.floats(node.inputs[2])?.dims ?? [];
       const isAddedToEach = added.length < 2 || added[0] === 1;
-      return integerAttribute(node, 'transA', 0) === 0 && isAddedToEach ? { kind: 'batched', rank: 2 } : undefined;
-    }
-    default:
-      return undefined;
-  }
+      return batchedIf(integerAttribute(node, 'transA', 0) === 0 && isAddedToEach, 2);
+    },
+  ],
+]);
+
+function batchedIf(condition: boolean, rank: number): BatchTrace | undefined {
+  return condition ? { kind: 'batched', rank } : undefined;
+}
+
+function ofSoftmax(draft: GraphDraft, node: GraphNode, rank: number): BatchTrace | undefined {
+  const axis = integerAttribute(node, 'axis', draft.model.opset >= 13 ? -1 : 1);
+  return batchedIf(axis % rank !== 0, rank);
 }
 
 /**

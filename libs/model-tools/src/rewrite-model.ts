@@ -45,11 +45,11 @@ export interface RewrittenModel {
 export function rewriteModel(bytes: Uint8Array): RewrittenModel {
   let model = readModel(bytes);
   const isPlain = hasPlainGraph(model);
-  const reports = passes.map(({ name, scope, apply }): PassReport => {
-    if (scope === 'graph' && !isPlain) return { pass: name, applied: false, counts: {} };
-    const result = apply(model);
+  const reports = passes.map((pass): PassReport => {
+    if (pass.scope === 'graph' && !isPlain) return { pass: pass.name, applied: false, counts: {} };
+    const result = pass.apply(model);
     model = result.model;
-    return { pass: name, applied: true, counts: result.counts };
+    return { pass: pass.name, applied: true, counts: result.counts };
   });
   return { bytes: writeModel(model), passes: reports };
 }

@@ -44,11 +44,12 @@ export function decodeTensor(proto: TensorProto): Tensor {
     throw new AppError('MODEL.INVALID', 'A tensor of the model keeps its data in another file.');
   }
   const dims = proto.dims.map(Number);
-  if (proto.dataType === TensorProto_DataType.FLOAT) {
+  const elementType = proto.dataType as TensorProto_DataType;
+  if (elementType === TensorProto_DataType.FLOAT) {
     const values = proto.rawData.length > 0 ? floatsOf(proto.rawData) : Float32Array.from(proto.floatData);
     return checked({ kind: 'float32', dims, values });
   }
-  if (proto.dataType === TensorProto_DataType.INT64) {
+  if (elementType === TensorProto_DataType.INT64) {
     return checked({
       kind: 'int64',
       dims,
