@@ -241,6 +241,7 @@ describe('the service', () => {
       '/health/live',
       '/health/ready',
       '/v1/devices',
+      '/v1/embeddings',
       '/v1/identify',
       '/v1/people',
       '/v1/people/{id}',
@@ -249,12 +250,17 @@ describe('the service', () => {
       '/v1/sightings',
       '/v1/sightings/live',
       '/v1/sightings/{id}',
+      '/v1/verify',
     ]);
     for (const name of [
       'Person',
       'CreatePerson',
       'EnrolledFace',
       'IdentifyResponse',
+      'EmbeddingsResponse',
+      'EmbeddedFace',
+      'Template',
+      'VerifyResponse',
       'SightingPage',
       'Provisioning',
       'Problem',
@@ -282,11 +288,17 @@ describe('the service', () => {
     expect(security).toEqual([{ bearer: [] }]);
     expect(paths['/health/live']?.get?.security).toEqual([]);
     const binary = { schema: { type: 'string', format: 'binary' } };
-    for (const path of ['/v1/identify', '/v1/people/{id}/faces']) {
+    for (const path of ['/v1/identify', '/v1/embeddings', '/v1/people/{id}/faces']) {
       expect(paths[path]?.post?.requestBody).toMatchObject({
         content: { 'multipart/form-data': { schema: { required: ['photo'] } }, 'image/jpeg': binary },
       });
     }
+    const names = (path: string) =>
+      paths[path]?.post?.parameters?.map((parameter) => 'name' in parameter && parameter.name);
+    expect([names('/v1/embeddings'), names('/v1/verify')]).toEqual([['codec'], ['falseMatchRate', 'face']]);
+    expect(paths['/v1/verify']?.post?.requestBody).toMatchObject({
+      content: { 'multipart/form-data': { schema: { required: ['photo'], oneOf: [{}, {}, {}] } } },
+    });
     expect(paths['/v1/sightings/live']?.get?.responses['200']).toMatchObject({ content: { 'text/event-stream': {} } });
     expect(paths['/v1/sightings']?.get?.parameters?.map((parameter) => 'name' in parameter && parameter.name)).toEqual([
       ...['limit', 'cursor', 'deviceId', 'personId', 'outcome', 'from', 'to', 'receivedFrom'],

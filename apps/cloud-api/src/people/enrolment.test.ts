@@ -1,44 +1,23 @@
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { crc32, deflateSync } from 'node:zlib';
 
 import type { rest } from '@sightline/contracts';
 import { newPersonId } from '@sightline/kernel';
-import { openRecogniser } from '@sightline/recognition';
-import { defaultBundle, samplePhotos } from '@sightline/testing';
-import sharp, { type Region } from 'sharp';
+import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import type { ReleaseSource } from '../releases/active-release.js';
-import { ADMIN_KEY, startTestCloud, type TestCloud } from '../testing/test-cloud.js';
+import { multipart, startCloudWithModels, testPhotos } from '../testing/photos.js';
+import { ADMIN_KEY, type TestCloud } from '../testing/test-cloud.js';
 
 let cloud: TestCloud;
 let photo: Buffer;
 let portrait: Buffer;
 
-/** The right one of the three people of the first sample photo. */
-const face: Region = { left: 1400, top: 130, width: 340, height: 340 };
-
-const releaseSource: ReleaseSource = {
-  open: async () => {
-    const bundle = await defaultBundle();
-    return {
-      manifest: bundle.manifest,
-      digest: bundle.digest,
-      recogniser: await openRecogniser({ bundle, workers: 1 }),
-    };
-  },
-};
-
 beforeAll(async () => {
-  cloud = await startTestCloud({ releaseSource });
-  photo = await readFile(samplePhotos()[0] ?? '');
-  portrait = await sharp(photo).extract(face).jpeg({ quality: 92 }).toBuffer();
-  while ((await cloud.request({ url: '/health/ready' })).statusCode !== 200) {
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  cloud = await startCloudWithModels();
+  ({ group: photo, portrait } = await testPhotos());
 }, 60_000);
 afterAll(() => cloud.stop());
 
@@ -49,17 +28,6 @@ async function addPerson(name: string): Promise<string> {
 
 const send = (url: string, payload: Buffer, type = 'image/jpeg') =>
   cloud.request({ method: 'POST', url, payload, headers: { 'content-type': type } });
-
-function multipart(parts: readonly (readonly [name: string, content: Buffer])[]) {
-  const boundary = 'sightline-test-boundary';
-  const body = parts.flatMap(([name, content]) => [
-    Buffer.from(`--${boundary}\r\nContent-Disposition: form-data; name="${name}"; filename="a.jpg"\r\n\r\n`),
-    content,
-    Buffer.from('\r\n'),
-  ]);
-  const payload = Buffer.concat([...body, Buffer.from(`--${boundary}--\r\n`)]);
-  return [payload, `multipart/form-data; boundary=${boundary}`] as const;
-}
 
 async function identify(picture: Buffer): Promise<rest.IdentifyResponse> {
   const response = await send('/v1/identify', picture);

@@ -1,22 +1,11 @@
-import { openRecogniser } from '@sightline/recognition';
-import { defaultBundle, samplePhotos } from '@sightline/testing';
-import { readFile } from 'node:fs/promises';
 import { expect, it } from 'vitest';
 
-import type { ReleaseSource } from '../releases/active-release.js';
-import { ADMIN_KEY, startTestCloud } from '../testing/test-cloud.js';
-
-const releaseSource: ReleaseSource = {
-  open: async () => {
-    const bundle = await defaultBundle();
-    const { manifest, digest } = bundle;
-    return { manifest, digest, recogniser: await openRecogniser({ bundle, workers: 1 }) };
-  },
-};
+import { startCloudWithModels, testPhotos } from '../testing/photos.js';
+import { ADMIN_KEY } from '../testing/test-cloud.js';
 
 it('a stop lets photos that are worked on be answered, and tells the others to try again', async () => {
-  const cloud = await startTestCloud({ releaseSource });
-  const photo = new Uint8Array(await readFile(samplePhotos()[0] ?? ''));
+  const cloud = await startCloudWithModels();
+  const photo = new Uint8Array((await testPhotos()).group);
   const identify = async () => {
     const headers = { authorization: `Bearer ${ADMIN_KEY}`, 'content-type': 'image/jpeg' };
     const response = await fetch(new URL('/v1/identify', cloud.api.url), { method: 'POST', headers, body: photo });
@@ -24,7 +13,7 @@ it('a stop lets photos that are worked on be answered, and tells the others to t
     return code;
   };
   try {
-    await expect.poll(identify, { timeout: 10_000 }).toBe('identified');
+    expect(await identify()).toBe('identified');
     const answers = Array.from({ length: 20 }, identify);
     await Promise.race(answers);
     await cloud.api.stop();
