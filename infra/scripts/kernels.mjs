@@ -2,11 +2,12 @@
 // Compiles the WebAssembly kernels (AssemblyScript, in a library's folder `assembly`) into its generated code.
 // With --check: proves that the generated code in the repository is theirs.
 import asc from 'assemblyscript/asc';
+import { Buffer } from 'node:buffer';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const libraries = ['vision'];
+const libraries = ['template-protection', 'vision'];
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 async function compile(library) {

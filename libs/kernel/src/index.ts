@@ -5,3 +5,4 @@ export * from './exclusive-runner.js';
 export * from './ids.js';
 export * from './lifecycle.js';
 export * from './logger.js';
+export * from './web-assembly.js';

@@ -1,3 +1,5 @@
+import { instantiateWebAssembly } from '@sightline/kernel';
+
 import { kernelModule } from './generated/kernels.js';
 
 const PAGE_BYTES = 65_536;
@@ -22,17 +24,10 @@ interface KernelExports {
   statistics(plane: Pointer, width: number, height: number, result: Pointer): void;
 }
 
-let compiled: WebAssembly.Module | undefined;
-
 /** One instance of the kernels, with a memory of its own: for one thread, and one frame at a time. */
 export class Kernels {
-  readonly run: KernelExports;
+  readonly run = instantiateWebAssembly(kernelModule) as KernelExports;
   #end = RESERVED_BYTES;
-
-  constructor() {
-    compiled ??= new WebAssembly.Module(Buffer.from(kernelModule, 'base64'));
-    this.run = new WebAssembly.Instance(compiled).exports as KernelExports;
-  }
 
   /** The memory; another one after each call of {@link allocate}. */
   get memory(): ArrayBuffer {
