@@ -95,9 +95,15 @@ export class RawDevice {
   }
 }
 
-export function sightingPayload(sightingId: SightingId, template: RawTemplate): Uint8Array {
+export interface RawSighting {
+  readonly revision?: number;
+  readonly phase?: SightingPhase;
+  readonly cameraId?: string;
+}
+
+export function sightingPayload(sightingId: SightingId, template: RawTemplate, raw: RawSighting = {}): Uint8Array {
   const sighting = {
-    ...{ sightingId, revision: 1, phase: SightingPhase.CLOSE, cameraId: 'door' },
+    ...{ sightingId, revision: 1, phase: SightingPhase.CLOSE, cameraId: 'door', ...raw },
     ...{ firstSeenAt: moment(), lastSeenAt: moment(), releaseDigest: 'ab'.repeat(32), quality: 0.8, frames: 5 },
     templates: [{ ...template, variantDigest: new Uint8Array(32).fill(1), quality: 0.8 }],
   };
