@@ -1,9 +1,7 @@
 import { AppError, type Clock } from '@sightline/kernel';
-import { Inject, Injectable } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 
 import type { Caller } from '../access/api-keys.js';
-import { CLOCK } from '../platform/tokens.js';
 import { FairShare } from './fair-share.js';
 import {
   isPhotoBody,
@@ -20,6 +18,12 @@ const HELD_BYTES = 512 * 1024 * 1024;
 /** How long a client that sends a photo may send nothing at all, ms. */
 const STALLED_MS = 15_000;
 
+export interface PhotoIntakeOptions {
+  readonly clock: Clock;
+  /** Default: 512 MiB. */
+  readonly heldBytes?: number;
+}
+
 const onePhoto: FormShape = {
   photos: ['photo'],
   fields: [],
@@ -30,11 +34,14 @@ const onePhoto: FormShape = {
  * Reads the photos of requests. Bounds what they take of memory all together, gives each API key a fair share of it,
  * and waits for nobody who has stopped sending.
  */
-@Injectable()
 export class PhotoIntake {
-  readonly #room = new FairShare(HELD_BYTES);
+  readonly #room: FairShare;
+  readonly #clock: Clock;
 
-  constructor(@Inject(CLOCK) private readonly clock: Clock) {}
+  constructor({ clock, heldBytes = HELD_BYTES }: PhotoIntakeOptions) {
+    this.#room = new FairShare(heldBytes);
+    this.#clock = clock;
+  }
 
   /**
    * Works with the photo of a request: the multipart field `photo`, or the body itself.
@@ -107,7 +114,7 @@ export class PhotoIntake {
 
   async #stalled({ raw: { socket } }: FastifyRequest, signal: AbortSignal): Promise<never> {
     for (let seen = socket.bytesRead; ; seen = socket.bytesRead) {
-      await this.clock.sleep(STALLED_MS, signal);
+      await this.#clock.sleep(STALLED_MS, signal);
       if (socket.bytesRead === seen) {
         throw new AppError('REQUEST.TIMEOUT', 'The photo stopped arriving.', { retryable: true });
       }
