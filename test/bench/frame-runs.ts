@@ -1,7 +1,7 @@
+import type { VerifiedBundle } from '@sightline/contracts';
 import type { TenantId } from '@sightline/kernel';
 import { openRecogniser, type Face, type Recogniser, type StageMs } from '@sightline/recognition';
 import { createTemplateProtector, type TemplateProtector } from '@sightline/template-protection';
-import { defaultBundle } from '@sightline/testing';
 import type { Frame } from '@sightline/vision';
 
 import { processCpuMs } from './statistics.js';
@@ -32,8 +32,8 @@ export class FrameRuns {
     this.#protector = protector;
   }
 
-  static async open(workers: number): Promise<FrameRuns> {
-    const recogniser = await openRecogniser({ bundle: await defaultBundle(), workers });
+  static async open(bundle: VerifiedBundle, workers: number): Promise<FrameRuns> {
+    const recogniser = await openRecogniser({ bundle, workers });
     const secret = new Uint8Array(32).fill(7);
     const key = { secret, tenantId: 'bench' as TenantId, epoch: 1, dimension: recogniser.dimension };
     return new FrameRuns(recogniser, createTemplateProtector(key));

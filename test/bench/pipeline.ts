@@ -1,3 +1,4 @@
+import type { VerifiedBundle } from '@sightline/contracts';
 import { defaultBundle } from '@sightline/testing';
 import type { Frame } from '@sightline/vision';
 import { availableParallelism, cpus } from 'node:os';
@@ -69,9 +70,9 @@ async function compareEmbedders(
 }
 
 /** Faces a second with both cores at work: two workers, four frames under way. */
-async function throughput(frames: PerFrame<Frame>) {
+async function throughput(bundle: VerifiedBundle, frames: PerFrame<Frame>) {
   console.error('Two workers …');
-  const ours = await FrameRuns.open(2);
+  const ours = await FrameRuns.open(bundle, 2);
   try {
     const measured = perFrame((): number[] => []);
     for (let round = 0; round <= 7; round++) {
@@ -133,19 +134,20 @@ if (values.help || !(rounds >= 1 && peerRounds >= 1)) {
   process.exit(values.help ? 0 : 2);
 }
 
+const bundle = await defaultBundle();
 const frames = await composeFrames();
-const ours = await FrameRuns.open(1);
+const ours = await FrameRuns.open(bundle, 1);
 const faces = await findFaces(frames, ours);
 const [first] = faces;
 if (first === undefined) throw new Error('no face');
-const models = await IsolatedModelRuns.start(await defaultBundle(), frames[1], first);
+const models = await IsolatedModelRuns.start(bundle, frames[1], first);
 const embedder = await compareEmbedders(faces, Math.min(rounds, 20), models);
 const measured = await overheadRounds(frames, rounds, ours, models);
 await models.close();
 const overheads = perFrame((count: FaceCount) => overhead(measured[count], count));
 const peers = values['no-peers'] ? [] : await comparePeers(frames, peerRounds, ours);
 await ours.close();
-const facesPerSecond = await throughput(frames);
+const facesPerSecond = await throughput(bundle, frames);
 
 const ms = (value: number): string => value.toFixed(1);
 printTable([
