@@ -5,4 +5,5 @@ export * from './exclusive-runner.js';
 export * from './ids.js';
 export * from './lifecycle.js';
 export * from './logger.js';
+export * from './seeded-integers.js';
 export * from './web-assembly.js';
