@@ -56,7 +56,7 @@ const photoOf = (bytes: number): Buffer => Buffer.alloc(bytes, 1);
 async function post(path: string, body: Buffer, type = 'image/jpeg') {
   const init = { method: 'POST', headers: { 'content-type': type }, body: new Uint8Array(body) };
   const response = await fetch(new URL(path, origin), init);
-  return { status: response.status, headers: response.headers, body: (await response.json()) };
+  return { status: response.status, headers: response.headers, body: await response.json() };
 }
 
 /** A request whose body is sent by hand. */
