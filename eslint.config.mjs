@@ -10,6 +10,14 @@ export default tseslint.config(
     languageOptions: { globals: { process: 'readonly', console: 'readonly', URL: 'readonly', setTimeout: 'readonly' } },
   },
   {
+    files: ['docs/examples/*.mjs'],
+    languageOptions: {
+      globals: Object.fromEntries(
+        ['fetch', 'Blob', 'FormData', 'TextDecoderStream', 'URLSearchParams'].map((name) => [name, 'readonly']),
+      ),
+    },
+  },
+  {
     // Sources, and what a browser runs as it is written: typed by its comments.
     files: ['**/*.ts', 'apps/*/page/*.js'],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
