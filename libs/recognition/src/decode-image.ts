@@ -16,7 +16,7 @@ const FORMATS: readonly string[] = ['jpeg', 'png', 'webp', 'heif', 'tiff', 'gif'
 
 /**
  * Decodes a photograph: turned upright as its EXIF orientation says, in sRGB, transparency laid on white; of
- * an animation the first picture.
+ * an animation the first picture. The frame lies in shared memory.
  *
  * @throws AppError `IMAGE.UNSUPPORTED_FORMAT` (no image, or none of a photograph's formats),
  *   `IMAGE.UNREADABLE` (broken or truncated), `IMAGE.TOO_LARGE`, `IMAGE.TOO_SMALL`
@@ -70,9 +70,9 @@ function isKnownFormat(bytes: Uint8Array): boolean {
 
 /** A grey picture stays of one channel when it is decoded. */
 function toRgb(data: Uint8Array, channels: number): Uint8Array {
-  if (channels === 3) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   const pixels = data.length / channels;
-  const rgb = new Uint8Array(pixels * 3);
-  for (let pixel = 0; pixel < pixels; pixel++) rgb.fill(data[pixel * channels] ?? 0, pixel * 3, pixel * 3 + 3);
+  const rgb = new Uint8Array(new SharedArrayBuffer(pixels * 3));
+  if (channels === 3) rgb.set(data);
+  else for (let pixel = 0; pixel < pixels; pixel++) rgb.fill(data[pixel * channels] ?? 0, pixel * 3, pixel * 3 + 3);
   return rgb;
 }

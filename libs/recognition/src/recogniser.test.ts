@@ -2,7 +2,7 @@ import type { ReleaseManifest, VerifiedBundle } from '@sightline/contracts';
 import type { KeyId } from '@sightline/kernel';
 import { createTemplateProtector, decodeTemplate, type TemplateProtector } from '@sightline/template-protection';
 import { bundleOf, defaultBundle, samplePhotos } from '@sightline/testing';
-import type { Frame } from '@sightline/vision';
+import { isShared, type Frame } from '@sightline/vision';
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
@@ -120,6 +120,20 @@ test('the caller keeps its frame, and a frame with missing rows is refused', asy
   await expect(
     recogniser.embed([{ aligned: new Uint8Array(5), quality: 1 }], { protector: unprotected, codec: 'int8' }),
   ).rejects.toMatchObject({ code: 'FACE.NOT_ALIGNED' });
+});
+
+test('a frame gives the same faces in memory of its own as in shared memory, also beside others', async () => {
+  const shared = photos[4]!;
+  const own = { ...shared, data: Uint8Array.from(shared.data) };
+  expect([isShared(shared), isShared(own)]).toEqual([true, false]);
+  const expected = (await recogniser.detect(shared)).faces;
+  expect(expected.length).toBeGreaterThan(0);
+  const small = crop(shared, 0, 0, 50);
+  const results = await Promise.all([own, small, own, shared].map((frame) => recogniser.detect(frame)));
+  const again = await recogniser.detect(own);
+  for (const at of [0, 2, 3]) expect(results[at]!.faces).toEqual(expected);
+  expect(again.faces).toEqual(expected);
+  expect(own.data).toEqual(shared.data);
 });
 
 test('an aborted call rejects with the reason and the recogniser goes on', async () => {

@@ -52,7 +52,12 @@ export interface Recogniser {
   /** Execution provider really in use: 'cpu', 'cuda', … */
   readonly provider: string;
 
-  /** Detect → landmarks → align → quality. */
+  /**
+   * Detect → landmarks → align → quality.
+   *
+   * @param frame over a SharedArrayBuffer (as `decodeImage` returns it) it is read in place and must not
+   *   change until the answer; any other is copied first
+   */
   detect(frame: Frame, signal?: AbortSignal): Promise<DetectionResult>;
 
   /**

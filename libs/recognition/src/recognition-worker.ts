@@ -20,10 +20,11 @@ function recognitionCalls(pipeline: Pipeline) {
         result.faces.map(({ aligned }) => aligned.buffer as ArrayBuffer),
       );
     },
-    embed: async (aligned: Uint8Array) => {
+    embed: async (aligned: readonly Uint8Array[]) => {
       const began = performance.now();
-      const embedding = await pipeline.embed(aligned);
-      return { embedding, embedMs: performance.now() - began };
+      const embeddings: Float32Array[] = [];
+      for (const face of aligned) embeddings.push(await pipeline.embed(face));
+      return { embeddings, embedMs: performance.now() - began };
     },
     probe: ({ seed }: { readonly seed: number }) => probeModels(pipeline, seed),
   };

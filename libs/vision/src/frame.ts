@@ -1,4 +1,7 @@
-/** A decoded picture: `width × height × 3` bytes, RGB interleaved, rows from the top, no padding. */
+/**
+ * A decoded picture: `width × height × 3` bytes, RGB interleaved, rows from the top, no padding. Over a
+ * SharedArrayBuffer it reaches other threads without being copied.
+ */
 export interface Frame {
   readonly width: number;
   readonly height: number;
@@ -17,4 +20,9 @@ export interface Box {
   readonly y: number;
   readonly width: number;
   readonly height: number;
+}
+
+/** Whether a frame's bytes can be read in other threads as they are. */
+export function isShared({ data }: Frame): boolean {
+  return data.buffer instanceof SharedArrayBuffer;
 }
