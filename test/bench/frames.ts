@@ -1,3 +1,4 @@
+import { decodeImage } from '@sightline/recognition';
 import { samplePhotos } from '@sightline/testing';
 import type { Frame } from '@sightline/vision';
 import sharp from 'sharp';
@@ -34,7 +35,7 @@ export function perFrame<Value>(of: (faces: FaceCount) => Value): PerFrame<Value
   return { 1: of(1), 3: of(3), 10: of(10) };
 }
 
-/** A 720p frame of real faces, from the sample photos. */
+/** A 720p frame of real faces, from the sample photos: decoded, as an application has it. */
 export async function composeFrame(faces: FaceCount): Promise<Frame> {
   const photos = samplePhotos();
   const pasted = compositions[faces].map(async ({ photo, from, into }) => {
@@ -46,10 +47,12 @@ export async function composeFrame(faces: FaceCount): Promise<Frame> {
       top: into[1],
     };
   });
-  const data = await sharp({ create: { width: frameWidth, height: frameHeight, channels: 3, background: 'black' } })
-    .composite(await Promise.all(pasted))
-    .removeAlpha()
-    .raw()
-    .toBuffer();
-  return { width: frameWidth, height: frameHeight, data: Uint8Array.from(data) };
+  const picture = sharp({ create: { width: frameWidth, height: frameHeight, channels: 3, background: 'black' } });
+  return decodeImage(
+    await picture
+      .composite(await Promise.all(pasted))
+      .removeAlpha()
+      .png()
+      .toBuffer(),
+  );
 }

@@ -36,7 +36,7 @@ function inputOf(rgb: Uint8Array, { width, height, channels, mean, scale }: Inpu
 }
 
 async function resized({ width, height, data }: Frame, to: InputSpec, box?: Face['box']): Promise<Uint8Array> {
-  const picture = sharp(data, { raw: { width, height, channels: 3 } });
+  const picture = sharp(Uint8Array.from(data), { raw: { width, height, channels: 3 } });
   if (box) {
     const [left, top] = [Math.max(0, Math.round(box.x)), Math.max(0, Math.round(box.y))];
     picture.extract({ left, top, width: Math.round(box.width), height: Math.round(box.height) });

@@ -39,7 +39,9 @@ export async function comparePeers(
     const files = faceCounts.map((faces): FrameFile => {
       return { path: join(folder, `${faces}.rgb`), width: frameWidth, height: frameHeight };
     });
-    for (const [index, faces] of faceCounts.entries()) await writeFile(files[index]?.path ?? '', frames[faces].data);
+    for (const [index, faces] of faceCounts.entries()) {
+      await writeFile(files[index]?.path ?? '', Uint8Array.from(frames[faces].data));
+    }
     const comparisons: (PeerComparison | FailedPeer)[] = [];
     for (const definition of peerDefinitions) {
       console.error(`${definition.title} …`);
