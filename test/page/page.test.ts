@@ -218,11 +218,17 @@ describe('the page in a browser', () => {
     await rowOf(id).waitFor();
   });
 
-  it('counts every sighting of a crowd and shows the newest ones', async () => {
+  it('counts every sighting of a crowd and shows the newest ones, also when it was away meanwhile', async () => {
+    const crowd = SHOWN + 50;
+    const comes = () => Promise.all(Array.from({ length: crowd }, () => see(unknown)));
+    const counted = (total: number) => page.locator('[data-count="seen"] dd', { hasText: String(total) }).waitFor();
     await open();
-    const crowd = SHOWN + 100;
-    await Promise.all(Array.from({ length: crowd }, () => see(unknown)));
-    await page.locator('[data-count="seen"] dd', { hasText: String(crowd) }).waitFor();
+    await comes();
+    await counted(crowd);
+    await proxy.cut();
+    await comes();
+    await proxy.open();
+    await counted(2 * crowd);
     expect(await shownIds()).toEqual(await listedIds());
   });
 

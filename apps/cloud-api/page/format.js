@@ -1,23 +1,22 @@
 /** How the page writes times and numbers. Pure: what depends on the time of day is told the time. */
 
-const DAY_MS = 86_400_000;
-
 const clockFormat = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' });
 const dayFormat = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' });
+const yearFormat = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric' });
 const fullFormat = new Intl.DateTimeFormat('en-GB', { dateStyle: 'full', timeStyle: 'long' });
 const zoneFormat = new Intl.DateTimeFormat('en-GB', { timeZoneName: 'shortOffset' });
 
 /**
- * The time of day; before it the date, when that is not today's.
+ * The time of day; before it the date, when that is not today's, with the year, when that is not this one.
  *
  * @param {number} ms since the Unix epoch
  * @param {number} nowMs
  */
 export function clockTime(ms, nowMs) {
   const time = clockFormat.format(ms);
-  return dayFormat.format(ms) === dayFormat.format(nowMs) && nowMs - ms < DAY_MS
-    ? time
-    : `${dayFormat.format(ms)}, ${time}`;
+  if (yearFormat.format(ms) === yearFormat.format(nowMs)) return time;
+  const isThisYear = new Date(ms).getFullYear() === new Date(nowMs).getFullYear();
+  return `${(isThisYear ? dayFormat : yearFormat).format(ms)}, ${time}`;
 }
 
 /**
