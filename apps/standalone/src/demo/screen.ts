@@ -30,9 +30,11 @@ ${enrolled} people are enrolled; others will pass who are not. A match has to re
 ${falseMatchRate.toExponential(0)} a comparison. There are few people, and most frames come from the photo that was enrolled: this shows the path
 that a face takes, not how well faces are recognised.
 
+  live page          ${hub.apiUrl}/live
+  its API key        ${adminKey}
   REST interface     ${hub.apiUrl}/docs
   model registry     ${hub.registryUrl}/docs
-  live sightings     curl -N -H "Authorization: Bearer ${adminKey}" ${hub.apiUrl}/v1/sightings/live
+  live as events     curl -N -H "Authorization: Bearer ${adminKey}" ${hub.apiUrl}/v1/sightings/live
   MQTT broker        ${hub.mqttUrl}
 
 ${tableHead()}`);
