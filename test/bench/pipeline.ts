@@ -1,7 +1,7 @@
 import type { VerifiedBundle } from '@sightline/contracts';
 import { defaultBundle } from '@sightline/testing';
 import type { Frame } from '@sightline/vision';
-import { availableParallelism, cpus } from 'node:os';
+import { availableParallelism, cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 
 import { FrameRuns } from './frame-runs.js';
@@ -134,6 +134,8 @@ if (values.help || !(rounds >= 1 && peerRounds >= 1)) {
   process.exit(values.help ? 0 : 2);
 }
 
+const [load = 0] = loadavg();
+if (load > 0.5) console.error(`The machine is busy (load ${load.toFixed(1)}): figures will be too high.`);
 const bundle = await defaultBundle();
 const frames = await composeFrames();
 const ours = await FrameRuns.open(bundle, 1);
@@ -179,7 +181,12 @@ printTable([
 await writeReport(
   'pipeline',
   rounded({
-    machine: { cpu: cpus()[0]?.model ?? 'unknown', cores: availableParallelism(), node: process.version },
+    machine: {
+      cpu: cpus()[0]?.model ?? 'unknown',
+      cores: availableParallelism(),
+      node: process.version,
+      loadAverage: load,
+    },
     method: {
       rounds,
       peerRounds,
