@@ -13,7 +13,7 @@ const mayImport = {
   recognition: ['kernel', 'contracts', 'vision', 'onnx-runtime', 'template-protection'],
   gallery: ['kernel', 'matching', 'template-protection', 'onnx-runtime'],
   'model-tools': ['kernel', 'onnx-runtime'],
-  'model-catalog': ['kernel', 'host', 'contracts'],
+  'model-catalog': ['kernel', 'host', 'contracts', 'model-tools'],
   'release-trust': ['kernel', 'host', 'contracts'],
   messaging: ['kernel', 'contracts'],
   database: ['kernel', 'host'],

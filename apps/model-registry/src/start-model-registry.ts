@@ -45,11 +45,11 @@ const defaultParts: ModelRegistryParts = {
 };
 
 /**
- * Starts the model registry. The first start fetches the default models, builds, signs and publishes their
- * release; later ones open what is there.
+ * Starts the model registry. The first start fetches and imports the default models, builds, signs and
+ * publishes their release; later ones open what is there.
  *
  * @throws AppError `DATABASE.UNAVAILABLE`, `MODEL.SOURCE_UNAVAILABLE` (both retryable), `MODEL.INVALID`,
- *   `RELEASE.CORRUPT`, `RELEASE.KEY_INVALID`
+ *   `MODEL.NOT_EQUIVALENT`, `RELEASE.CORRUPT`, `RELEASE.KEY_INVALID`
  */
 export async function startModelRegistry(
   config: ModelRegistryConfig,

@@ -50,7 +50,7 @@ test('a damaged file in the store is fetched again, and nothing half unpacked is
   await cp(sharedStore, storeDirectory, { recursive: true });
   const damaged = join(storeDirectory, `${defaultCatalog.landmarks.sha256}.onnx`);
   await truncate(damaged, 1000);
-  const abandoned = join(storeDirectory, '.unpack-of-a-killed-process');
+  const abandoned = join(storeDirectory, '.part-of-a-killed-process');
   await mkdir(abandoned);
   await utimes(abandoned, 0, 0);
   await fetchCatalogFiles({ storeDirectory });

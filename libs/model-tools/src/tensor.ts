@@ -2,6 +2,10 @@ import { create } from '@bufbuild/protobuf';
 import { AppError } from '@sightline/kernel';
 import { TensorProto_DataLocation, TensorProto_DataType, TensorProtoSchema, type TensorProto } from 'onnx-buf';
 
+// A tensor's element type is a plain number in the file.
+const FLOAT: number = TensorProto_DataType.FLOAT;
+const INT64: number = TensorProto_DataType.INT64;
+
 export interface FloatTensor {
   readonly kind: 'float32';
   readonly dims: readonly number[];
@@ -44,12 +48,11 @@ export function decodeTensor(proto: TensorProto): Tensor {
     throw new AppError('MODEL.INVALID', 'A tensor of the model keeps its data in another file.');
   }
   const dims = proto.dims.map(Number);
-  const elementType = proto.dataType as TensorProto_DataType;
-  if (elementType === TensorProto_DataType.FLOAT) {
+  if (proto.dataType === FLOAT) {
     const values = proto.rawData.length > 0 ? floatsOf(proto.rawData) : Float32Array.from(proto.floatData);
     return checked({ kind: 'float32', dims, values });
   }
-  if (elementType === TensorProto_DataType.INT64) {
+  if (proto.dataType === INT64) {
     return checked({
       kind: 'int64',
       dims,
@@ -65,7 +68,7 @@ export function encodeTensor(name: string, tensor: Tensor): TensorProto {
   return create(TensorProtoSchema, {
     name,
     dims: tensor.dims.map(BigInt),
-    dataType: isFloat ? TensorProto_DataType.FLOAT : TensorProto_DataType.INT64,
+    dataType: isFloat ? FLOAT : INT64,
     rawData: isFloat ? bytesOfFloats(tensor.values) : bytesOfIntegers(tensor.values),
   });
 }

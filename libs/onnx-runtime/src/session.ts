@@ -1,8 +1,6 @@
 import { AppError, errorMessage } from '@sightline/kernel';
 import { InferenceSession, type Tensor } from 'onnxruntime-node';
 
-import { withoutNegligibleWeights } from './denormal-weights.js';
-
 export interface SessionOptions {
   /** Execution providers in order of preference. 'cpu' is always the last resort. Default: CPU alone. */
   readonly providers?: readonly string[];
@@ -61,26 +59,25 @@ function describe(metadata: readonly InferenceSession.ValueMetadata[]): TensorIn
 }
 
 /**
- * Loads an ONNX model.
+ * Loads an ONNX model exactly as it is. What makes a model fast is in its file: see the import pass of model-tools.
  *
- * Providers are tried one at a time, so that the one in use is known. Weights below 1e-15 become zero.
+ * Providers are tried one at a time, so that the one in use is known.
  *
  * @param model the bytes of an ONNX file
  * @throws AppError `MODEL.INVALID` when the CPU cannot load it either
  */
 export async function openSession(model: Uint8Array, options: SessionOptions = {}): Promise<OnnxSession> {
-  const weights = withoutNegligibleWeights(model);
   const unavailable: UnavailableProvider[] = [];
   for (const provider of options.providers ?? []) {
     if (provider === 'cpu') break;
     try {
-      return wrap(await create(weights, provider), provider, unavailable);
+      return wrap(await create(model, provider), provider, unavailable);
     } catch (error) {
       unavailable.push({ provider, reason: errorMessage(error) });
     }
   }
   try {
-    return wrap(await create(weights, 'cpu'), 'cpu', unavailable);
+    return wrap(await create(model, 'cpu'), 'cpu', unavailable);
   } catch (error) {
     throw new AppError('MODEL.INVALID', `ONNX Runtime cannot load the model: ${errorMessage(error)}`, {
       cause: error,

@@ -1,10 +1,10 @@
 import { releaseManifestSchema, type ReleaseManifest, type VerifiedBundle } from '@sightline/contracts';
 import { AppError, type Sha256 } from '@sightline/kernel';
-import { defaultCatalog, fetchCatalogFiles, modelTasks, type CatalogModel } from '@sightline/model-catalog';
+import { defaultCatalog, importCatalogModels, modelTasks, type CatalogModel } from '@sightline/model-catalog';
 import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 
-/** Shared by all test files of a clone: the models are fetched once. */
+/** Shared by all test files of a clone: the models are fetched and imported once. */
 export const modelStoreDirectory = fileURLToPath(
   new URL('../../../node_modules/.cache/sightline/models', import.meta.url),
 );
@@ -20,15 +20,14 @@ export function bundleOf(manifest: ReleaseManifest, read: (target: string) => Pr
 }
 
 /**
- * The default models as a bundle. Its self-test expects nothing that a model could answer: a test that runs
+ * The default models as a bundle, imported as a release has them. Its self-test expects nothing that a model could answer: a test that runs
  * it computes one first.
  */
 export async function defaultBundle(): Promise<VerifiedBundle> {
-  const files = await fetchCatalogFiles({ storeDirectory: modelStoreDirectory });
-  const entry = <Spec>(task: (typeof modelTasks)[number], { sha256, bytes, provenance, spec }: CatalogModel<Spec>) => ({
+  const files = await importCatalogModels({ storeDirectory: modelStoreDirectory });
+  const entry = <Spec>(task: (typeof modelTasks)[number], { imported, provenance, spec }: CatalogModel<Spec>) => ({
     target: `models/${task}.onnx`,
-    sha256,
-    bytes,
+    ...imported,
     provenance,
     spec,
   });

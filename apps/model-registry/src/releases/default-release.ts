@@ -2,13 +2,15 @@ import { releaseManifestSchema, type ReleaseManifest, type SelfTest } from '@sig
 import type { Logger } from '@sightline/kernel';
 import {
   defaultCatalog,
-  fetchCatalogFiles,
+  importCatalogModels,
   modelTasks,
-  type CatalogFile,
   type CatalogModel,
   type ModelTask,
+  type StoredFile,
 } from '@sightline/model-catalog';
 import { modelTarget, type NewRelease } from '@sightline/release-trust';
+
+import { realProofInputs } from './proof-inputs.js';
 
 /** What a device takes that nobody told otherwise. */
 export const DEFAULT_CHANNEL = 'default';
@@ -17,7 +19,7 @@ export const DEFAULT_CHANNEL = 'default';
 const VERSION = '1.0.0';
 const CREATED_AT = '2026-11-01T00:00:00Z';
 
-type CatalogFiles = ReadonlyMap<ModelTask, CatalogFile>;
+type ImportedModels = ReadonlyMap<ModelTask, StoredFile>;
 
 /** Computes what a box must reproduce, from the models and a manifest without it. */
 export type ComputeSelfTest = (
@@ -33,14 +35,14 @@ export interface DefaultReleaseOptions {
 }
 
 /**
- * Makes the default release out of the model catalog. The same models and the same self-test give the same
- * bytes.
+ * Makes the default release out of the model catalog, imported. The same models and the same self-test give
+ * the same bytes.
  *
- * @throws AppError `MODEL.SOURCE_UNAVAILABLE` (retryable), `MODEL.INVALID`
+ * @throws AppError `MODEL.SOURCE_UNAVAILABLE` (retryable), `MODEL.INVALID`, `MODEL.NOT_EQUIVALENT`
  */
 export async function buildDefaultRelease(options: DefaultReleaseOptions): Promise<NewRelease> {
-  const files = await fetchDefaultModels(options);
-  const withoutSelfTest = manifestWithoutSelfTest(files);
+  const files = await importDefaultModels(options);
+  const withoutSelfTest = manifestWithoutSelfTest();
   const byTarget = new Map(modelTasks.map((task) => [targetOf(task), fileOf(files, task)]));
   const selfTest = await options.computeSelfTest(withoutSelfTest, (target) => {
     const file = byTarget.get(target);
@@ -56,34 +58,34 @@ export async function buildDefaultRelease(options: DefaultReleaseOptions): Promi
   };
 }
 
-/** Brings the catalog's files into the model store. Returns at once when they are there. */
-function fetchDefaultModels({
-  modelStoreDirectory,
+/** Brings the imported models into the model store. Returns at once when they are there. */
+function importDefaultModels({
+  modelStoreDirectory: storeDirectory,
   log,
   signal,
-}: Omit<DefaultReleaseOptions, 'computeSelfTest'>): Promise<CatalogFiles> {
-  return fetchCatalogFiles({ storeDirectory: modelStoreDirectory, log, ...(signal && { signal }) });
+}: Omit<DefaultReleaseOptions, 'computeSelfTest'>): Promise<ImportedModels> {
+  const options = { storeDirectory, log, ...(signal && { signal }) };
+  return importCatalogModels({ ...options, proofInputs: () => realProofInputs(options) });
 }
 
 /** Where the bytes of the default models can be had again, by target. */
 export async function defaultModelSources(
   options: Omit<DefaultReleaseOptions, 'computeSelfTest'>,
-): Promise<ReadonlyMap<string, CatalogFile>> {
-  return new Map([...(await fetchDefaultModels(options))].map(([task, file]) => [targetOf(task), file]));
+): Promise<ReadonlyMap<string, StoredFile>> {
+  return new Map([...(await importDefaultModels(options))].map(([task, file]) => [targetOf(task), file]));
 }
 
 /** TUF target of one of the default models. */
 function targetOf(task: ModelTask): string {
-  const { path, sha256 } = defaultCatalog[task];
-  return modelTarget(sha256, path.slice(path.lastIndexOf('/') + 1));
+  const { path, imported } = defaultCatalog[task];
+  return modelTarget(imported.sha256, path.slice(path.lastIndexOf('/') + 1));
 }
 
-function manifestWithoutSelfTest(files: CatalogFiles): Omit<ReleaseManifest, 'selfTest'> {
+function manifestWithoutSelfTest(): Omit<ReleaseManifest, 'selfTest'> {
   const { modelSpace, detector, landmarks, embedder, presentationAttack, calibration } = defaultCatalog;
-  const model = <Spec>(task: ModelTask, { sha256, provenance, spec }: CatalogModel<Spec>) => ({
+  const model = <Spec>(task: ModelTask, { imported, provenance, spec }: CatalogModel<Spec>) => ({
     target: targetOf(task),
-    sha256,
-    bytes: fileOf(files, task).bytes.length,
+    ...imported,
     provenance,
     spec,
   });
@@ -100,7 +102,7 @@ function manifestWithoutSelfTest(files: CatalogFiles): Omit<ReleaseManifest, 'se
   };
 }
 
-function fileOf(files: CatalogFiles, task: ModelTask): CatalogFile {
+function fileOf(files: ImportedModels, task: ModelTask): StoredFile {
   const file = files.get(task);
   if (file === undefined) throw new Error(`the model store has no ${task}`);
   return file;

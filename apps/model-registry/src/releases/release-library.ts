@@ -1,5 +1,5 @@
 import { AppError, type Logger } from '@sightline/kernel';
-import type { CatalogFile } from '@sightline/model-catalog';
+import type { StoredFile } from '@sightline/model-catalog';
 import type { NewRelease, PublishedRelease, ReleaseRepository } from '@sightline/release-trust';
 
 export interface ReleaseLibraryOptions {
@@ -7,7 +7,7 @@ export interface ReleaseLibraryOptions {
   /** Called only when no release was published yet. */
   readonly build: () => Promise<NewRelease>;
   /** The source of a model file that was damaged here, by target. Called only then. */
-  readonly sources: () => Promise<ReadonlyMap<string, Pick<CatalogFile, 'path'>>>;
+  readonly sources: () => Promise<ReadonlyMap<string, Pick<StoredFile, 'path'>>>;
   readonly log: Logger;
 }
 

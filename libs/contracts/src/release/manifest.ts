@@ -16,6 +16,13 @@ export const provenanceSchema = z.object({
   source: z.string().describe('npm:{package}@{version}#{path}'),
   licence: z.string().describe('SPDX id, as the source states it.'),
   trainingData: z.string().describe('What is known of it; "unstated" where nothing is.'),
+  imported: z
+    .object({
+      from: sha256Schema.describe("Of the source's file."),
+      rewriter: z.string().describe('Version of the import pass.'),
+    })
+    .optional()
+    .describe("There when the file was rewritten from the source's to run faster, and proven to answer the same."),
   note: z.string().optional(),
 });
 

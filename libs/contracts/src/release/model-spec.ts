@@ -20,13 +20,31 @@ export const detectorSpecSchema = z.object({
   nmsThreshold: z.number().min(0).max(1).describe('Intersection over union above which the weaker box goes.'),
 });
 
+const pointSchema = z.tuple([z.number(), z.number()]);
+
+/**
+ * The crop decides how well a landmark model sees: the default one follows its crop instead of the face when the
+ * face lies low in it. So the first look is where the detector's box is, and the second where the first found
+ * the face, as large, as high and as upright in its crop as in every other.
+ */
 export const landmarksSpecSchema = z.object({
   decoder: z.literal('points-68'),
   input: inputSpecSchema,
-  crop: z.literal('square-of-box-height'),
+  crop: z
+    .object({
+      scale: z.number().positive().max(8).describe('Side of the square, in heights of the box.'),
+      down: z.number().min(-2).max(2).describe("How far its centre lies below the box's, in heights of the box."),
+    })
+    .describe('What the model sees first.'),
+  refinement: z
+    .object({
+      centre: pointSchema,
+      side: z.number().positive().max(4096),
+      views: z.array(z.enum(['plain', 'mirrored'])).min(1).describe('Their points are averaged.'),
+    })
+    .optional()
+    .describe('What it sees of the face that was found first: a square in pixels of the aligned face.'),
 });
-
-const pointSchema = z.tuple([z.number(), z.number()]);
 
 export const embedderSpecSchema = z.object({
   input: inputSpecSchema,
