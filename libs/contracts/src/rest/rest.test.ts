@@ -78,6 +78,42 @@ describe('sightingQuerySchema', () => {
   ])('refuses %j', (query) => expect(accepts(rest.sightingQuerySchema, query)).toBe(false));
 });
 
+describe('verifyQuerySchema', () => {
+  it('reads a rate as a query string has it, and takes only photos of one face unless told otherwise', () => {
+    expect(rest.verifyQuerySchema.parse({})).toEqual({ face: 'only' });
+    expect(rest.verifyQuerySchema.parse({ falseMatchRate: '1e-4', face: 'largest' })).toEqual({
+      falseMatchRate: 1e-4,
+      face: 'largest',
+    });
+  });
+
+  it.each(['0', '-0.1', '1.1', 'NaN', 'Infinity', 'low', ''])('refuses the rate %j', (falseMatchRate) =>
+    expect(accepts(rest.verifyQuerySchema, { falseMatchRate })).toBe(false),
+  );
+});
+
+describe('templateSchema', () => {
+  const template = {
+    ...{ modelSpace: 'space', keyId: 'ab'.repeat(16), variantDigest: 'cd'.repeat(32), codec: 'int8' },
+    ...{ scale: 0.01, dimension: 4, data: 'AQID/w==', quality: 0.9 },
+  };
+
+  it('takes back what it gives out', () => expect(rest.templateSchema.parse(template)).toEqual(template));
+
+  it.each([
+    { codec: 'float32' },
+    { keyId: 'AB'.repeat(16) },
+    { variantDigest: '' },
+    { dimension: 0 },
+    { dimension: 4097 },
+    { data: 'AQID/w=' },
+    { data: 'A'.repeat(10_925) },
+    { scale: Infinity },
+    { quality: 1.1 },
+    { name: 'Ada' },
+  ])('refuses %j', (changes) => expect(accepts(rest.templateSchema, { ...template, ...changes })).toBe(false));
+});
+
 describe('every schema of the interface', () => {
   it('has its own component name for OpenAPI, and can be written as JSON schema', () => {
     const ids: string[] = [];
