@@ -107,7 +107,7 @@ describe('templateSchema', () => {
     { dimension: 0 },
     { dimension: 4097 },
     { data: 'AQID/w=' },
-    { data: 'A'.repeat(10_925) },
+    { data: 'A'.repeat(10_928) },
     { scale: Infinity },
     { quality: 1.1 },
     { name: 'Ada' },
