@@ -65,13 +65,15 @@ class WorkerRecogniser implements Recogniser {
 
   async embed(
     faces: readonly Pick<Face, 'aligned' | 'quality'>[],
-    { protector, codec, signal }: EmbedOptions,
+    { protector, codec, mirrorToo = false, signal }: EmbedOptions,
   ): Promise<EmbeddingResult> {
     const shares = inShares(
       faces.map(({ aligned }) => aligned),
       this.#workers,
     );
-    const answers = await Promise.all(shares.map((share) => this.#pool.call('embed', share, signal && { signal })));
+    const answers = await Promise.all(
+      shares.map((share) => this.#pool.call('embed', { faces: share, mirrorToo }, signal && { signal })),
+    );
     const embeddings = answers.flatMap((answer) => answer.embeddings);
     const { spaceId, variantDigest } = this;
     const templates = faces.map(({ quality }, index): Template => {

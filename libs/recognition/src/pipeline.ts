@@ -4,22 +4,28 @@ import type { SessionOptions, UnavailableProvider } from '@sightline/onnx-runtim
 import {
   alignment,
   boxToFrame,
-  clipToFrame,
+  composeAffine,
   decodeDetections,
   detectorView,
   faceQuality,
   fivePointsOf68,
   identity,
+  landmarkCrop,
+  landmarksOf,
+  meanLandmarks,
+  mirrored,
+  mirrorImage,
   Resampler,
-  squareAround,
   type Affine,
   type Box,
   type Detection,
   type FivePoints,
   type Frame,
+  type LandmarkView,
   type LoadedFrame,
   type OutputTensors,
   type Picture,
+  type Point,
 } from '@sightline/vision';
 
 import type { DetectionResult, Face } from './recogniser.js';
@@ -41,6 +47,8 @@ interface LoadedModel<Spec> {
   readonly model: VisionModel;
   readonly spec: Spec;
 }
+
+type LandmarkRefinement = NonNullable<LandmarksSpec['refinement']>;
 
 interface LoadedModels {
   readonly detector: LoadedModel<DetectorSpec>;
@@ -111,18 +119,25 @@ export class Pipeline {
 
   /**
    * @param aligned as {@link align} returns it
+   * @param mirrorToo adds the embedding of the mirrored face
    * @returns a vector of length one
    * @throws AppError `TEMPLATE.INVALID`, `TEMPLATE.WRONG_DIMENSION` when the embedder yields no such vector
    */
-  async embed(aligned: Uint8Array): Promise<Float32Array> {
+  async embed(aligned: Uint8Array, mirrorToo = false): Promise<Float32Array> {
     const { model, spec } = this.#models.embedder;
     const { width, height } = spec.input;
     if (aligned.length !== width * height * 3) {
       throw new AppError('FACE.NOT_ALIGNED', `An aligned face has ${width} × ${height} pixels of three bytes.`);
     }
-    return this.withFrame({ width, height, data: aligned }, async (picture) =>
-      unitVector(await model.runSingle(picture, identity), spec.dimension),
-    );
+    return this.withFrame({ width, height, data: aligned }, async (picture) => {
+      const plain = unitVector(await model.runSingle(picture, identity), spec.dimension);
+      if (!mirrorToo) return plain;
+      const other = unitVector(await model.runSingle(picture, mirrorImage(width)), spec.dimension);
+      return unitVector(
+        plain.map((component, index) => component + (other[index] ?? 0)),
+        spec.dimension,
+      );
+    });
   }
 
   /** Has a frame ready for the stages below while `work` goes on. */
@@ -157,10 +172,10 @@ export class Pipeline {
     return detectorView(frame, this.#models.detector.spec);
   }
 
-  /** From pixels of the landmark model's input to the crop that it shows. */
-  landmarkView(crop: Box): Affine {
-    const { width, height } = this.#models.landmarks.spec.input;
-    return boxToFrame(crop, width, height);
+  /** What the landmark model sees first of a detector's box. */
+  landmarkView(box: Box): LandmarkView {
+    const { input, crop } = this.#models.landmarks.spec;
+    return { toFrame: boxToFrame(landmarkCrop(box, crop), input.width, input.height), mirrored: false };
   }
 
   async #detections(frame: LoadedFrame): Promise<Detection[]> {
@@ -169,9 +184,33 @@ export class Pipeline {
     return found.sort((one, other) => area(other.box) - area(one.box));
   }
 
+  /** Looks where the box is and then, when the spec says so, again where the face was found. */
   async #fivePoints(frame: LoadedFrame, box: Box): Promise<FivePoints | undefined> {
-    const crop = clipToFrame(squareAround(box, box.height), frame);
-    return crop && fivePointsOf68(await this.landmarkOutput(frame, this.landmarkView(crop)), crop);
+    const first = await this.#landmarks(frame, this.landmarkView(box));
+    const { refinement } = this.#models.landmarks.spec;
+    if (first === undefined || refinement === undefined) return first && fivePointsOf68(first);
+    const looks: (readonly Point[])[] = [];
+    for (const view of this.#refinedViews(fivePointsOf68(first), refinement)) {
+      const found = await this.#landmarks(frame, view);
+      if (found === undefined) return undefined;
+      looks.push(found);
+    }
+    return looks.length === 0 ? undefined : fivePointsOf68(meanLandmarks(looks));
+  }
+
+  /** None when the points coincide. */
+  #refinedViews(points: FivePoints, { centre, side, views }: LandmarkRefinement): LandmarkView[] {
+    const { width, height } = this.#models.landmarks.spec.input;
+    const fromAligned = alignment(points, this.#models.embedder.spec.alignmentTemplate);
+    if (fromAligned === undefined) return [];
+    const [x, y] = centre;
+    const square = boxToFrame({ x: x - side / 2, y: y - side / 2, width: side, height: side }, width, height);
+    const plain: LandmarkView = { toFrame: composeAffine(fromAligned, square), mirrored: false };
+    return views.map((view) => (view === 'plain' ? plain : mirrored(plain, width)));
+  }
+
+  async #landmarks(frame: LoadedFrame, view: LandmarkView): Promise<Point[] | undefined> {
+    return landmarksOf(await this.landmarkOutput(frame, view.toFrame), view, this.#models.landmarks.spec.input);
   }
 }
 

@@ -39,6 +39,8 @@ export interface EmbedOptions {
   /** The tenant's keyed transform: no raw embedding leaves the recogniser. */
   readonly protector: TemplateProtector;
   readonly codec: TemplateCodec;
+  /** Adds the embedding of the face in a mirror: steadier, for twice the time. For enrolment. Default: false. */
+  readonly mirrorToo?: boolean;
   readonly signal?: AbortSignal;
 }
 

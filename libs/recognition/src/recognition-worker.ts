@@ -10,6 +10,12 @@ export interface RecognitionWorkerData {
   readonly providers: readonly string[];
 }
 
+interface EmbedCall {
+  /** Aligned faces. */
+  readonly faces: readonly Uint8Array[];
+  readonly mirrorToo: boolean;
+}
+
 function recognitionCalls(pipeline: Pipeline) {
   return {
     describe: () => pipeline.describe(),
@@ -20,10 +26,10 @@ function recognitionCalls(pipeline: Pipeline) {
         result.faces.map(({ aligned }) => aligned.buffer as ArrayBuffer),
       );
     },
-    embed: async (aligned: readonly Uint8Array[]) => {
+    embed: async ({ faces, mirrorToo }: EmbedCall) => {
       const began = performance.now();
       const embeddings: Float32Array[] = [];
-      for (const face of aligned) embeddings.push(await pipeline.embed(face));
+      for (const face of faces) embeddings.push(await pipeline.embed(face, mirrorToo));
       return { embeddings, embedMs: performance.now() - began };
     },
     probe: ({ seed }: { readonly seed: number }) => probeModels(pipeline, seed),

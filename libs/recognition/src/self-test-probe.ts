@@ -1,8 +1,6 @@
-import { AppError } from '@sightline/kernel';
-import { clipToFrame, squareAround } from '@sightline/vision';
+import { AppError, seededIntegers } from '@sightline/kernel';
 
 import type { Pipeline } from './pipeline.js';
-import { seededIntegers } from './seeded-integers.js';
 import { syntheticFrame, syntheticHead, syntheticPoints } from './synthetic-frame.js';
 
 /** Some sums of a model's outputs, and how large the outputs are. */
@@ -28,15 +26,15 @@ const SUMS = 32;
  */
 export async function probeModels(pipeline: Pipeline, seed: number): Promise<ModelProbe> {
   const frame = syntheticFrame(seed);
-  const crop = clipToFrame(squareAround(syntheticHead, syntheticHead.height), frame);
   const { aligned, ...sums } = await pipeline.withFrame(frame, async (loaded) => {
     const outputs = Object.entries(await pipeline.detectorOutputs(loaded, pipeline.detectorView(loaded)))
       .sort(([one], [other]) => (one < other ? -1 : 1))
       .map(([, { data }]) => data);
-    const landmarks = crop && (await pipeline.landmarkOutput(loaded, pipeline.landmarkView(crop)));
+    const { toFrame } = pipeline.landmarkView(syntheticHead);
+    const landmarks = await pipeline.landmarkOutput(loaded, toFrame);
     return {
       detector: signedSums(outputs, seed),
-      landmarks: signedSums(landmarks ? [landmarks] : [], seed),
+      landmarks: signedSums([landmarks], seed),
       aligned: pipeline.align(loaded, syntheticPoints),
     };
   });

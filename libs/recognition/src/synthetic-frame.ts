@@ -1,6 +1,5 @@
+import { seededIntegers } from '@sightline/kernel';
 import type { Box, FivePoints, Frame } from '@sightline/vision';
-
-import { seededIntegers } from './seeded-integers.js';
 
 // Of another shape than any detector's input, so that the way of fitting it shows.
 const WIDTH = 720;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
-import { applyAffine, boxToFrame, estimateSimilarity, invertAffine, type Affine } from './affine.js';
+import { applyAffine, boxToFrame, composeAffine, estimateSimilarity, invertAffine, type Affine } from './affine.js';
 import type { Point } from './frame.js';
 
 const coordinate = fc.double({ min: -500, max: 500, noNaN: true });
@@ -84,4 +84,13 @@ test('points that coincide have no similarity, and a flat map no inverse', () =>
 
 test('a box at its own size keeps its pixel centres', () => {
   expect(boxToFrame({ x: 7, y: 5, width: 10, height: 4 }, 10, 4)).toEqual({ a: 1, b: 0, c: 7, d: 0, e: 1, f: 5 });
+});
+
+test('a composed map does what its parts do one after the other', () => {
+  fc.assert(
+    fc.property(similarity, similarity, point, (outer, inner, at) => {
+      const [one, other] = [applyAffine(composeAffine(outer, inner), at), applyAffine(outer, applyAffine(inner, at))];
+      expect(Math.hypot(one.x - other.x, one.y - other.y)).toBeLessThan(1e-6);
+    }),
+  );
 });

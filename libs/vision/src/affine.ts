@@ -14,6 +14,23 @@ export function applyAffine({ a, b, c, d, e, f }: Affine, { x, y }: Point): Poin
   return { x: a * x + b * y + c, y: d * x + e * y + f };
 }
 
+/** Turns a picture of this width over, left and right exchanged. */
+export function mirrorImage(width: number): Affine {
+  return { a: -1, b: 0, c: width - 1, d: 0, e: 1, f: 0 };
+}
+
+/** First `inner`, then `outer`. */
+export function composeAffine(outer: Affine, inner: Affine): Affine {
+  return {
+    a: outer.a * inner.a + outer.b * inner.d,
+    b: outer.a * inner.b + outer.b * inner.e,
+    c: outer.a * inner.c + outer.b * inner.f + outer.c,
+    d: outer.d * inner.a + outer.e * inner.d,
+    e: outer.d * inner.b + outer.e * inner.e,
+    f: outer.d * inner.c + outer.e * inner.f + outer.f,
+  };
+}
+
 /** The inverse map; undefined when the map is not invertible. */
 export function invertAffine({ a, b, c, d, e, f }: Affine): Affine | undefined {
   const determinant = a * e - b * d;

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 
 import { applyAffine, type Affine } from './affine.js';
 import { alignment } from './alignment.js';
-import { fivePointsOf68, type FivePoints } from './five-points.js';
+import type { FivePoints } from './five-points.js';
 import type { Frame } from './frame.js';
 import { faceQuality, qualityFactors } from './quality.js';
 import { identity, Resampler, type LumaStatistics } from './resampler.js';
@@ -77,25 +77,6 @@ test('alignment undoes any rotation, scale and shift of a face', () => {
 test('points that coincide align nothing', () => {
   const one = { x: 5, y: 5 };
   expect(alignment([one, one, one, one, one], template)).toBeUndefined();
-});
-
-test('five points are taken from the 68 in the frame that the crop came from', () => {
-  const values = new Float32Array(136);
-  const put = (index: number, x: number, y: number): void => values.set([x, y], index * 2);
-  for (const index of [37, 38, 40, 41]) put(index, 0.25, 0.5);
-  for (const index of [43, 44, 46, 47]) put(index, 0.75, 0.5);
-  put(30, 0.5, 0.625);
-  for (const index of [48, 60]) put(index, 0.375, 0.75);
-  for (const index of [54, 64]) put(index, 0.625, 0.75);
-  expect(fivePointsOf68(values, { x: 100, y: 10, width: 80, height: 40 })).toEqual([
-    { x: 120, y: 30 },
-    { x: 160, y: 30 },
-    { x: 140, y: 35 },
-    { x: 130, y: 40 },
-    { x: 150, y: 40 },
-  ]);
-  expect(fivePointsOf68(values.fill(Number.NaN, 0, 1), { x: 0, y: 0, width: 1, height: 1 })).toBeUndefined();
-  expect(fivePointsOf68(new Float32Array(10), { x: 0, y: 0, width: 1, height: 1 })).toBeUndefined();
 });
 
 test('quality falls with blur, darkness, small size and a turned head', () => {

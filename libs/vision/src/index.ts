@@ -4,6 +4,7 @@ export * from './boxes.js';
 export * from './detector.js';
 export * from './five-points.js';
 export * from './frame.js';
+export * from './landmarks.js';
 export * from './quality.js';
 export * from './resampler.js';
 export { channelCount, type InputFormat } from './tensor-input.js';

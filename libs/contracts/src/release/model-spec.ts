@@ -40,7 +40,10 @@ export const landmarksSpecSchema = z.object({
     .object({
       centre: pointSchema,
       side: z.number().positive().max(4096),
-      views: z.array(z.enum(['plain', 'mirrored'])).min(1).describe('Their points are averaged.'),
+      views: z
+        .array(z.enum(['plain', 'mirrored']))
+        .min(1)
+        .describe('Their points are averaged.'),
     })
     .optional()
     .describe('What it sees of the face that was found first: a square in pixels of the aligned face.'),

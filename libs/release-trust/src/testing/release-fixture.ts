@@ -60,7 +60,7 @@ export async function fakeRelease(folder: string, version: string, bytes = 200_0
     },
     landmarks: {
       ...(await addFile('landmarks.onnx')),
-      spec: { decoder: 'points-68', input, crop: 'square-of-box-height' },
+      spec: { decoder: 'points-68', input, crop: { scale: 1, down: 0 } },
     },
     embedder: {
       ...embedder,
