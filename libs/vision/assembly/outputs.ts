@@ -25,9 +25,16 @@ export function toPlanes(
     let at = pixels;
     let column = 0;
     for (; column + 4 <= width; column += 4) {
-      v128.store(red, normalise(reds(at), meanRed, factorRed));
-      v128.store(green, normalise(greens(at), meanGreen, factorGreen));
-      v128.store(blue, normalise(blues(at), meanBlue, factorBlue));
+      const first = v128.load(at);
+      const second = v128.load(at, 16);
+      const third = v128.load(at, 32);
+      const fourth = v128.load(at, 48);
+      const upper = firstTwo(first, second);
+      const lower = firstTwo(third, fourth);
+      const blues = leftHalves(lastTwo(first, second), lastTwo(third, fourth));
+      v128.store(red, normalise(leftHalves(upper, lower), meanRed, factorRed));
+      v128.store(green, normalise(rightHalves(upper, lower), meanGreen, factorGreen));
+      v128.store(blue, normalise(blues, meanBlue, factorBlue));
       at += 64;
       red += 16;
       green += 16;
@@ -106,29 +113,35 @@ function normalise(values: v128, mean: f32, factor: f32): v128 {
   return f32x4.mul(f32x4.sub(values, f32x4.splat(mean)), f32x4.splat(factor));
 }
 
-// One channel of four sampled pixels.
-
-function reds(at: usize): v128 {
-  const first = v128.shuffle<f32>(v128.load(at), v128.load(at, 16), 0, 4, 1, 5);
-  const second = v128.shuffle<f32>(v128.load(at, 32), v128.load(at, 48), 0, 4, 1, 5);
-  return v128.shuffle<f32>(first, second, 0, 1, 4, 5);
-}
-
-function greens(at: usize): v128 {
-  const first = v128.shuffle<f32>(v128.load(at), v128.load(at, 16), 0, 4, 1, 5);
-  const second = v128.shuffle<f32>(v128.load(at, 32), v128.load(at, 48), 0, 4, 1, 5);
-  return v128.shuffle<f32>(first, second, 2, 3, 6, 7);
-}
-
-function blues(at: usize): v128 {
-  const first = v128.shuffle<f32>(v128.load(at), v128.load(at, 16), 2, 6, 3, 7);
-  const second = v128.shuffle<f32>(v128.load(at, 32), v128.load(at, 48), 2, 6, 3, 7);
-  return v128.shuffle<f32>(first, second, 0, 1, 4, 5);
-}
-
+/** Of four sampled pixels. */
 function lumas(at: usize): v128 {
-  const red = f32x4.mul(reds(at), f32x4.splat(RED_WEIGHT));
-  const green = f32x4.mul(greens(at), f32x4.splat(GREEN_WEIGHT));
-  const blue = f32x4.mul(blues(at), f32x4.splat(BLUE_WEIGHT));
-  return f32x4.add(f32x4.add(red, green), blue);
+  const weights = f32x4(RED_WEIGHT, GREEN_WEIGHT, BLUE_WEIGHT, 0);
+  const first = f32x4.mul(v128.load(at), weights);
+  const second = f32x4.mul(v128.load(at, 16), weights);
+  const third = f32x4.mul(v128.load(at, 32), weights);
+  const fourth = f32x4.mul(v128.load(at, 48), weights);
+  const upper = firstTwo(first, second);
+  const lower = firstTwo(third, fourth);
+  const blues = leftHalves(lastTwo(first, second), lastTwo(third, fourth));
+  return f32x4.add(f32x4.add(leftHalves(upper, lower), rightHalves(upper, lower)), blues);
+}
+
+// Steps of turning four pixels of red, green, blue, 0 into four reds, four greens and four blues.
+
+/** r r g g */
+function firstTwo(one: v128, other: v128): v128 {
+  return v128.shuffle<f32>(one, other, 0, 4, 1, 5);
+}
+
+/** b b 0 0 */
+function lastTwo(one: v128, other: v128): v128 {
+  return v128.shuffle<f32>(one, other, 2, 6, 3, 7);
+}
+
+function leftHalves(one: v128, other: v128): v128 {
+  return v128.shuffle<f32>(one, other, 0, 1, 4, 5);
+}
+
+function rightHalves(one: v128, other: v128): v128 {
+  return v128.shuffle<f32>(one, other, 2, 3, 6, 7);
 }

@@ -36,7 +36,7 @@ let columnTable: usize = 0;
 /** One sampled output row. */
 export let pixels: usize = 0;
 
-/** RGB bytes, interleaved. A row's length and 8 bytes after the frame are read too, with the weight 0. */
+/** RGB bytes, interleaved; sides below 2²². A row's length and 8 bytes after the frame are read too, weight 0. */
 export function setFrame(pointer: usize, columns: i32, rows: i32): void {
   frame = pointer;
   stride = columns * 3;
@@ -214,6 +214,15 @@ function tabulateTaps(): void {
   }
 }
 
+/** Added to a number below 2²², this leaves the nearest whole number in the lowest bits: 1.5 · 2²³, and its bits. */
+const WHOLE: f32 = 12582912;
+const WHOLE_BITS: i32 = 0x4b400000;
+
+/** The nearest whole numbers, of magnitudes below 2²². */
+export function toWhole(values: v128): v128 {
+  return i32x4.sub(f32x4.add(values, f32x4.splat(WHOLE)), i32x4.splat(WHOLE_BITS));
+}
+
 /**
  * Samples an output row of any map, four pixels at a time. Coordinates are kept from a pixel of the frame near
  * the row's first one, so that single precision suffices in large frames.
@@ -230,6 +239,9 @@ function warpRow(row: i32): void {
   const mostX = f32x4.splat(<f32>(lastX - originX));
   const mostY = f32x4.splat(<f32>(lastY - originY));
   const one = f32x4.splat(<f32>ONE);
+  const whole = f32x4.splat(WHOLE);
+  // What `whole` adds to a place in the frame is taken away here, modulo 2³².
+  const origin = <i32>frame + (originY - WHOLE_BITS) * stride + (originX - WHOLE_BITS) * 3;
   const tapsEnd = table + <usize>(taps * taps) * ENTRY;
   const unit = f32x4.splat(1 / (<f32>ONE * <f32>(taps * taps)));
   let columns = f32x4(0, 1, 2, 3);
@@ -250,21 +262,22 @@ function warpRow(row: i32): void {
       const top = f32x4.floor(y);
       const right = f32x4.mul(f32x4.sub(x, left), one);
       const bottom = f32x4.sub(y, top);
-      // Three of the four weights are rounded and the fourth is what they leave, so that the sum is exact.
-      const lowerRight = toWhole(f32x4.mul(right, bottom));
-      const below = toWhole(f32x4.mul(bottom, one));
-      const upperRight = i32x4.sub(toWhole(right), lowerRight);
-      const upperLeft = i32x4.sub(i32x4.sub(i32x4.splat(<i32>ONE), below), upperRight);
+      // Three of the four weights are rounded and the fourth is what they leave, so that the sum is exact. The
+      // bits of `whole` cancel out in the differences and fall out of the shifts.
+      const lowerRight = f32x4.add(f32x4.mul(right, bottom), whole);
+      const below = f32x4.add(f32x4.mul(bottom, one), whole);
+      const upperRight = i32x4.sub(f32x4.add(right, whole), lowerRight);
+      const upperLeft = i32x4.sub(i32x4.sub(i32x4.splat(<i32>ONE + WHOLE_BITS), below), upperRight);
       const upper = i32x4.add(upperLeft, i32x4.shl(upperRight, 16));
       const lower = i32x4.add(i32x4.sub(below, lowerRight), i32x4.shl(lowerRight, 16));
       const index = i32x4.add(
-        i32x4.mul(indexLanes(top, originY, lastY), i32x4.splat(stride)),
-        i32x4.mul(indexLanes(left, originX, lastX), i32x4.splat(3)),
+        i32x4.mul(f32x4.add(top, whole), i32x4.splat(stride)),
+        i32x4.mul(f32x4.add(left, whole), i32x4.splat(3)),
       );
-      sum0 = i32x4.add(sum0, sample(i32x4.extract_lane(index, 0), lane0(upper), lane0(lower)));
-      sum1 = i32x4.add(sum1, sample(i32x4.extract_lane(index, 1), lane1(upper), lane1(lower)));
-      sum2 = i32x4.add(sum2, sample(i32x4.extract_lane(index, 2), lane2(upper), lane2(lower)));
-      sum3 = i32x4.add(sum3, sample(i32x4.extract_lane(index, 3), lane3(upper), lane3(lower)));
+      sum0 = i32x4.add(sum0, sample(origin + i32x4.extract_lane(index, 0), lane0(upper), lane0(lower)));
+      sum1 = i32x4.add(sum1, sample(origin + i32x4.extract_lane(index, 1), lane1(upper), lane1(lower)));
+      sum2 = i32x4.add(sum2, sample(origin + i32x4.extract_lane(index, 2), lane2(upper), lane2(lower)));
+      sum3 = i32x4.add(sum3, sample(origin + i32x4.extract_lane(index, 3), lane3(upper), lane3(lower)));
       tap += ENTRY;
     } while (tap < tapsEnd);
     v128.store(at, f32x4.mul(f32x4.convert_i32x4_s(sum0), unit));
@@ -276,22 +289,13 @@ function warpRow(row: i32): void {
 }
 
 /** One bilinear sample: where its upper left pixel lies, and the weights of its upper and its lower two pixels. */
-function sample(index: i32, upper: v128, lower: v128): v128 {
-  const at = frame + <usize>index;
-  return i32x4.add(blend(at, upper), blend(at + <usize>stride, lower));
+function sample(at: i32, upper: v128, lower: v128): v128 {
+  return i32x4.add(blend(<usize>at, upper), blend(<usize>(at + stride), lower));
 }
 
-/** The nearest whole numbers, of magnitudes below 2²²: adding 1.5 · 2²³ leaves them in the lowest bits. */
-export function toWhole(values: v128): v128 {
-  return i32x4.sub(f32x4.add(values, f32x4.splat(12582912)), i32x4.splat(0x4b400000));
-}
-
+/** What is not a number becomes the least. */
 function clampLanes(values: v128, least: v128, most: v128): v128 {
-  return f32x4.pmin(f32x4.pmax(values, least), most);
-}
-
-function indexLanes(whole: v128, origin: i32, last: i32): v128 {
-  return i32x4.min_s(i32x4.max_s(i32x4.add(toWhole(whole), i32x4.splat(origin)), i32x4.splat(0)), i32x4.splat(last));
+  return f32x4.pmin(f32x4.pmax(least, values), most);
 }
 
 function lane0(values: v128): v128 {

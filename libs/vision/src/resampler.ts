@@ -11,6 +11,8 @@ const MAXIMUM_TAPS = 16;
 const SLACK_BYTES = 64;
 /** Kernels that hold more are replaced after use: a memory never shrinks. A 4K frame with its outputs has 27 MB. */
 const KEPT_BYTES = 64 * 2 ** 20;
+/** The kernels keep coordinates in single precision. */
+const MAXIMUM_SIDE = 2 ** 22;
 /** Addresses are 32-bit numbers with a sign, and the outputs need room too. */
 const MAXIMUM_FRAME_BYTES = 2 ** 30;
 
@@ -44,7 +46,8 @@ export class Resampler {
   /**
    * Copies a frame into the kernels' memory; the one before it can be read no more.
    *
-   * @throws AppError `FRAME.INVALID` when it has no pixels, more or fewer than its size says, or over a gigabyte
+   * @throws AppError `FRAME.INVALID` when it has no pixels, more or fewer than its size says, over a
+   *   gigabyte, or a side above 2²²
    */
   load(frame: Frame): LoadedFrame {
     assertFrame(frame);
@@ -165,7 +168,8 @@ export class LoadedFrame {
 
 function assertFrame({ width, height, data }: Frame): void {
   const whole = Number.isInteger(width) && Number.isInteger(height) && width >= 1 && height >= 1;
-  if (whole && data.length === width * height * 3 && data.length <= MAXIMUM_FRAME_BYTES) return;
+  const possible = Math.max(width, height) <= MAXIMUM_SIDE && data.length <= MAXIMUM_FRAME_BYTES;
+  if (whole && possible && data.length === width * height * 3) return;
   throw new AppError('FRAME.INVALID', 'A frame has width × height pixels of three bytes, at most a gigabyte.', {
     details: { width, height, bytes: data.length },
   });
