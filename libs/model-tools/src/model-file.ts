@@ -14,6 +14,9 @@ import {
 import type { GraphNode, OnnxModel } from './graph.js';
 import { decodeTensor, encodeTensor } from './tensor.js';
 
+/** Version of the file format that goes with operator set 13. */
+const OLDEST_VERSION = 7n;
+
 /**
  * Reads an ONNX file.
  *
@@ -48,7 +51,14 @@ export function writeModel(model: OnnxModel): Uint8Array {
   const operatorSets = [['', opset] as const, ...otherOpsets].map(([domain, version]) =>
     create(OperatorSetIdProtoSchema, { domain, version: BigInt(version) }),
   );
-  return toBinary(ModelProtoSchema, { ...rest, opsetImport: operatorSets, graph: encodeGraph(model, rest.graph) });
+  // From version 4 on, a constant need not be an input too; what came later up to 7 changed no file of before.
+  const irVersion = rest.irVersion > OLDEST_VERSION ? rest.irVersion : OLDEST_VERSION;
+  return toBinary(ModelProtoSchema, {
+    ...rest,
+    irVersion,
+    opsetImport: operatorSets,
+    graph: encodeGraph(model, rest.graph),
+  });
 }
 
 /**
