@@ -36,7 +36,8 @@ export function timeZone() {
 }
 
 /**
- * How long ago something was, to the second within a minute, then coarser. A time to come (a clock is wrong) is now.
+ * How long ago something was, the coarser the longer: hundreds of times are not written anew each second. A time to
+ * come (a clock is wrong) is now.
  *
  * @param {number} ms
  * @param {number} nowMs
@@ -44,7 +45,7 @@ export function timeZone() {
 export function relativeTime(ms, nowMs) {
   const seconds = Math.floor((nowMs - ms) / 1000);
   if (seconds < 1) return 'now';
-  if (seconds < 60) return `${seconds} s ago`;
+  if (seconds < 60) return `${seconds < 10 ? seconds : seconds - (seconds % 10)} s ago`;
   const minutes = Math.floor(seconds / 60);
   if (minutes < 60) return `${minutes} min ago`;
   const hours = Math.floor(minutes / 60);

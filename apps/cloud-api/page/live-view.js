@@ -10,11 +10,13 @@ import { SightingsTable } from './sightings-table.js';
  * @typedef {import('./sighting-book.js').SightingBook} SightingBook
  */
 
+/** Nobody reads faster, and a crowd costs no more than this. */
+const BETWEEN_DRAWS_MS = 400;
 const LOADING = 'Loading …';
 const NO_DEVICES = 'No devices yet. A camera box appears here once it is registered.';
 const NO_SIGHTINGS = 'No sightings yet. They appear here within a second of somebody passing a camera.';
 
-/** Everything that is shown once there is a key. It is drawn once a frame at most, however much comes. */
+/** Everything that is shown once there is a key. It is drawn a few times a second at most, however much comes. */
 export class LiveView {
   #api;
   #book;
@@ -23,6 +25,7 @@ export class LiveView {
   #counts = new Counts(byId('counts', HTMLElement));
   #begun = false;
   #drawing = false;
+  #drawnAt = -Infinity;
   #paused = false;
   #ended = false;
   /** When the devices were asked about last, by the service's clock. */
@@ -74,14 +77,16 @@ export class LiveView {
     this.#begun = true;
   }
 
-  /** Draws what the book holds, with the next frame. */
+  /** Draws what the book holds, soon: with the next frame when nothing was drawn lately. */
   changed() {
     if (this.#drawing) return;
     this.#drawing = true;
-    requestAnimationFrame(() => {
+    const draw = () => {
       this.#drawing = false;
+      this.#drawnAt = performance.now();
       if (!this.#ended) this.#draw();
-    });
+    };
+    setTimeout(() => requestAnimationFrame(draw), this.#drawnAt + BETWEEN_DRAWS_MS - performance.now());
   }
 
   /** @param {import('./devices-poll.js').DevicePage} page */
