@@ -238,6 +238,8 @@ function warpRow(row: i32): void {
   const leastY = f32x4.splat(<f32>-originY);
   const mostX = f32x4.splat(<f32>(lastX - originX));
   const mostY = f32x4.splat(<f32>(lastY - originY));
+  const stepX = f32x4.splat(<f32>a);
+  const stepY = f32x4.splat(<f32>d);
   const one = f32x4.splat(<f32>ONE);
   const whole = f32x4.splat(WHOLE);
   // What `whole` adds to a place in the frame is taken away here, modulo 2³².
@@ -247,8 +249,8 @@ function warpRow(row: i32): void {
   let columns = f32x4(0, 1, 2, 3);
   let at = pixels;
   for (let column = 0; column < width; column += 4) {
-    const x4 = f32x4.add(x0, f32x4.mul(columns, f32x4.splat(<f32>a)));
-    const y4 = f32x4.add(y0, f32x4.mul(columns, f32x4.splat(<f32>d)));
+    const x4 = f32x4.add(x0, f32x4.mul(columns, stepX));
+    const y4 = f32x4.add(y0, f32x4.mul(columns, stepY));
     columns = f32x4.add(columns, f32x4.splat(4));
     let sum0 = i32x4.splat(0);
     let sum1 = i32x4.splat(0);
