@@ -224,7 +224,9 @@ function unitVector(vector: Float32Array, dimension: number): Float32Array {
       details: { expected: dimension, actual: vector.length },
     });
   }
-  const length = Math.hypot(...vector);
+  let squares = 0;
+  for (const component of vector) squares += component * component;
+  const length = Math.sqrt(squares);
   if (!(length > 1e-6 && Number.isFinite(length))) {
     throw new AppError('TEMPLATE.INVALID', 'The embedder yields a vector that is not finite, or zero.');
   }

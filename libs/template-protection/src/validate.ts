@@ -68,8 +68,10 @@ export function assertDimension(dimension: number, expected: number): void {
 
 /** @throws AppError `TEMPLATE.INVALID` for a NaN, infinite, zero or empty vector */
 export function validateVector(vector: Float32Array): void {
-  if (!vector.every(Number.isFinite)) throw invalid('A component is not a finite number.');
-  if (vector.every((component) => component === 0)) throw invalid('Every component is zero.');
+  let sum = 0;
+  for (const component of vector) sum += Math.abs(component);
+  if (!Number.isFinite(sum)) throw invalid('A component is not a finite number.');
+  if (sum === 0) throw invalid('Every component is zero.');
 }
 
 function validateInt8(data: Uint8Array): void {

@@ -190,6 +190,20 @@ test('places far outside the frame show its edge, and a face in a wide frame is 
   }
 });
 
+test('no map, however absurd, leads out of the memory', () => {
+  const any = fc.oneof(fc.double(), fc.constantFrom(0, 1, Number.NaN, Number.POSITIVE_INFINITY, -1e300));
+  const absurd = fc.record({ a: any, b: any, c: any, d: any, e: any, f: any });
+  const input: InputFormat = { width: 5, height: 3, channels: 'rgb', mean: [0], scale: [1] };
+  fc.assert(
+    fc.property(frame, absurd, (source, toFrame) => {
+      const loaded = resampler.load(source);
+      expect(loaded.picture(toFrame, 5, 3).data.length).toBe(45);
+      expect(loaded.tensor(toFrame, input).length).toBe(45);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
 test('a frame that another has replaced cannot be read', () => {
   const source = { width: 2, height: 1, data: new Uint8Array(6) };
   const first = resampler.load(source);

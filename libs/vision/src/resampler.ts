@@ -37,7 +37,8 @@ export const identity: Affine = { a: 1, b: 0, c: 0, d: 0, e: 1, f: 0 };
  * Resamples frames with WebAssembly kernels, one frame at a time. An output pixel (x, y) takes its colour from
  * where a map puts it in the frame: bilinear; outside the frame its nearest edge pixel goes on. Where the map
  * shrinks the picture by more than two, each output pixel averages several samples spread over its area, so
- * that nothing aliases. Colours are within 1/10 of a level of exact arithmetic, of 256.
+ * that nothing aliases. Colours are within 1/10 of a level of exact arithmetic, of 256. A map that is not finite
+ * yields some picture, and numbers that may not be finite.
  */
 export class Resampler {
   #kernels = new Kernels();
@@ -178,7 +179,8 @@ function assertFrame({ width, height, data }: Frame): void {
 /** A bilinear sample covers two pixels of the frame, so an output pixel over `s` of them needs ⌈s / 2⌉. */
 function tapsOf({ a, b, d, e }: Pick<Affine, 'a' | 'b' | 'd' | 'e'>): number {
   const step = Math.max(Math.hypot(a, d), Math.hypot(b, e));
-  return Math.min(MAXIMUM_TAPS, Math.max(1, Math.ceil(step / 2 - 1e-9)));
+  const taps = Math.ceil(step / 2 - 1e-9);
+  return taps >= 1 ? Math.min(MAXIMUM_TAPS, taps) : 1; // also of a map that is not finite
 }
 
 function variance(sum: number, squares: number, count: number): number {
