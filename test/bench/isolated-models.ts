@@ -10,8 +10,7 @@ import type { IsolatedCalls, IsolatedModels, ModelInput } from './isolated-model
 import { fastest, processCpuMs } from './statistics.js';
 
 /** Models of the path from a frame to templates. */
-const floorModels = ['detector', 'landmarks', 'embedder'] as const;
-type FloorModel = (typeof floorModels)[number];
+type FloorModel = 'detector' | 'landmarks' | 'embedder';
 export type PerModel<Value> = Readonly<Record<FloorModel, Value>>;
 
 /** Runs of one model, one after the other. */
@@ -117,17 +116,6 @@ export class IsolatedModelRuns {
   close(): Promise<void> {
     return this.#pool.close();
   }
-}
-
-/** One detector run, and one of the landmark model and of the embedder for each face. */
-export function callsOf(faces: number): PerModel<number> {
-  return { detector: 1, landmarks: faces, embedder: faces };
-}
-
-/** The time of a frame's calls alone, given that of one call of a model. */
-export function floorMs(faces: number, callMs: (model: FloorModel) => number): number {
-  const calls = callsOf(faces);
-  return floorModels.reduce((sum, model) => sum + calls[model] * callMs(model), 0);
 }
 
 export function perModel<Value>(of: (model: FloorModel) => Value): PerModel<Value> {

@@ -1,15 +1,8 @@
 import type { Frame } from '@sightline/vision';
 
 import { times, type FrameRun, type FrameRuns, type RepeatedRuns } from './frame-runs.js';
-import { faceCounts, perFrame, type FaceCount, type PerFrame } from './frames.js';
-import {
-  callsOf,
-  floorMs,
-  perModel,
-  type IsolatedModelRuns,
-  type ModelRuns,
-  type PerModel,
-} from './isolated-models.js';
+import { faceCounts, perFrame, type PerFrame } from './frames.js';
+import { perModel, type IsolatedModelRuns, type ModelRuns, type PerModel } from './isolated-models.js';
 import { fastest, median } from './statistics.js';
 
 /** Runs within a round: about as long for each frame. */
@@ -41,18 +34,24 @@ export async function overheadRounds(
   return all;
 }
 
+/** The time of a frame's calls alone, given that of one call of a model. */
+function floorOf(calls: PerModel<number>, callMs: (model: keyof PerModel<unknown>) => number): number {
+  const ofModel = perModel((model) => calls[model] * callMs(model));
+  return ofModel.detector + ofModel.landmarks + ofModel.embedder;
+}
+
 /**
  * A frame's time over its floor. `overFloor` is the median over the rounds of the fastest frame over the fastest
  * runs; beside it the same of the fastest and of the medians of all rounds, and of CPU time.
  */
-export function overhead(rounds: readonly Round[], faces: FaceCount) {
+export function overhead(rounds: readonly Round[], calls: PerModel<number>) {
   const all = rounds.flatMap(({ frames }) => frames.runs);
   const runs = perModel((model) => rounds.flatMap(({ floor }) => floor[model].ms));
-  const fastestFloor = floorMs(faces, (model) => fastest(runs[model]));
-  const medianFloor = floorMs(faces, (model) => median(runs[model]));
+  const fastestFloor = floorOf(calls, (model) => fastest(runs[model]));
+  const medianFloor = floorOf(calls, (model) => median(runs[model]));
   const stage = (name: keyof FrameRun['stageMs']) => median(all.map(({ stageMs }) => stageMs[name]));
   const overRounds = (ofModel: (runs: ModelRuns) => number, ofFrames: (runs: RepeatedRuns) => number): number =>
-    median(rounds.map(({ floor, frames }) => ofFrames(frames) / floorMs(faces, (model) => ofModel(floor[model]))));
+    median(rounds.map(({ floor, frames }) => ofFrames(frames) / floorOf(calls, (model) => ofModel(floor[model]))));
   return {
     overFloor: overRounds(
       (model) => fastest(model.ms),
@@ -67,7 +66,7 @@ export function overhead(rounds: readonly Round[], faces: FaceCount) {
     frameMs: { fastest: fastest(times(all)), median: median(times(all)) },
     floorMs: { fastest: fastestFloor, median: medianFloor },
     modelMs: perModel((model) => median(rounds.map(({ floor }) => fastest(floor[model].ms)))),
-    calls: callsOf(faces),
+    calls,
     stageMs: {
       detect: stage('detect'),
       landmarks: stage('landmarks'),
