@@ -25,20 +25,20 @@ const EXTENSION = '.onnx';
  */
 export async function importCatalogModels(options: ImportOptions): Promise<ReadonlyMap<ModelTask, StoredFile>> {
   const { storeDirectory, catalog = defaultCatalog } = options;
-  const models = new Map<ModelTask, StoredFile>();
+  const stored = new Map<ModelTask, StoredFile>();
   for (const task of modelTasks) {
-    const stored = await readStored(storeDirectory, catalog[task].imported, EXTENSION);
-    if (stored !== undefined) models.set(task, stored);
+    const model = await readStored(storeDirectory, catalog[task].imported, EXTENSION);
+    if (model !== undefined) stored.set(task, model);
   }
-  const missing = modelTasks.filter((task) => !models.has(task));
-  if (missing.length === 0) return models;
+  if (stored.size === modelTasks.length) return stored;
 
   const sources = await fetchCatalogFiles(options);
   const inputs = await options.proofInputs?.();
-  for (const task of missing) {
-    const source = sources.get(task);
-    if (source === undefined) throw new Error(`the catalog has no ${task}`);
-    models.set(task, await importOne(task, source, inputs?.get(task), options));
+  const models = new Map<ModelTask, StoredFile>();
+  for (const [task, source] of sources) {
+    // A model without inputs among them is refused: it was to be proven.
+    const inputsOfModel = inputs && (inputs.get(task) ?? []);
+    models.set(task, stored.get(task) ?? (await importOne(task, source, inputsOfModel, options)));
   }
   return models;
 }

@@ -1,8 +1,11 @@
 import { releaseManifestSchema } from '@sightline/contracts';
 import { silentLogger, type Sha256 } from '@sightline/kernel';
+import { fetchCatalogFiles } from '@sightline/model-catalog';
 import { computeSelfTest, runSelfTest } from '@sightline/recognition';
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 
@@ -29,6 +32,27 @@ describe('the default release', () => {
       code: 'RELEASE.SELF_TEST_FAILED',
     });
   });
+
+  it('is made of models that answer on real faces as their sources do', async () => {
+    const fresh = await mkdtemp(join(tmpdir(), 'sightline-release-'));
+    try {
+      // The sources and the photographs; what is imported is left behind.
+      const sources = await fetchCatalogFiles({ storeDirectory: modelStoreDirectory });
+      for (const { path } of sources.values()) await copyFile(path, join(fresh, basename(path)));
+      const proofs: unknown[] = [];
+      const log = { ...silentLogger, info: (facts: object) => 'proof' in facts && proofs.push(facts) };
+      await defaultModelSources({ modelStoreDirectory: fresh, log });
+      const batch = { size: 4 };
+      expect(proofs).toMatchObject([
+        { model: 'detector', proof: { inputs: 6, tolerance: 1e-5, batch } },
+        { model: 'landmarks', proof: { inputs: 22, tolerance: 1e-5, batch } },
+        { model: 'embedder', proof: { inputs: 22, tolerance: 1e-5, batch } },
+        { model: 'presentationAttack', proof: { inputs: 22, tolerance: 1e-5, batch } },
+      ]);
+    } finally {
+      await rm(fresh, { recursive: true, force: true });
+    }
+  }, 60_000);
 
   it('has a source for each of its model files', async () => {
     const { files } = await buildDefaultRelease({
