@@ -1,108 +1,157 @@
-import { cosine } from '@sightline/matching';
-import { openRecogniser } from '@sightline/recognition';
+import type { VerifiedBundle } from '@sightline/contracts';
+import { isAppError } from '@sightline/kernel';
+import { decodeImage, openRecogniser, type Recogniser } from '@sightline/recognition';
 import { defaultBundle } from '@sightline/testing';
-import { readFile, readdir } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 
-import { embedCentralFaces, readPairs, type Embedded, type Pair } from '../recognition/evaluation.js';
+import { readDataSet, type DataSet } from './accuracy/data-set.js';
+import {
+  degradedRates,
+  embedDegraded,
+  fusedRates,
+  qualityAgainstErrors,
+  type Trial,
+} from './accuracy/degraded-probes.js';
+import { embedImages, type EmbeddedImages } from './accuracy/embed-images.js';
+import { measure } from './accuracy/measure.js';
+import { help, readOptions, type Options } from './accuracy/options.js';
+import { printDegraded, printOperatingPoints, printRoads, printSeveralImages } from './accuracy/print.js';
+import { cohortRows, roadRow, vectorsOf, type RoadRow } from './accuracy/road-rows.js';
+import { bundleWith, configurations } from './accuracy/roads.js';
+import { measureSeveralImages, severalImages } from './accuracy/several-images.js';
 import { writeReport } from './report.js';
 
-const FOLDS = [1, 2, 3, 4, 5];
-const RATES = [1e-2, 1e-3, 1e-4, 1e-5];
+/** The parts of a run that go through the models, and what they are given. */
+class AccuracyBench {
+  readonly #options: Options;
+  readonly #data: DataSet;
+  readonly #bundle: VerifiedBundle;
 
-interface ScoredPair extends Pair {
-  /** Below every threshold when a face was missed. */
-  readonly score: number;
-}
+  constructor(options: Options, data: DataSet, bundle: VerifiedBundle) {
+    this.#options = options;
+    this.#data = data;
+    this.#bundle = bundle;
+  }
 
-function scorePair(pair: Pair, { vectors }: Embedded): ScoredPair {
-  const [one, other] = [vectors.get(pair.one), vectors.get(pair.other)];
-  return { ...pair, score: one && other ? cosine(one, other) : -1 };
-}
-
-const shareRight = (pairs: readonly ScoredPair[], threshold: number): number =>
-  pairs.filter(({ score, same }) => score >= threshold === same).length / pairs.length;
-
-/** Accuracy of each fold at the threshold that is best on the others; the mean, percent. */
-function verificationAccuracy(pairs: readonly ScoredPair[]): number {
-  const candidates = Array.from({ length: 401 }, (_, step) => step / 1000);
-  const ofFolds = FOLDS.map((fold) => {
-    const others = pairs.filter((pair) => pair.fold !== fold);
-    const rated = candidates.map((threshold) => ({ threshold, share: shareRight(others, threshold) }));
-    const best = rated.reduce((one, other) => (other.share > one.share ? other : one));
-    return shareRight(
-      pairs.filter((pair) => pair.fold === fold),
-      best.threshold,
+  /** The default release: mirrored embeddings are enrolled, plain ones are searched. */
+  async run(): Promise<void> {
+    const data = this.#data;
+    const { standard, cohort, probes } = await this.#withRecogniser(this.#bundle, async (recogniser) => {
+      const embedded = await this.#embed(recogniser, 'the default release', data.images);
+      progress('Comparing');
+      const headline = measure(data, vectorsOf(embedded, 'mirrored', 'probe'), true);
+      printOperatingPoints(headline);
+      if (this.#options.quick) return { standard: { embedded, headline } };
+      const trial = { data, clean: embedded, thresholds: foldThresholds(data, headline) };
+      return {
+        standard: { embedded, headline },
+        cohort: await this.#embed(recogniser, 'calibration faces', data.calibration),
+        probes: await this.#degradedProbes(recogniser, trial),
+      };
+    });
+    const roads = cohort ? await this.#roads(standard.embedded, cohort) : undefined;
+    const several = severalImages.map((way) => ({
+      name: way.name,
+      ...measureSeveralImages(data, vectorsOf(standard.embedded, 'mirrored', 'probe'), way),
+    }));
+    printSeveralImages(several);
+    const { embedded, headline } = standard;
+    console.log(
+      `accuracy ${headline.accuracy.toFixed(2)} %, FNIR at .01: ${headline.openSet['0.01']?.toFixed(2)} %, 20 draws: ` +
+        `${headline.openSet20['0.01']?.mean.toFixed(2)} %, faces missed: ${embedded.missed.length}`,
     );
-  });
-  return (100 * ofFolds.reduce((sum, share) => sum + share, 0)) / FOLDS.length;
-}
+    await writeReport('accuracy', {
+      accuracy: { lfw: headline.accuracy },
+      tar: byRate(headline, ({ tar }) => tar),
+      tarInterval95: byRate(headline, ({ interval95 }) => interval95),
+      openSet: { fnir: headline.openSet },
+      openSet20: { fnir: headline.openSet20 },
+      detection: { misses: embedded.missed.length },
+      thresholds: byRate(headline, ({ threshold }) => threshold),
+      falseMatches: byRate(headline, ({ falseMatches }) => falseMatches),
+      fitted: byRate(headline, ({ fitted }) => fitted),
+      observedRates: byRate(headline, ({ observedRate }) => observedRate),
+      sizes: headline.sizes,
+      stageMs: embedded.stageMs,
+      ...(roads && { roads }),
+      severalImages: several,
+      ...probes,
+    });
+  }
 
-/** `<identity>_<number>.jpg` */
-const identityOf = (image: string): string => image.replace(/_\d+\.jpg$/, '');
+  async #roads(standard: EmbeddedImages, cohort: EmbeddedImages): Promise<RoadRow[]> {
+    const data = this.#data;
+    const rows: RoadRow[] = [];
+    for (const configuration of configurations) {
+      const embedded = await this.#withRecogniser(bundleWith(this.#bundle, configuration), (recogniser) =>
+        this.#embed(recogniser, configuration.name, data.images),
+      );
+      rows.push(roadRow(configuration.name, data, embedded));
+      if (rows.length > 1) continue;
+      rows.push(roadRow(`${configuration.name}, mirror image at enrolment`, data, embedded, { enrolled: 'mirrored' }));
+    }
+    const both = { enrolled: 'mirrored', probe: 'mirrored' } as const;
+    rows.push(
+      roadRow('lower crop, second look', data, standard),
+      roadRow('the same, mirror image at enrolment (default)', data, standard, { enrolled: 'mirrored' }),
+      roadRow('the same, mirror image on both sides', data, standard, both),
+      ...cohortRows(data, standard, cohort),
+    );
+    printRoads(rows);
+    return rows;
+  }
 
-interface Comparisons {
-  readonly genuine: Float32Array;
-  readonly impostor: Float32Array;
-}
+  async #degradedProbes(recogniser: Recogniser, trial: Trial) {
+    const runs = await embedDegraded(recogniser, trial, this.#load, (what) => progress(`Degraded probes: ${what}`));
+    const degraded = degradedRates(trial, runs);
+    const fused = fusedRates(trial, runs);
+    const quality = qualityAgainstErrors(trial, runs);
+    printDegraded(degraded, fused, quality);
+    return { degraded, fused, quality };
+  }
 
-/** Every image against every other; ascending scores. */
-function compareAll(vectors: ReadonlyMap<string, Float32Array>): Comparisons {
-  const all = [...vectors].map(([image, vector]) => ({ identity: identityOf(image), vector }));
-  const genuine: number[] = [];
-  const impostor: number[] = [];
-  for (const [at, one] of all.entries()) {
-    for (const other of all.slice(at + 1)) {
-      (one.identity === other.identity ? genuine : impostor).push(cosine(one.vector, other.vector));
+  async #withRecogniser<T>(bundle: VerifiedBundle, work: (recogniser: Recogniser) => Promise<T>): Promise<T> {
+    const recogniser = await openRecogniser({ bundle, workers: this.#options.workers });
+    try {
+      return await work(recogniser);
+    } finally {
+      await recogniser.close();
     }
   }
-  return { genuine: Float32Array.from(genuine).sort(), impostor: Float32Array.from(impostor).sort() };
+
+  async #embed(recogniser: Recogniser, what: string, images: readonly string[]): Promise<EmbeddedImages> {
+    progress(`${what}: ${images.length} images`);
+    const onProgress = (done: number): void => progress(`${what}: ${done} of ${images.length}`);
+    return embedImages({ recogniser, images, load: this.#load, onProgress });
+  }
+
+  readonly #load = async (image: string) => decodeImage(await readFile(join(this.#data.folder, 'images', image)));
 }
 
-function operatingPoint({ genuine, impostor }: Comparisons, rate: number) {
-  const falseMatches = Math.floor(rate * impostor.length);
-  const threshold = impostor[impostor.length - 1 - falseMatches] ?? 1;
-  const matched = genuine.filter((score) => score > threshold).length;
-  return { threshold, falseMatches, trueAccept: (100 * matched) / genuine.length };
+type Headline = ReturnType<typeof measure>;
+
+/** At a false-match rate of 1e-3. */
+function foldThresholds({ foldOfIdentity }: DataSet, { rates }: Headline): ReadonlyMap<number, number> {
+  const folds = [...new Set(foldOfIdentity.values())].sort((a, b) => a - b);
+  const point = rates.find(({ rate }) => rate === '1e-3');
+  return new Map(folds.map((fold, at) => [fold, point?.foldThresholds[at] ?? 1]));
 }
 
-const { values } = parseArgs({ options: { data: { type: 'string', default: '../shared/lfw-dev' } } });
-const folder = resolve(values.data);
-const calibration = new Set((await readFile(join(folder, 'calibration.txt'), 'utf8')).split('\n'));
-const images = (await readdir(join(folder, 'images'))).filter(
-  (name) => name.endsWith('.jpg') && !calibration.has(name),
-);
+function byRate<T>({ rates }: Headline, valueOf: (point: Headline['rates'][number]) => T): Readonly<Record<string, T>> {
+  return Object.fromEntries(rates.map((point) => [point.rate, valueOf(point)]));
+}
 
-const recogniser = await openRecogniser({ bundle: await defaultBundle() });
-console.error(`Embedding ${images.length} images …`);
-const startedAt = performance.now();
-const embedded = await embedCentralFaces(recogniser, join(folder, 'images'), new Set(images));
-const msPerImage = (performance.now() - startedAt) / images.length;
-await recogniser.close();
+function progress(what: string): void {
+  process.stderr.write(`${what}\n`);
+}
 
-console.error('Comparing …');
-const lfw = verificationAccuracy((await readPairs(folder)).map((pair) => scorePair(pair, embedded)));
-const comparisons = compareAll(embedded.vectors);
-const points = RATES.map((rate) => ({ rate: rate.toExponential(0), ...operatingPoint(comparisons, rate) }));
-
-console.table(
-  points.map(({ rate, threshold, falseMatches, trueAccept }) => ({
-    FAR: rate,
-    threshold: threshold.toFixed(4),
-    'false matches': falseMatches,
-    'TAR %': trueAccept.toFixed(2),
-  })),
-);
-console.log(
-  `verification accuracy ${lfw.toFixed(2)} %, ${embedded.missed.length} faces missed, ${msPerImage.toFixed(1)} ms an image`,
-);
-await writeReport('accuracy', {
-  accuracy: { lfw },
-  tar: Object.fromEntries(points.map(({ rate, trueAccept }) => [rate, trueAccept])),
-  thresholds: Object.fromEntries(points.map(({ rate, threshold }) => [rate, threshold])),
-  falseMatches: Object.fromEntries(points.map(({ rate, falseMatches }) => [rate, falseMatches])),
-  pairs: { genuine: comparisons.genuine.length, impostor: comparisons.impostor.length },
-  detection: { misses: embedded.missed.length },
-  msPerImage,
-});
+try {
+  const options = readOptions(process.argv.slice(2));
+  if (options.help) console.log(help);
+  else await new AccuracyBench(options, await readDataSet(resolve(options.data)), await defaultBundle()).run();
+} catch (error) {
+  if (!isAppError(error) && !(error instanceof TypeError)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = 1;
+}

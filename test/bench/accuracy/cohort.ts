@@ -1,0 +1,54 @@
+import { deviation, mean, unitSum } from './statistics.js';
+import type { Vectors, VectorsOf } from './measure.js';
+
+/**
+ * Symmetric score normalisation (s-norm) against a cohort: each side's mean and deviation of scores against the
+ * cohort's faces are taken out of the score, ((s − μ₁) / σ₁ + (s − μ₂) / σ₂) / 2. Written as a dot product of
+ * longer vectors, so that everything that compares vectors can be measured with it.
+ */
+export function normalisedAgainst(cohort: readonly Float32Array[], vectorsOf: VectorsOf): VectorsOf {
+  const statistics = (vector: Float32Array): readonly [number, number] => {
+    const scores = cohort.map((face) => face.reduce((sum, component, at) => sum + component * (vector[at] ?? 0), 0));
+    return [mean(scores), deviation(scores)];
+  };
+  return cached((image) => {
+    const vectors = vectorsOf(image);
+    if (vectors === undefined) return undefined;
+    const [enrolledMean, enrolledSpread] = statistics(vectors.enrolled);
+    const [probeMean, probeSpread] = statistics(vectors.probe);
+    return {
+      enrolled: joined(scaled(vectors.enrolled, 0.5 / enrolledSpread), vectors.enrolled, [
+        (-0.5 * enrolledMean) / enrolledSpread,
+        1,
+      ]),
+      probe: joined(vectors.probe, scaled(vectors.probe, 0.5 / probeSpread), [1, (-0.5 * probeMean) / probeSpread]),
+    };
+  });
+}
+
+/** The cohort's mean taken out of every vector. */
+export function centredOn(cohort: readonly Float32Array[], vectorsOf: VectorsOf): VectorsOf {
+  const middle = cohort[0]?.map((_, at) => mean(cohort.map((face) => face[at] ?? 0)));
+  const centred = (vector: Float32Array): Float32Array =>
+    unitSum([vector.map((component, at) => component - (middle?.[at] ?? 0))]);
+  return cached((image) => {
+    const vectors = vectorsOf(image);
+    return vectors && { enrolled: centred(vectors.enrolled), probe: centred(vectors.probe) };
+  });
+}
+
+function cached(vectorsOf: VectorsOf): VectorsOf {
+  const known = new Map<string, Vectors | undefined>();
+  return (image) => {
+    if (!known.has(image)) known.set(image, vectorsOf(image));
+    return known.get(image);
+  };
+}
+
+function scaled(vector: Float32Array, factor: number): Float32Array {
+  return vector.map((component) => component * factor);
+}
+
+function joined(...parts: readonly (ArrayLike<number> & Iterable<number>)[]): Float32Array {
+  return Float32Array.from(parts.flatMap((part) => [...part]));
+}

@@ -1,0 +1,86 @@
+import type { KeyId } from '@sightline/kernel';
+import type { Face, Recogniser, StageMs } from '@sightline/recognition';
+import { decodeTemplate, type TemplateProtector } from '@sightline/template-protection';
+import type { Frame } from '@sightline/vision';
+
+import { median } from './statistics.js';
+
+/** Leaves embeddings as they are, so that what the models yield is seen. */
+export const unprotected: TemplateProtector = { keyId: 'unprotected' as KeyId, protect: (embedding) => embedding };
+
+/** The face nearest to the middle of an image. */
+export interface EmbeddedFace {
+  /** As a probe. */
+  readonly probe: Float32Array;
+  /** As it is enrolled: with the embedding of its mirror image. */
+  readonly mirrored: Float32Array;
+  readonly face: Face;
+}
+
+export interface EmbeddedImages {
+  readonly faces: ReadonlyMap<string, EmbeddedFace>;
+  /** Images in which no face was found. */
+  readonly missed: readonly string[];
+  /** Medians, ms. */
+  readonly stageMs: StageMs & { readonly decode: number; readonly embedMirrored: number };
+}
+
+export interface EmbedRun {
+  readonly recogniser: Recogniser;
+  readonly images: readonly string[];
+  readonly load: (image: string) => Promise<Frame>;
+  /** Called now and then. */
+  readonly onProgress: (done: number) => void;
+}
+
+/** Embeds each image's central face. An image is decoded while another is in the recogniser. */
+export async function embedImages({ recogniser, images, load, onProgress }: EmbedRun): Promise<EmbeddedImages> {
+  const faces = new Map<string, EmbeddedFace>();
+  const times: EmbeddedImages['stageMs'][] = [];
+  const queue = [...images].reverse();
+  const work = async (): Promise<void> => {
+    for (let image = queue.pop(); image !== undefined; image = queue.pop()) {
+      const began = performance.now();
+      const frame = await load(image);
+      const decode = performance.now() - began;
+      const { faces: found, stageMs } = await recogniser.detect(frame);
+      const face = centralFace(found, frame);
+      if (face === undefined) continue;
+      const plain = await embedOne(recogniser, face, false);
+      const both = await embedOne(recogniser, face, true);
+      faces.set(image, { probe: plain.vector, mirrored: both.vector, face });
+      times.push({ ...stageMs, decode, embed: plain.embedMs, embedMirrored: both.embedMs });
+      if (faces.size % 500 === 0) onProgress(faces.size);
+    }
+  };
+  await Promise.all([work(), work(), work()]);
+  const medianOf = (stage: keyof EmbeddedImages['stageMs']): number => median(times.map((ms) => ms[stage]));
+  return {
+    faces,
+    missed: images.filter((image) => !faces.has(image)),
+    stageMs: {
+      decode: medianOf('decode'),
+      detect: medianOf('detect'),
+      landmarks: medianOf('landmarks'),
+      align: medianOf('align'),
+      embed: medianOf('embed'),
+      embedMirrored: medianOf('embedMirrored'),
+    },
+  };
+}
+
+/** The face whose box has its centre nearest to that of the frame. */
+export function centralFace(faces: readonly Face[], frame: Pick<Frame, 'width' | 'height'>): Face | undefined {
+  const offCentre = ({ box }: Face): number =>
+    Math.hypot(box.x + box.width / 2 - frame.width / 2, box.y + box.height / 2 - frame.height / 2);
+  return [...faces].sort((one, other) => offCentre(one) - offCentre(other))[0];
+}
+
+async function embedOne(recogniser: Recogniser, face: Face, mirrorToo: boolean) {
+  const { templates, embedMs } = await recogniser.embed([face], {
+    protector: unprotected,
+    codec: 'float16',
+    mirrorToo,
+  });
+  return { vector: templates[0] ? decodeTemplate(templates[0]) : new Float32Array(), embedMs };
+}

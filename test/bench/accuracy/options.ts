@@ -1,0 +1,35 @@
+import { parseArgs } from 'node:util';
+
+export const help = `npm run bench:accuracy -- [options]
+
+  --data <folder>   images/<identity>_<number>.jpg, pairs.tsv (fold, a, b, same), calibration.txt, unknown.txt
+                    (default: ../shared/lfw-dev)
+  --workers <n>     threads (default: 2)
+  --quick           the default configuration alone: no roads, no degraded probes
+  --help
+
+Prints tables and writes reports/accuracy.json. Progress goes to stderr. All of lfw-dev takes about ten minutes on
+two cores, --quick two.`;
+
+export interface Options {
+  readonly data: string;
+  readonly workers: number;
+  readonly quick: boolean;
+  readonly help: boolean;
+}
+
+/** @throws TypeError for unknown options */
+export function readOptions(args: readonly string[]): Options {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      data: { type: 'string', default: '../shared/lfw-dev' },
+      workers: { type: 'string', default: '2' },
+      quick: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  const workers = Number(values.workers);
+  if (!Number.isInteger(workers) || workers < 1) throw new TypeError('--workers takes a whole number of 1 or more.');
+  return { ...values, workers };
+}

@@ -1,0 +1,34 @@
+export function median(values: readonly number[]): number {
+  const rising = [...values].sort((a, b) => a - b);
+  return rising[Math.floor(rising.length / 2)] ?? Number.NaN;
+}
+
+export function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** Standard deviation of a sample. */
+export function deviation(values: readonly number[]): number {
+  const middle = mean(values);
+  return Math.sqrt(values.reduce((sum, value) => sum + (value - middle) ** 2, 0) / (values.length - 1));
+}
+
+/** The chance that a value of `high` exceeds one of `low`, ties counting half: 0.5 where one says nothing of the other. */
+export function separation(high: readonly number[], low: readonly number[]): number {
+  let wins = 0;
+  for (const one of high) for (const other of low) wins += one > other ? 1 : one === other ? 0.5 : 0;
+  return wins / (high.length * low.length);
+}
+
+/** The sum, to length one. */
+export function unitSum(vectors: readonly Float32Array[], weights?: readonly number[]): Float32Array {
+  const sum = new Float32Array(vectors[0]?.length ?? 0);
+  vectors.forEach((vector, at) => {
+    const weight = weights?.[at] ?? 1;
+    vector.forEach((component, index) => {
+      sum[index] = (sum[index] ?? 0) + weight * component;
+    });
+  });
+  const length = Math.hypot(...sum);
+  return sum.map((component) => component / length);
+}
