@@ -1,7 +1,8 @@
 // The peer's side of bench:pipeline: one child process, which measures when it is asked to.
 //
 // First message, from the parent: { frames: [{ faces, path, width, height }] }, raw RGB files.
-// Then { frame, runs }: answered with { ms: number[], found } for that frame.
+// Then { frame, runs }: answered with { ms: number[], cpuMs, found } for that frame,
+// cpuMs being the CPU time of this process a run.
 import { readFile } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
 
@@ -22,13 +23,15 @@ export function servePeer(prepare) {
   async function measure({ frame, runs }) {
     const ms = [];
     let found = 0;
+    const before = process.cpuUsage();
     for (let run = 0; run < runs; run++) {
       const began = performance.now();
       const descriptors = await peer.describe(inputs[frame]);
       ms.push(performance.now() - began);
       found = descriptors.length;
     }
-    return { ms, found };
+    const { user, system } = process.cpuUsage(before);
+    return { ms, cpuMs: (user + system) / 1000 / runs, found };
   }
 
   process.on('message', (message) => {

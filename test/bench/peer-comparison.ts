@@ -15,6 +15,8 @@ export interface PeerComparison {
   readonly definition: PeerDefinition;
   /** Its time over ours: the median over the rounds of the fastest of each round. */
   readonly ratio: PerFrame<number>;
+  /** The same of CPU time, the median over the rounds. */
+  readonly cpuOverCpu: PerFrame<number>;
   /** Faces that it described; ours are as many as the frame has. */
   readonly found: PerFrame<number>;
   readonly peerMs: PerFrame<number>;
@@ -76,20 +78,23 @@ async function compareOrFail(
 async function compare(peer: Peer, frames: PerFrame<Frame>, rounds: number, ours: FrameRuns): Promise<PeerComparison> {
   const theirs = perFrame((): number[] => []);
   const own = perFrame((): number[] => []);
+  const ofCpu = perFrame((): number[] => []);
   const found: Record<FaceCount, number> = { 1: 0, 3: 0, 10: 0 };
   for (let round = 0; round <= rounds; round++) {
     for (const [index, faces] of faceCounts.entries()) {
       const peerRuns = await peer.measure(index, RUNS);
-      const { runs } = await ours.repeat(frames[faces], RUNS);
+      const { runs, cpuMs } = await ours.repeat(frames[faces], RUNS);
       found[faces] = peerRuns.found;
       if (round === 0) continue; // warms up
       theirs[faces].push(fastest(peerRuns.ms));
       own[faces].push(fastest(times(runs)));
+      ofCpu[faces].push(peerRuns.cpuMs / cpuMs);
     }
   }
   return {
     definition: peer.definition,
     ratio: perFrame((faces) => median(theirs[faces].map((ms, round) => ms / (own[faces][round] ?? Number.NaN)))),
+    cpuOverCpu: perFrame((faces) => median(ofCpu[faces])),
     found,
     peerMs: perFrame((faces) => median(theirs[faces])),
     ourMs: perFrame((faces) => median(own[faces])),

@@ -31,7 +31,7 @@ export interface FrameFile {
 
 const failure = z.object({ error: z.string() });
 const started = z.object({ settings: z.record(z.string(), z.unknown()) });
-const measured = z.object({ ms: z.array(z.number()), found: z.number().int() });
+const measured = z.object({ ms: z.array(z.number()), cpuMs: z.number(), found: z.number().int() });
 export type PeerRuns = z.infer<typeof measured>;
 
 const modifiedMs = (path: string): Promise<number> =>

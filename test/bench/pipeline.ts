@@ -171,7 +171,7 @@ printTable([
       ? faceCounts.map((count) => ({
           key: `${peer.definition.key}.${count}`,
           value: peer.ratio[count],
-          ms: `${ms(peer.peerMs[count])} over ${ms(peer.ourMs[count])}, ${peer.found[count]} of ${count} faces`,
+          ms: `${ms(peer.peerMs[count])} over ${ms(peer.ourMs[count])}, ${peer.found[count]} of ${count} faces; of CPU time ${peer.cpuOverCpu[count].toFixed(1)}`,
         }))
       : [{ key: peer.definition.key, value: Number.NaN, ms: peer.failure }],
   ),
