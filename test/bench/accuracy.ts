@@ -93,7 +93,7 @@ class AccuracyBench {
     }
     const both = { enrolled: 'mirrored', probe: 'mirrored' } as const;
     rows.push(
-      roadRow('lower crop, second look', data, standard),
+      roadRow('all three: template, lower crop, second look', data, standard),
       roadRow('the same, mirror image at enrolment (default)', data, standard, { enrolled: 'mirrored' }),
       roadRow('the same, mirror image on both sides', data, standard, both),
       ...cohortRows(data, standard, cohort),

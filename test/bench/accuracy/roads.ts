@@ -1,33 +1,49 @@
-import type { LandmarksSpec, VerifiedBundle } from '@sightline/contracts';
+import type { EmbedderSpec, LandmarksSpec, VerifiedBundle } from '@sightline/contracts';
 import { bundleOf } from '@sightline/testing';
 
 /** A way to run the bundle's models: what a release's manifest would state. */
 export interface Configuration {
   readonly name: string;
   readonly landmarks: Pick<LandmarksSpec, 'crop' | 'refinement'>;
+  readonly alignmentTemplate?: EmbedderSpec['alignmentTemplate'];
 }
 
+/** As published with ArcFace (Deng et al., 2019). */
+const published: EmbedderSpec['alignmentTemplate'] = [
+  [38.2946, 51.6963],
+  [73.5318, 51.5014],
+  [56.0252, 71.7366],
+  [41.5493, 92.3655],
+  [70.7299, 92.2041],
+];
 const crop = { scale: 0.92, down: 0.09 };
-const refinement = { centre: [56, 75], side: 104 } satisfies Partial<LandmarksSpec['refinement']>;
 const wholeBox = { scale: 1, down: 0 };
+const refinement = { centre: [55.5, 74], side: 104 } satisfies Partial<LandmarksSpec['refinement']>;
+const secondLook: LandmarksSpec['refinement'] = { ...refinement, views: ['plain'] };
 
 /** What is tried beside the configuration of the bundle itself: one road alone each, and more of the same. */
 export const configurations: readonly Configuration[] = [
-  { name: 'no road', landmarks: { crop: wholeBox } },
-  { name: 'lower crop', landmarks: { crop } },
-  { name: 'second look', landmarks: { crop: wholeBox, refinement: { ...refinement, views: ['plain'] } } },
+  { name: 'no road', landmarks: { crop: wholeBox }, alignmentTemplate: published },
+  { name: 'template shifted', landmarks: { crop: wholeBox } },
+  { name: 'lower crop', landmarks: { crop }, alignmentTemplate: published },
+  { name: 'second look', landmarks: { crop: wholeBox, refinement: secondLook }, alignmentTemplate: published },
+  { name: 'lower crop, second look', landmarks: { crop, refinement: secondLook }, alignmentTemplate: published },
   {
-    name: 'lower crop, two second looks',
+    name: 'all three, second look in a mirror too',
     landmarks: { crop, refinement: { ...refinement, views: ['plain', 'mirrored'] } },
   },
 ];
 
-export function bundleWith(bundle: VerifiedBundle, { landmarks }: Configuration): VerifiedBundle {
+export function bundleWith(bundle: VerifiedBundle, { landmarks, alignmentTemplate }: Configuration): VerifiedBundle {
   const { manifest } = bundle;
-  const spec: LandmarksSpec = {
-    decoder: manifest.landmarks.spec.decoder,
-    input: manifest.landmarks.spec.input,
-    ...landmarks,
-  };
-  return bundleOf({ ...manifest, landmarks: { ...manifest.landmarks, spec } }, (target) => bundle.read(target));
+  const { decoder, input } = manifest.landmarks.spec;
+  const embedder = { ...manifest.embedder.spec, ...(alignmentTemplate && { alignmentTemplate }) };
+  return bundleOf(
+    {
+      ...manifest,
+      landmarks: { ...manifest.landmarks, spec: { decoder, input, ...landmarks } },
+      embedder: { ...manifest.embedder, spec: embedder },
+    },
+    (target) => bundle.read(target),
+  );
 }
