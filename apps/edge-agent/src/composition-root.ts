@@ -214,6 +214,7 @@ function openPipelines(core: Core, settings: DesiredSettings): Promise<readonly 
       const source = await surroundings.openSource(camera, { decode, closeAfterMs, clock, log });
       return new CameraPipeline({
         ...{ cameraId: camera.id, source, slot, deviceClock, clock, random, log },
+        regionOfInterest: camera.regionOfInterest,
         store: (record) => outbox.append(record),
         policy: () => settings.policies.sighting,
       });

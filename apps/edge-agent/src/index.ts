@@ -5,6 +5,9 @@ export {
   type DemoScriptInput,
   type DemoTruth,
 } from './capture/demo/script.js';
+export type { CapturedFrame, FrameSource } from './capture/frame-source.js';
+export { openSource } from './capture/open-source.js';
 export { startEdgeAgent } from './composition-root.js';
+export { cameraSchema } from './config/camera-config.js';
 export { loadEdgeAgentConfig, type EdgeAgentConfigInput } from './config/config.js';
 export type { EdgeAgent, EdgeAgentStatus } from './edge-agent.js';

@@ -7,6 +7,7 @@ export interface Moment {
 }
 
 export interface CapturedFrame {
+  /** Its bytes are the consumer's until it asks for the next frame; then they may be overwritten. */
   readonly frame: Frame;
   /** Counts what the source tried to deliver, from 0; a picture that was skipped leaves a hole. */
   readonly index: number;
@@ -16,11 +17,13 @@ export interface CapturedFrame {
 }
 
 /**
- * A camera. The next frame is made when the consumer asks for it, so a slow consumer sees fewer frames and
- * never a queue of old ones. What cannot be read is reported and skipped: a source fails only when it can
- * never deliver again.
+ * A camera. A slow consumer sees fewer frames and never a queue of old ones: the next frame is made when it is
+ * asked for, or is the newest that has come. What cannot be read is reported and skipped: a source fails with an
+ * error that is retryable when it may deliver again later, and with another when it never can.
  */
 export interface FrameSource {
+  /** Frames that came and were replaced by newer ones before anybody asked for them. */
+  readonly droppedFrames?: number;
   /** The frames until the source ends or the signal fires; then the iteration ends without an error. */
   frames(signal: AbortSignal): AsyncIterable<CapturedFrame>;
 }

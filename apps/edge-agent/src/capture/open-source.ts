@@ -3,11 +3,14 @@ import { AppError, type Clock, type Logger } from '@sightline/kernel';
 import type { Frame } from '@sightline/vision';
 import { dirname } from 'node:path';
 
-import type { CameraConfig } from '../config/config.js';
+import type { CameraConfig } from '../config/camera-config.js';
 import { DemoCamera } from './demo/demo-camera.js';
 import { demoScriptSchema, shortestGapMs } from './demo/script.js';
+import { FfmpegSource } from './ffmpeg/ffmpeg-source.js';
+import { ffmpegStarter } from './ffmpeg/media-process.js';
 import { FolderSource } from './folder-source.js';
 import type { FrameSource } from './frame-source.js';
+import { MaskedSource } from './masked-source.js';
 
 export interface OpenSourceOptions {
   readonly decode: (bytes: Uint8Array) => Promise<Frame>;
@@ -22,10 +25,16 @@ export interface OpenSourceOptions {
  *
  * @throws AppError `CONFIG.INVALID` for a demo script that cannot be played
  */
-export async function openSource({ id, source }: CameraConfig, options: OpenSourceOptions): Promise<FrameSource> {
+export async function openSource(camera: CameraConfig, options: OpenSourceOptions): Promise<FrameSource> {
+  const source = await openUnmasked(camera, options);
+  return camera.privacyZones.length === 0 ? source : new MaskedSource(source, camera.privacyZones);
+}
+
+async function openUnmasked({ id, source }: CameraConfig, options: OpenSourceOptions): Promise<FrameSource> {
   const { clock, closeAfterMs, decode } = options;
   const log = options.log.child({ cameraId: id });
   if (source.kind === 'folder') return new FolderSource({ ...source, decode, clock, log });
+  if (source.kind !== 'demo') return new FfmpegSource({ source, start: ffmpegStarter(clock), clock, log });
   const script = readConfiguration(source.script, demoScriptSchema);
   if (shortestGapMs(script) <= closeAfterMs) {
     throw new AppError('CONFIG.INVALID', 'The demo script’s gaps are not longer than sighting.closeAfterMs.', {

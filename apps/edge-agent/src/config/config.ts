@@ -8,34 +8,7 @@ import { z } from 'zod';
 
 import { defaultSightingPolicy } from '../pipeline/sighting-policy.js';
 import { defaultDeliveryPolicy } from '../uplink/batch-sender.js';
-
-const folderSourceSchema = z
-  .object({
-    kind: z.literal('folder'),
-    directory: z.string().min(1),
-    loop: z.boolean().default(false),
-    framesPerSecond: z.number().min(0.01).max(120).default(5),
-  })
-  .strict();
-
-const demoSourceSchema = z
-  .object({
-    kind: z.literal('demo'),
-    script: z.string().min(1).describe('Path of the script, JSON.'),
-    truthJournal: z.string().min(1).optional().describe('Where the truth is written, JSON lines.'),
-    loop: z.boolean().default(false).describe('Start again after the last pass, for ever.'),
-    resume: z.boolean().default(false).describe('Go on after the passes that the journal knows.'),
-    framesPerSecond: z.number().min(0.01).max(1000).default(10).describe('Of real time, at most.'),
-  })
-  .strict();
-
-const cameraSchema = z
-  .object({
-    id: rest.slugSchema,
-    source: z.discriminatedUnion('kind', [folderSourceSchema, demoSourceSchema]),
-  })
-  .strict();
-export type CameraConfig = z.output<typeof cameraSchema>;
+import { cameraSchema } from './camera-config.js';
 
 const sighting = defaultSightingPolicy;
 const delivery = defaultDeliveryPolicy;
@@ -162,6 +135,8 @@ const pathsSchema = z.looseObject({
             directory: z.string().optional(),
             script: z.string().optional(),
             truthJournal: z.string().optional(),
+            path: z.string().optional(),
+            device: z.string().optional(),
           })
           .optional(),
       }),
@@ -182,7 +157,7 @@ function withAbsolutePaths(document: Record<string, unknown>, base: string): Rec
   };
   const { cameras, ...top } = absolute(parsed.data, 'dataDirectory', 'provisioningFile');
   const located = cameras?.map(({ source, ...camera }) =>
-    source ? { ...camera, source: absolute(source, 'directory', 'script', 'truthJournal') } : camera,
+    source ? { ...camera, source: absolute(source, 'directory', 'script', 'truthJournal', 'path', 'device') } : camera,
   );
   return { ...top, ...(located && { cameras: located }) };
 }

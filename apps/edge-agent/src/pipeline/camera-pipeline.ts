@@ -1,12 +1,16 @@
 import { CloseReason } from '@sightline/contracts';
 import { backoffMs, errorMessage, isAppError, type Clock, type Logger } from '@sightline/kernel';
-import { IouTracker, type TrackerStep, type TrackId } from '@sightline/vision';
+import type { Face } from '@sightline/recognition';
+import { IouTracker, type Frame, type TrackerStep, type TrackId } from '@sightline/vision';
 
 import type { CapturedFrame, FrameSource } from '../capture/frame-source.js';
+import { isCentredIn, type RelativePolygon } from '../capture/region.js';
 import { SightingTrack, type SightingTrackDependencies } from './sighting-track.js';
 
 export interface CameraPipelineOptions extends SightingTrackDependencies {
   readonly source: FrameSource;
+  /** Faces whose centre lies outside are ignored; everywhere when absent. */
+  readonly regionOfInterest?: RelativePolygon | undefined;
   readonly clock: Clock;
   readonly random: () => number;
 }
@@ -16,6 +20,8 @@ export interface CameraStatus {
   readonly state: 'waiting' | 'running' | 'ended' | 'failed';
   /** Frames that were looked at. */
   readonly frames: number;
+  /** Frames that came while another was looked at, and were replaced by newer ones. */
+  readonly droppedFrames: number;
   /** Frames in which recognition failed. */
   readonly failedFrames: number;
   /** Tracks that became sightings. */
@@ -35,7 +41,12 @@ export class CameraPipeline {
   readonly #underWay = new Set<Promise<void>>();
   readonly #log: Logger;
   #tracker = new IouTracker();
-  #status: Omit<CameraStatus, 'cameraId'> = { state: 'waiting', frames: 0, failedFrames: 0, sightings: 0 };
+  #status: Omit<CameraStatus, 'cameraId' | 'droppedFrames'> = {
+    state: 'waiting',
+    frames: 0,
+    failedFrames: 0,
+    sightings: 0,
+  };
   #failure: string | undefined;
 
   constructor(options: CameraPipelineOptions) {
@@ -44,7 +55,8 @@ export class CameraPipeline {
   }
 
   get status(): CameraStatus {
-    return { cameraId: this.#options.cameraId, ...this.#status };
+    const { cameraId, source } = this.#options;
+    return { cameraId, ...this.#status, droppedFrames: source.droppedFrames ?? 0 };
   }
 
   /**
@@ -101,14 +113,15 @@ export class CameraPipeline {
     try {
       // Not aborted at a stop: it takes milliseconds, and the track keeps its last shot.
       await this.#options.slot.use(async ({ recogniser, digest }) => {
-        const { faces, stageMs } = await recogniser.detect(captured.frame);
+        const { faces: found, stageMs } = await recogniser.detect(captured.frame);
+        const faces = this.#ofInterest(found, captured.frame);
         this.#tracker.closeAfterMs = this.#options.policy().closeAfterMs;
         const step = this.#tracker.step(faces, captured.streamMs);
         this.#end(step, CloseReason.LEFT);
         for (const { trackId, detection, confirmed } of step.assignments) {
           const face = faces[detection];
           if (!face) continue;
-          const observation = { face, captured, stageMs, facesInFrame: faces.length, releaseDigest: digest };
+          const observation = { face, captured, stageMs, facesInFrame: found.length, releaseDigest: digest };
           const track = this.#tracks.get(trackId) ?? new SightingTrack(this.#options, observation);
           this.#tracks.set(trackId, track);
           track.observe(observation);
@@ -122,6 +135,11 @@ export class CameraPipeline {
     }
     this.#status = { ...this.#status, frames: this.#status.frames + 1 };
     while (this.#underWay.size >= REVISIONS_UNDER_WAY) await Promise.race(this.#underWay);
+  }
+
+  #ofInterest(faces: readonly Face[], frame: Frame): readonly Face[] {
+    const { regionOfInterest: region } = this.#options;
+    return region ? faces.filter(({ box }) => isCentredIn(region, box, frame)) : faces;
   }
 
   #end(

@@ -147,7 +147,7 @@ describe('a demo script', () => {
     const source = { kind: 'demo', script: path, loop: false, resume: false, framesPerSecond: 10 } as const;
     const decode = (): Promise<never> => Promise.reject(new Error('unused'));
     const open = (): Promise<unknown> =>
-      openSource({ id: 'cam-1', source }, { decode, clock: systemClock, log, closeAfterMs: 100 });
+      openSource({ id: 'cam-1', source, privacyZones: [] }, { decode, clock: systemClock, log, closeAfterMs: 100 });
     writeFileSync(path, JSON.stringify({ ...script, seed: -1, passes: [{ ...pass, frames: 0, surprise: true }] }));
     await expect(open()).rejects.toMatchObject({
       code: 'CONFIG.INVALID',
@@ -163,8 +163,10 @@ describe('a demo script', () => {
     writeFileSync(path, JSON.stringify(script));
     const source = { kind: 'demo', script: path, loop: false, resume: false, framesPerSecond: 10 } as const;
     const options = { decode: () => Promise.reject(new Error('unused')), clock: systemClock, log };
-    const opening = openSource({ id: 'cam-1', source }, { ...options, closeAfterMs: 300 });
+    const opening = openSource({ id: 'cam-1', source, privacyZones: [] }, { ...options, closeAfterMs: 300 });
     await expect(opening).rejects.toMatchObject({ code: 'CONFIG.INVALID' });
-    await expect(openSource({ id: 'cam-1', source }, { ...options, closeAfterMs: 299 })).resolves.toBeDefined();
+    await expect(
+      openSource({ id: 'cam-1', source, privacyZones: [] }, { ...options, closeAfterMs: 299 }),
+    ).resolves.toBeDefined();
   });
 });
