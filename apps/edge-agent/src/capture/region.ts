@@ -18,28 +18,23 @@ export function isCentredIn(region: RelativePolygon, box: Box, frame: Pick<Frame
 export type MaskSpans = readonly (readonly [start: number, end: number])[];
 
 /**
- * The pixels that polygons touch, be it with a corner. In the strip of one row of pixels a polygon covers the
- * parts of the strip's two borders that lie inside of it, the reach of each edge within the strip, and nothing
- * that is in neither: from any other point inside, the way straight up would leave the strip through one of them.
+ * The pixels that polygons reach into, be it with a corner. In the strip of one row of pixels that is the part of
+ * the strip's upper border inside of the polygon, and the reach of each edge within the strip: from any other point
+ * inside, the way straight up would leave the strip or the polygon through one of them.
  */
 export function spansUnder(
   zones: readonly RelativePolygon[],
   { width, height }: Pick<Frame, 'width' | 'height'>,
 ): MaskSpans {
-  return zones
-    .flatMap((zone) => {
-      const edges = edgesOf(zone.map(({ x, y }) => ({ x: x * width, y: y * height })));
-      return Array.from({ length: height }, (_, row) => row).flatMap((row) =>
-        [...insideAt(edges, row), ...insideAt(edges, row + 1), ...edges.flatMap((edge) => reachWithin(edge, row))].map(
-          ([left, right]) => {
-            const first = Math.max(0, Math.floor(left));
-            const last = Math.min(width, Math.max(Math.ceil(right), first + 1));
-            return [(row * width + first) * 3, (row * width + last) * 3] as const;
-          },
-        ),
-      );
-    })
-    .filter(([start, end]) => start < end);
+  return zones.flatMap((zone) => {
+    const edges = edgesOf(zone.map(({ x, y }) => ({ x: x * width, y: y * height })));
+    return Array.from({ length: height }, (_, row) =>
+      [...insideAt(edges, row), ...edges.flatMap((edge) => reachWithin(edge, row))]
+        .map(([left, right]) => [Math.max(0, Math.floor(left)), Math.min(width, Math.ceil(right))] as const)
+        .filter(([first, last]) => first < last)
+        .map(([first, last]) => [(row * width + first) * 3, (row * width + last) * 3] as const),
+    ).flat();
+  });
 }
 
 /** Paints spans black, in place. */
@@ -77,12 +72,14 @@ function insideAt(edges: readonly Edge[], y: number): readonly Reach[] {
   });
 }
 
-/** From where to where an edge goes within the strip of a row. */
+/** From where to where an edge goes within the strip of a row, its borders not included. */
 function reachWithin([from, to]: Edge, row: number): readonly Reach[] {
   const top = Math.max(row, Math.min(from.y, to.y));
   const bottom = Math.min(row + 1, Math.max(from.y, to.y));
-  if (top > bottom) return [];
-  if (from.y === to.y) return [[Math.min(from.x, to.x), Math.max(from.x, to.x)]];
+  if (from.y === to.y) {
+    return from.y > row && from.y < row + 1 ? [[Math.min(from.x, to.x), Math.max(from.x, to.x)]] : [];
+  }
+  if (top >= bottom) return [];
   const ends = [crossingAt(from, to, top), crossingAt(from, to, bottom)] as const;
   return [[Math.min(...ends), Math.max(...ends)]];
 }

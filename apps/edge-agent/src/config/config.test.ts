@@ -92,6 +92,67 @@ describe('the configuration', () => {
     }
   });
 
+  it('takes video sources with their limits, zones and regions, and paths from the file’s own folder', () => {
+    write('box.json', provisioning);
+    const zone = [
+      { x: 0, y: 0 },
+      { x: 1, y: 0 },
+      { x: 0.5, y: 1 },
+    ];
+    const videos = [
+      { id: 'door', source: { kind: 'rtsp', url: 'rtsp://jo:pw@10.0.0.9/live' }, privacyZones: [zone] },
+      { id: 'hall', source: { kind: 'mjpeg', url: 'https://10.0.0.8/video', maximumWidth: 640 } },
+      { id: 'desk', source: { kind: 'v4l2', device: '/dev/video0' }, regionOfInterest: zone },
+      {
+        id: 'film',
+        source: { kind: 'file', path: 'film.mp4', loop: true },
+        regionOfInterest: { x: 0.5, y: 0, width: 0.5, height: 1 },
+      },
+    ];
+    const path = write('agent.json', { dataDirectory: 'data', provisioningFile: 'box.json', cameras: videos });
+    const config = loadEdgeAgentConfig(path, {}, silentLogger);
+    expect(config.cameras.map(({ source }) => source)).toMatchObject([
+      { transport: 'tcp', maximumFramesPerSecond: 10, maximumWidth: 1280, rotateDegrees: 0, stallAfterMs: 10_000 },
+      { maximumWidth: 640, maximumHeight: 1280 },
+      { device: '/dev/video0' },
+      { path: join(directory, 'film.mp4'), loop: true },
+    ]);
+    expect(config.cameras.map(({ regionOfInterest }) => regionOfInterest)).toEqual([
+      undefined,
+      undefined,
+      zone,
+      [
+        { x: 0.5, y: 0 },
+        { x: 1, y: 0 },
+        { x: 1, y: 1 },
+        { x: 0.5, y: 1 },
+      ],
+    ]);
+    expect(parseEdgeAgentConfig(config)).toEqual(config);
+  });
+
+  it('names every bad key of a camera, and none of its secrets', () => {
+    const camera = {
+      id: 'door',
+      source: {
+        kind: 'rtsp',
+        url: 'http://jo:hunter2@h',
+        maximumFramesPerSecond: 0,
+        rotateDegrees: 45,
+        transport: 'x',
+      },
+      privacyZones: [[{ x: 2, y: 0 }]],
+      regionOfInterest: { x: 0.6, y: 0, width: 0.6, height: 1 },
+    };
+    const parse = (): unknown => parseEdgeAgentConfig({ dataDirectory: 'x', provisioning, cameras: [camera] });
+    for (const key of ['url', 'maximumFramesPerSecond', 'rotateDegrees', 'transport']) {
+      expect(parse).toThrow(`cameras.0.source.${key}: `);
+    }
+    expect(parse).toThrow('cameras.0.privacyZones.0');
+    expect(parse).toThrow('cameras.0.regionOfInterest');
+    expect(parse).not.toThrow('hunter2');
+  });
+
   it('refuses two cameras of one id, and a file that is no JSON, without quoting it', () => {
     const twice = { dataDirectory: 'x', provisioning, cameras: [...cameras, ...cameras] };
     expect(() => parseEdgeAgentConfig(twice)).toThrow(/camera ids must differ/);

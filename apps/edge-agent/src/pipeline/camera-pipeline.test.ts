@@ -4,6 +4,7 @@ import { AppError, systemClock } from '@sightline/kernel';
 import { describe, expect, it } from 'vitest';
 
 import type { FrameSource } from '../capture/frame-source.js';
+import type { RelativePolygon } from '../capture/region.js';
 import { DeviceClock } from '../device-clock.js';
 import type { NewRecord } from '../outbox/outbox-store.js';
 import { FakeRecogniser, ScriptedSource, type ScriptedFace } from '../testing/fake-recognition.js';
@@ -25,7 +26,11 @@ interface Stage {
 
 function stage(
   source: FrameSource,
-  options: { readonly policy?: Partial<SightingPolicy>; readonly store?: (record: NewRecord) => Promise<unknown> } = {},
+  options: {
+    readonly policy?: Partial<SightingPolicy>;
+    readonly store?: (record: NewRecord) => Promise<unknown>;
+    readonly regionOfInterest?: RelativePolygon;
+  } = {},
 ): Stage {
   const sightings: Sighting[] = [];
   const recogniser = new FakeRecogniser();
@@ -35,6 +40,7 @@ function stage(
   const pipeline = new CameraPipeline({
     cameraId: 'cam-1',
     source,
+    regionOfInterest: options.regionOfInterest,
     slot,
     store: async (record) => {
       await options.store?.(record);
@@ -115,6 +121,27 @@ describe('a camera', () => {
     expect(sightings[0]).toMatchObject({ phase: CLOSE, revision: 1, templates: [], frames: 8 });
     expect(sightings[0]?.quality).toBeCloseTo(0.1);
     expect(recogniser.embedded).toBe(0);
+  });
+
+  it('ignores faces outside of its region of interest', async () => {
+    // Frames are 64 pixels wide, faces 50: their centres lie at 25 and at 55.
+    const both = [
+      { person: 1, x: 0 },
+      { person: 2, x: 30 },
+    ];
+    const right = [
+      { x: 0.5, y: 0 },
+      { x: 1, y: 0 },
+      { x: 1, y: 1 },
+      { x: 0.5, y: 1 },
+    ];
+    const source = new ScriptedSource([...times(8, ...both), ...times(5)]);
+    const { pipeline, sightings } = stage(source, { regionOfInterest: right });
+    await run(pipeline);
+    const closed = sightings.filter(({ phase }) => phase === CLOSE);
+    expect(closed).toHaveLength(1);
+    expect(closed[0]?.templates[0]?.data[2]).not.toBe(0);
+    expect(closed[0]).toMatchObject({ frames: 8, stageMs: { landmarks: 1 } });
   });
 
   it('opens by time with a single good shot', async () => {
