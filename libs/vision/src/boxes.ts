@@ -49,7 +49,8 @@ export function distance(one: Point, other: Point): number {
   return Math.hypot(one.x - other.x, one.y - other.y);
 }
 
-function surestFirst(one: Detection, other: Detection): number {
+/** Orders detections by falling score; ties are broken by the boxes themselves. */
+export function surestFirst(one: Detection, other: Detection): number {
   return (
     other.score - one.score ||
     one.box.x - other.box.x ||

@@ -8,5 +8,6 @@ export * from './landmarks.js';
 export * from './quality.js';
 export * from './resampler.js';
 export { channelCount, type InputFormat } from './tensor-input.js';
-export * from './tracking-iou.js';
+export { heaviestMatching } from './tracking-assignment.js';
+export * from './tracking-byte.js';
 export * from './tracking.js';

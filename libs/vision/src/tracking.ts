@@ -1,4 +1,4 @@
-import type { Box } from './frame.js';
+import type { Box, Frame } from './frame.js';
 
 /** Names one track of one tracker; never used twice. */
 export type TrackId = number;
@@ -18,11 +18,21 @@ export interface TrackAssignment {
   readonly confirmed: boolean;
 }
 
+/** A track that turned out to go on with what an older one had begun. */
+export interface JoinedTracks {
+  /** Ended: what was gathered for it belongs to the other now. */
+  readonly from: TrackId;
+  /** Was lost, goes on. */
+  readonly into: TrackId;
+}
+
 export interface TrackerStep {
-  /** One for each detection, in their order: no two of them share a track. */
+  /** In the order of the detections, for each at most one; no two of them share a track. */
   readonly assignments: readonly TrackAssignment[];
   /** Tracks that were confirmed by this frame. */
   readonly opened: readonly TrackId[];
+  /** Tracks that became one in this frame; the assignments already name the one that goes on. */
+  readonly joined: readonly JoinedTracks[];
   /** Confirmed tracks that ended. They get no further detection. */
   readonly closed: readonly TrackId[];
   /** Tracks that ended before they were confirmed: forget them. */
@@ -35,7 +45,7 @@ export interface TrackerStep {
  */
 export interface Tracker {
   /** Takes the next frame's detections; an empty frame is a step too, since it lets tracks close. */
-  step(detections: readonly TrackerDetection[], atMs: number): TrackerStep;
+  step(detections: readonly TrackerDetection[], atMs: number, frame?: Pick<Frame, 'width' | 'height'>): TrackerStep;
 
   /** Ends every track, as at the end of the stream. */
   finish(): Pick<TrackerStep, 'closed' | 'dropped'>;

@@ -1,7 +1,7 @@
 import { CloseReason } from '@sightline/contracts';
 import { backoffMs, errorMessage, isAppError, type Clock, type Logger } from '@sightline/kernel';
 import type { Face } from '@sightline/recognition';
-import { IouTracker, type Frame, type TrackerStep, type TrackId } from '@sightline/vision';
+import { ByteTracker, type Frame, type TrackerStep, type TrackId } from '@sightline/vision';
 
 import type { CapturedFrame, FrameSource } from '../capture/frame-source.js';
 import { isCentredIn, type RelativePolygon } from '../capture/region.js';
@@ -40,7 +40,7 @@ export class CameraPipeline {
   readonly #tracks = new Map<TrackId, SightingTrack>();
   readonly #underWay = new Set<Promise<void>>();
   readonly #log: Logger;
-  #tracker = new IouTracker();
+  #tracker = new ByteTracker();
   #status: Omit<CameraStatus, 'cameraId' | 'droppedFrames'> = {
     state: 'waiting',
     frames: 0,
@@ -97,7 +97,7 @@ export class CameraPipeline {
 
   /** Plays the source once. Its own time starts anew, so tracks never span two plays. */
   async #play(signal: AbortSignal): Promise<void> {
-    this.#tracker = new IouTracker({ birthHits: this.#options.policy().confirmAfterFrames });
+    this.#tracker = new ByteTracker({ birthHits: this.#options.policy().confirmAfterFrames });
     try {
       for await (const captured of this.#options.source.frames(signal)) {
         await this.#frame(captured);
@@ -116,7 +116,7 @@ export class CameraPipeline {
         const { faces: found, stageMs } = await recogniser.detect(captured.frame);
         const faces = this.#ofInterest(found, captured.frame);
         this.#tracker.closeAfterMs = this.#options.policy().closeAfterMs;
-        const step = this.#tracker.step(faces, captured.streamMs);
+        const step = this.#tracker.step(faces, captured.streamMs, captured.frame);
         this.#end(step, CloseReason.LEFT);
         for (const { trackId, detection, confirmed } of step.assignments) {
           const face = faces[detection];

@@ -1,6 +1,12 @@
-import { intersectionOverUnion } from './boxes.js';
-import type { Box } from './frame.js';
-import type { TrackerDetection, TrackAssignment, Tracker, TrackerStep, TrackId } from './tracking.js';
+import {
+  intersectionOverUnion,
+  type Box,
+  type TrackAssignment,
+  type Tracker,
+  type TrackerDetection,
+  type TrackerStep,
+  type TrackId,
+} from '@sightline/vision';
 
 export interface IouTrackerOptions {
   /** Least intersection over union of a detection with a track's predicted box, 0 to 1. Default 0.25. */
@@ -77,7 +83,7 @@ export class IouTracker implements Tracker {
       if (this.#hit(track, box)) opened.push(track.id);
       return { trackId: track.id, detection, confirmed: track.confirmed };
     });
-    return { assignments, opened, closed: overdue, dropped: this.#dropMissed() };
+    return { assignments, opened, joined: [], closed: overdue, dropped: this.#dropMissed() };
   }
 
   finish(): Pick<TrackerStep, 'closed' | 'dropped'> {
