@@ -236,6 +236,9 @@ function templateKeyOf({ provisioning: { tenantId, templateKey } }: EdgeAgentCon
   return key;
 }
 
+/** Of one comparison of two tracks. A release that was not measured so far joins none. */
+const SAME_PERSON_FALSE_MATCH_RATE = 1e-4;
+
 async function activeRelease(
   bundle: VerifiedBundle,
   key: TemplateKey,
@@ -243,7 +246,10 @@ async function activeRelease(
 ): Promise<ActiveRelease> {
   const recogniser = await open(bundle);
   const protector = createTemplateProtector({ ...key, dimension: recogniser.dimension });
-  return { version: bundle.manifest.version, digest: bundle.digest, recogniser, protector };
+  const { version, calibration } = bundle.manifest;
+  const rare = calibration.points.filter(({ falseMatchRate }) => falseMatchRate <= SAME_PERSON_FALSE_MATCH_RATE);
+  const samePersonThreshold = Math.min(...rare.map(({ threshold }) => threshold));
+  return { version, digest: bundle.digest, recogniser, protector, samePersonThreshold };
 }
 
 function agentVersion(): string {

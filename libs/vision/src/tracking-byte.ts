@@ -16,7 +16,7 @@ import type { JoinedTracks, TrackAssignment, Tracker, TrackerDetection, TrackerS
 export interface TrackAppearance {
   /**
    * How alike two tracks look; undefined while that is not known. Asked in each frame for every confirmed track
-   * and every lost one that ended before it began, so it should look up, not compute an embedding.
+   * in it and every lost one that was last seen before that began, so it should look up, not embed.
    */
   readonly similarity: (lost: TrackId, found: TrackId) => number | undefined;
   /** From this similarity on two tracks are one person's. */
@@ -122,7 +122,7 @@ export class ByteTracker implements Tracker {
     }
     const matches = this.#associate(detections);
     const opened = [...matches.values()].filter((track) => this.#confirm(track)).map(({ id }) => id);
-    const joined = this.#join();
+    const { joined, undecided } = this.#join();
     const goesOn = new Map(joined.map(({ from, into }) => [from, into]));
     const assignments = detections.flatMap((_, detection): TrackAssignment[] => {
       const track = matches.get(detection);
@@ -132,6 +132,7 @@ export class ByteTracker implements Tracker {
       assignments,
       opened: opened.filter((id) => !goesOn.has(id)).sort((one, other) => one - other),
       joined,
+      undecided: undecided.filter((id) => !goesOn.has(id)),
       closed,
       dropped: this.#dropMissed(),
     };
@@ -223,18 +224,20 @@ export class ByteTracker implements Tracker {
   }
 
   /** Lets lost tracks go on as those that look like them and began after they were seen last. */
-  #join(): JoinedTracks[] {
-    if (!this.#appearance) return [];
+  #join(): Pick<TrackerStep, 'joined' | 'undecided'> {
+    if (!this.#appearance) return { joined: [], undecided: [] };
     const { similarity, threshold } = this.#appearance;
     const confirmed = this.#tracks.filter((track) => track.confirmed);
     const lost = confirmed.filter(({ lastFrame }) => lastFrame < this.#frame);
     const found = confirmed.filter(({ lastFrame }) => lastFrame === this.#frame);
+    const undecided = new Set<TrackId>();
     const weights = lost.map((before) =>
       found.map((after) => {
         // Seen in one frame, or in turns: two people.
         if (before.lastFrame >= after.firstFrame) return 0;
-        const alike = similarity(before.id, after.id) ?? -Infinity;
-        return alike >= threshold ? 1 + alike - threshold : 0;
+        const alike = similarity(before.id, after.id);
+        if (alike === undefined) undecided.add(after.id);
+        return alike !== undefined && alike >= threshold ? 1 + alike - threshold : 0;
       }),
     );
     const joined: JoinedTracks[] = [];
@@ -247,7 +250,7 @@ export class ByteTracker implements Tracker {
       this.#tracks = this.#tracks.filter((track) => track !== from);
       joined.push({ from: from.id, into: into.id });
     }
-    return joined;
+    return { joined, undecided: [...undecided] };
   }
 
   /** A track that misses a frame before it was confirmed was a flicker of the detector. */

@@ -40,7 +40,14 @@ describe('the tracker', () => {
   it('drops a flicker of the detector without ever opening it', () => {
     const tracker = new ByteTracker();
     const id = tracker.step([face(10)], 0).assignments[0]!.trackId;
-    expect(tracker.step([], 100)).toEqual({ assignments: [], opened: [], joined: [], closed: [], dropped: [id] });
+    expect(tracker.step([], 100)).toEqual({
+      assignments: [],
+      opened: [],
+      joined: [],
+      undecided: [],
+      closed: [],
+      dropped: [id],
+    });
     expect(tracker.finish()).toEqual({ closed: [], dropped: [] });
   });
 
@@ -198,8 +205,10 @@ describe('the tracker that knows what tracks look like', () => {
     const shown = steps(tracker, gap);
     const [first, second] = [shown[0]!.assignments[0]!.trackId, shown[17]!.assignments[0]!.trackId];
     expect(shown.flatMap(({ joined }) => joined)).toEqual([]);
+    expect(shown.map(({ undecided }) => undecided.length)).toEqual([...Array<number>(15).fill(0), 1, 1, 1]);
+    expect(shown[17]!.undecided).toEqual([second]);
     known = true;
-    expect(tracker.step([face(900)], 1800).joined).toEqual([{ from: second, into: first }]);
+    expect(tracker.step([face(900)], 1800)).toMatchObject({ joined: [{ from: second, into: first }], undecided: [] });
   });
 
   it('joins nobody below the threshold, nor what is not a number', () => {

@@ -33,6 +33,8 @@ export interface TrackerStep {
   readonly opened: readonly TrackId[];
   /** Tracks that became one in this frame; the assignments already name the one that goes on. */
   readonly joined: readonly JoinedTracks[];
+  /** Confirmed tracks that may go on with what an older one had begun: nobody knows yet how alike they look. */
+  readonly undecided: readonly TrackId[];
   /** Confirmed tracks that ended. They get no further detection. */
   readonly closed: readonly TrackId[];
   /** Tracks that ended before they were confirmed: forget them. */

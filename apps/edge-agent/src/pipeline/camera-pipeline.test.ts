@@ -185,6 +185,63 @@ describe('a camera', () => {
   });
 });
 
+describe('a camera that loses somebody for a moment', () => {
+  const policy = { closeAfterMs: 3000 };
+  /** Out of sight for half a second, and then far from where they were. */
+  const seenAgain = (person: number) => [
+    ...times(6, { person: 1, x: 10 }),
+    ...times(5),
+    ...times(8, { person, x: 600 }),
+    ...times(1),
+  ];
+
+  it('goes on with the sighting when the face is the same', async () => {
+    const { pipeline, sightings, log } = stage(new ScriptedSource(seenAgain(1)), { policy });
+    await run(pipeline);
+    expect(phases(sightings)).toEqual([OPEN, CLOSE]);
+    expect(new Set(sightings.map(({ sightingId }) => sightingId)).size).toBe(1);
+    expect(sightings[1]).toMatchObject({ frames: 14 });
+    expect(sightings[1]?.lastSeenAt?.monotonicMs).toBe(2800n);
+    expect(log.codes).toEqual([]);
+  });
+
+  it('opens another when it is somebody else', async () => {
+    const { pipeline, sightings, recogniser } = stage(new ScriptedSource(seenAgain(2)), { policy });
+    await run(pipeline);
+    expect(phases(sightings)).toEqual([OPEN, OPEN, CLOSE, CLOSE]);
+    expect(new Set(sightings.map(({ sightingId }) => sightingId)).size).toBe(2);
+    // What was embedded to compare is what is sent.
+    expect(recogniser.embedded).toBeLessThanOrEqual(7);
+  });
+
+  it('opens another when nobody can tell', async () => {
+    let recogniser: FakeRecogniser | undefined = undefined as FakeRecogniser | undefined;
+    const source = new ScriptedSource(seenAgain(1), async (index) => {
+      if (index === 11 && recogniser) recogniser.failures.embed = new AppError('WORKER.CRASHED', 'gone');
+    });
+    const set = stage(source, { policy });
+    recogniser = set.recogniser;
+    await run(set.pipeline);
+    expect(new Set(set.sightings.map(({ sightingId }) => sightingId)).size).toBe(2);
+    expect(set.sightings.filter(({ phase }) => phase === CLOSE)).toHaveLength(2);
+    expect(set.log.codes).toEqual(['WORKER.CRASHED']);
+  });
+
+  it('never makes one of two who were in one frame, however alike', async () => {
+    const twins = [
+      { person: 1, x: 10 },
+      { person: 1, x: 600 },
+    ];
+    const { pipeline, sightings } = stage(
+      new ScriptedSource([...times(6, ...twins), ...times(5), ...times(6, { person: 1, x: 300 }), ...times(1)]),
+      { policy },
+    );
+    await run(pipeline);
+    // The third goes on as one of them, not as both.
+    expect(new Set(sightings.map(({ sightingId }) => sightingId)).size).toBe(2);
+  });
+});
+
 describe('a camera in trouble', () => {
   it('survives frames in which recognition fails, and says so once', async () => {
     const failure = new AppError('MODEL.INVALID', 'no');

@@ -6,6 +6,7 @@ import { ByteTracker, type Frame, type TrackerStep, type TrackId } from '@sightl
 import type { CapturedFrame, FrameSource } from '../capture/frame-source.js';
 import { isCentredIn, type RelativePolygon } from '../capture/region.js';
 import { SightingTrack, type SightingTrackDependencies } from './sighting-track.js';
+import { INCOMPARABLE, trackLikeness } from './track-likeness.js';
 
 export interface CameraPipelineOptions extends SightingTrackDependencies {
   readonly source: FrameSource;
@@ -40,7 +41,7 @@ export class CameraPipeline {
   readonly #tracks = new Map<TrackId, SightingTrack>();
   readonly #underWay = new Set<Promise<void>>();
   readonly #log: Logger;
-  #tracker = new ByteTracker();
+  #tracker: ByteTracker;
   #status: Omit<CameraStatus, 'cameraId' | 'droppedFrames'> = {
     state: 'waiting',
     frames: 0,
@@ -52,6 +53,7 @@ export class CameraPipeline {
   constructor(options: CameraPipelineOptions) {
     this.#log = options.log.child({ cameraId: options.cameraId });
     this.#options = { ...options, log: this.#log };
+    this.#tracker = this.#createTracker();
   }
 
   get status(): CameraStatus {
@@ -97,7 +99,7 @@ export class CameraPipeline {
 
   /** Plays the source once. Its own time starts anew, so tracks never span two plays. */
   async #play(signal: AbortSignal): Promise<void> {
-    this.#tracker = new ByteTracker({ birthHits: this.#options.policy().confirmAfterFrames });
+    this.#tracker = this.#createTracker();
     try {
       for await (const captured of this.#options.source.frames(signal)) {
         await this.#frame(captured);
@@ -118,6 +120,7 @@ export class CameraPipeline {
         this.#tracker.closeAfterMs = this.#options.policy().closeAfterMs;
         const step = this.#tracker.step(faces, captured.streamMs, captured.frame);
         this.#end(step, CloseReason.LEFT);
+        this.#join(step.joined);
         for (const { trackId, detection, confirmed } of step.assignments) {
           const face = faces[detection];
           if (!face) continue;
@@ -125,7 +128,10 @@ export class CameraPipeline {
           const track = this.#tracks.get(trackId) ?? new SightingTrack(this.#options, observation);
           this.#tracks.set(trackId, track);
           track.observe(observation);
-          if (confirmed && track.isDue) this.#start(track.report());
+          if (!confirmed || !track.isDue) continue;
+          // Before somebody who may have been here a moment ago becomes a sighting of their own, we look.
+          const looksFirst = !track.isReported && step.undecided.includes(trackId);
+          this.#start(looksFirst ? track.look() : track.report());
         }
         this.#status = { ...this.#status, sightings: this.#status.sightings + step.opened.length };
       });
@@ -140,6 +146,35 @@ export class CameraPipeline {
   #ofInterest(faces: readonly Face[], frame: Frame): readonly Face[] {
     const { regionOfInterest: region } = this.#options;
     return region ? faces.filter(({ box }) => isCentredIn(region, box, frame)) : faces;
+  }
+
+  #createTracker(): ByteTracker {
+    const { policy, slot } = this.#options;
+    return new ByteTracker({
+      birthHits: policy().confirmAfterFrames,
+      appearance: {
+        similarity: (lost, found) => this.#likeness(lost, found),
+        get threshold() {
+          return slot.current?.samePersonThreshold ?? Infinity;
+        },
+      },
+    });
+  }
+
+  /** Undefined until the found track was looked at. A track that was reported already stays what it is. */
+  #likeness(lostId: TrackId, foundId: TrackId): number | undefined {
+    const lost = this.#tracks.get(lostId);
+    const found = this.#tracks.get(foundId);
+    if (!lost?.isReported || !found || found.isReported) return INCOMPARABLE;
+    return found.hasLooked ? trackLikeness(lost.templates, found.templates) : undefined;
+  }
+
+  #join(joined: TrackerStep['joined']): void {
+    for (const { from, into } of joined) {
+      const later = this.#tracks.get(from);
+      if (later) this.#tracks.get(into)?.absorb(later);
+      this.#tracks.delete(from);
+    }
   }
 
   #end(

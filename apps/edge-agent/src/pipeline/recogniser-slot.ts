@@ -10,6 +10,8 @@ export interface ActiveRelease {
   readonly recogniser: Recogniser;
   /** The tenant's transform for this release's dimension. */
   readonly protector: TemplateProtector;
+  /** Cosine from which on two tracks before one camera are taken for one person. */
+  readonly samePersonThreshold: number;
 }
 
 interface Occupant {

@@ -59,6 +59,7 @@ export class SightingTrack {
   #sentQuality: number | undefined;
   #sentAtStreamMs = 0;
   #revision = 0;
+  #look: 'not yet' | 'under way' | 'done' = 'not yet';
   /** Digest of the release that its templates come from. */
   #releaseDigest: string;
 
@@ -97,6 +98,45 @@ export class SightingTrack {
     }
     const isBetter = best.quality >= this.#sentQuality + policy.updateGain;
     return isBetter && nowMs - this.#sentAtStreamMs >= policy.updateIntervalMs;
+  }
+
+  /** Whether a revision of it was made, so that it stands for itself. */
+  get isReported(): boolean {
+    return this.#sentQuality !== undefined;
+  }
+
+  /** Whether {@link look} has ended: what can be known of how the track looks is known. */
+  get hasLooked(): boolean {
+    return this.#look === 'done';
+  }
+
+  /** Templates of its best shots, as far as they were made. */
+  get templates(): readonly Template[] {
+    return this.#bestShots.shots.flatMap((shot) => this.#templates.get(shot) ?? []);
+  }
+
+  /** Embeds the best shots before anything is reported, once, so that the track can be compared. Never rejects. */
+  async look(): Promise<void> {
+    if (this.#look !== 'not yet') return;
+    this.#look = 'under way';
+    const { shots } = this.#bestShots;
+    await this.#runner.run(() => this.#embed(shots));
+    this.#look = 'done';
+  }
+
+  /** Goes on as a later track of the same person, of which nothing was reported. */
+  absorb(later: SightingTrack): void {
+    const policy = this.#dependencies.policy();
+    this.#last = later.#last;
+    this.#frames += later.#frames;
+    this.#bestQuality = Math.max(this.#bestQuality, later.#bestQuality);
+    for (const shot of later.#bestShots.shots) {
+      if (!this.#mayUse(shot.releaseDigest)) continue;
+      const template = later.#templates.get(shot);
+      if (template) this.#templates.set(shot, template);
+      this.#goodShots += 1;
+      this.#bestShots.offer(shot, { limit: policy.bestShots, spacingMs: policy.shotSpacingMs });
+    }
   }
 
   /** Stores an open or an update revision. Never rejects. */

@@ -20,7 +20,8 @@ export function fakeRelease(
   digit = 'a',
   recogniser = new FakeRecogniser(),
 ): ActiveRelease & { readonly recogniser: FakeRecogniser } {
-  return { version: '1.0.0', digest: digestOf(digit), recogniser, protector: testProtector(recogniser.dimension) };
+  const protector = testProtector(recogniser.dimension);
+  return { version: '1.0.0', digest: digestOf(digit), recogniser, protector, samePersonThreshold: 0.5 };
 }
 
 export function testProvisioning(
