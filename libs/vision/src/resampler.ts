@@ -92,26 +92,22 @@ export class LoadedFrame {
    *   of this frame or of its resampler
    */
   tensor(toFrame: Affine, format: InputFormat): Float32Array {
-    const { width, height, channels } = format;
-    const count = width * height * channelCount(format);
-    const { run } = this.#begin();
-    const start = this.#kernels.allocate(count * 4);
-    this.#prepare(toFrame, width, height);
-    const first = normalisation(format, 0);
-    if (channels === 'grey') run.toGrey(start, first.mean, first.factor);
-    else {
-      const plane = width * height * 4;
-      const second = normalisation(format, 1);
-      const third = normalisation(format, 2);
-      const ends = [
-        { at: start, ...first },
-        { at: start + 2 * plane, ...third },
-      ] as const;
-      const [red, blue] = channels === 'rgb' ? ends : [ends[1], ends[0]];
-      const means = [red.mean, second.mean, blue.mean] as const;
-      run.toPlanes(red.at, start + plane, blue.at, ...means, red.factor, second.factor, blue.factor);
+    return this.tensors([toFrame], format);
+  }
+
+  /** As {@link tensor}, of several inputs: [inputs, channels, height, width]. */
+  tensors(toFrame: readonly Affine[], format: InputFormat): Float32Array {
+    const { width, height } = format;
+    const values = width * height * channelCount(format);
+    this.#begin();
+    const start = this.#kernels.allocate(toFrame.length * values * 4);
+    const end = this.#kernels.allocate(0);
+    for (const [index, map] of toFrame.entries()) {
+      this.#kernels.release(end);
+      this.#prepare(map, width, height);
+      this.#writeTensor(start + index * values * 4, format);
     }
-    return new Float32Array(this.#kernels.memory, start, count);
+    return new Float32Array(this.#kernels.memory, start, toFrame.length * values);
   }
 
   /**
@@ -156,6 +152,26 @@ export class LoadedFrame {
     if (!this.#open) throw new Error('another frame was loaded');
     this.#kernels.release(this.#end);
     return this.#kernels;
+  }
+
+  #writeTensor(start: number, format: InputFormat): void {
+    const { width, height, channels } = format;
+    const { run } = this.#kernels;
+    const first = normalisation(format, 0);
+    if (channels === 'grey') {
+      run.toGrey(start, first.mean, first.factor);
+      return;
+    }
+    const plane = width * height * 4;
+    const second = normalisation(format, 1);
+    const third = normalisation(format, 2);
+    const ends = [
+      { at: start, ...first },
+      { at: start + 2 * plane, ...third },
+    ] as const;
+    const [red, blue] = channels === 'rgb' ? ends : [ends[1], ends[0]];
+    const means = [red.mean, second.mean, blue.mean] as const;
+    run.toPlanes(red.at, start + plane, blue.at, ...means, red.factor, second.factor, blue.factor);
   }
 
   #prepare({ a, b, c, d, e, f }: Affine, width: number, height: number): void {
