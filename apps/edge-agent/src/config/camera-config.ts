@@ -60,7 +60,7 @@ const videoKeys = {
     .min(1000)
     .max(600_000)
     .default(10_000)
-    .describe('Without a frame for so long, the first one too, FFmpeg is ended and started again.'),
+    .describe('Without a frame for so long FFmpeg is ended and started again. The first frame has 15 s at least.'),
 };
 
 const rtspSourceSchema = z

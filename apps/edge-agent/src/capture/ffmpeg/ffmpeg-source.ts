@@ -19,6 +19,9 @@ export interface FfmpegSourceOptions {
 /** Cameras lock an account after a few wrong passwords, and each further attempt keeps it locked. */
 const UNAUTHORISED_PAUSE_MS = 300_000;
 
+/** The first frame may take longer: the handshake, FFmpeg's look at the stream, and a camera's next key frame. */
+const FIRST_FRAME_MS = 15_000;
+
 /** Why a run is over that did not fail. */
 type Ending = 'ended' | 'resolution-changed';
 
@@ -172,18 +175,20 @@ class Run {
   async #watch(): Promise<void> {
     const { source, clock } = this.#options;
     try {
-      for (
-        let leftMs = source.stallAfterMs;
-        leftMs > 0;
-        leftMs = this.#lastMs + source.stallAfterMs - clock.monotonicMs()
-      ) {
-        await clock.sleep(leftMs, this.#over.signal);
+      for (let leftMs = this.#patienceMs; leftMs > 0; leftMs = this.#lastMs + this.#patienceMs - clock.monotonicMs()) {
+        // No longer, because with the first frame patience becomes shorter.
+        await clock.sleep(Math.min(leftMs, source.stallAfterMs), this.#over.signal);
       }
-      const seconds = source.stallAfterMs / 1000;
-      this.#finish(new AppError('CAPTURE.STALLED', `No frame has come for ${seconds} s.`, { retryable: true }));
+      const message = `No frame has come for ${this.#patienceMs / 1000} s.`;
+      this.#finish(new AppError('CAPTURE.STALLED', message, { retryable: true }));
     } catch (error) {
       if (!this.#over.signal.aborted) this.#finish(asError(error));
     }
+  }
+
+  get #patienceMs(): number {
+    const { stallAfterMs } = this.#options.source;
+    return this.#firstMs === undefined ? Math.max(stallAfterMs, FIRST_FRAME_MS) : stallAfterMs;
   }
 
   #finish(error?: Error): void {
