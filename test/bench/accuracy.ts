@@ -17,9 +17,10 @@ import { embedImages, type EmbeddedImages } from './accuracy/embed-images.js';
 import { measure } from './accuracy/measure.js';
 import { help, readOptions, type Options } from './accuracy/options.js';
 import { printDegraded, printOperatingPoints, printRoads, printSeveralImages } from './accuracy/print.js';
-import { cohortRows, roadRow, vectorsOf, type RoadRow } from './accuracy/road-rows.js';
-import { bundleWith, configurations } from './accuracy/roads.js';
+import { normalisedRow, roadRow, vectorsOf, type RoadRow } from './accuracy/road-rows.js';
+import { bundleWith, configurations, uncentred, type Configuration } from './accuracy/roads.js';
 import { measureSeveralImages, severalImages } from './accuracy/several-images.js';
+import { meanVector } from './accuracy/statistics.js';
 import { writeReport } from './report.js';
 
 /** The parts of a run that go through the models, and what they are given. */
@@ -34,13 +35,13 @@ class AccuracyBench {
     this.#bundle = bundle;
   }
 
-  /** The default release: mirrored embeddings are enrolled, plain ones are searched. */
+  /** The default release: several views are enrolled, a single one is searched. */
   async run(): Promise<void> {
     const data = this.#data;
     const { standard, cohort, probes } = await this.#withRecogniser(this.#bundle, async (recogniser) => {
-      const embedded = await this.#embed(recogniser, 'the default release', data.images);
+      const embedded = await this.#embed(recogniser, 'the default release', data.images, true);
       progress('Comparing');
-      const headline = measure(data, vectorsOf(embedded, 'mirrored', 'probe'), true);
+      const headline = measure(data, vectorsOf(embedded, 'enrolled', 'probe'), true);
       printOperatingPoints(headline);
       if (this.#options.quick) return { standard: { embedded, headline } };
       const trial = { data, clean: embedded, thresholds: foldThresholds(data, headline) };
@@ -53,7 +54,7 @@ class AccuracyBench {
     const roads = cohort ? await this.#roads(standard.embedded, cohort) : undefined;
     const several = severalImages.map((way) => ({
       name: way.name,
-      ...measureSeveralImages(data, vectorsOf(standard.embedded, 'mirrored', 'probe'), way),
+      ...measureSeveralImages(data, vectorsOf(standard.embedded, 'enrolled', 'probe'), way),
     }));
     printSeveralImages(several);
     const { embedded, headline } = standard;
@@ -74,32 +75,40 @@ class AccuracyBench {
       observedRates: byRate(headline, ({ observedRate }) => observedRate),
       sizes: headline.sizes,
       stageMs: embedded.stageMs,
-      ...(roads && { roads }),
+      ...roads,
       severalImages: several,
       ...probes,
     });
   }
 
-  async #roads(standard: EmbeddedImages, cohort: EmbeddedImages): Promise<RoadRow[]> {
+  async #roads(standard: EmbeddedImages, cohort: EmbeddedImages) {
     const data = this.#data;
     const rows: RoadRow[] = [];
     for (const configuration of configurations) {
-      const embedded = await this.#withRecogniser(bundleWith(this.#bundle, configuration), (recogniser) =>
-        this.#embed(recogniser, configuration.name, data.images),
-      );
+      const alone = rows.length === 0;
+      const embedded = await this.#embedAs(configuration, data.images, alone);
       rows.push(roadRow(configuration.name, data, embedded));
-      if (rows.length > 1) continue;
-      rows.push(roadRow(`${configuration.name}, mirror image at enrolment`, data, embedded, { enrolled: 'mirrored' }));
+      if (!alone) continue;
+      rows.push(roadRow('six views at enrolment', data, embedded, { enrolled: 'enrolled' }));
     }
-    const both = { enrolled: 'mirrored', probe: 'mirrored' } as const;
+    const together = await this.#embedAs(uncentred, [...data.images, ...data.calibration]);
+    const both = { enrolled: 'enrolled', probe: 'enrolled' } as const;
     rows.push(
-      roadRow('all three: template, lower crop, second look', data, standard),
-      roadRow('the same, mirror image at enrolment (default)', data, standard, { enrolled: 'mirrored' }),
-      roadRow('the same, mirror image on both sides', data, standard, both),
-      ...cohortRows(data, standard, cohort),
+      roadRow(uncentred.name, data, together),
+      roadRow('the same, centred', data, standard),
+      roadRow('the same, six views at enrolment (default)', data, standard, { enrolled: 'enrolled' }),
+      roadRow('the same, six views on both sides', data, standard, both),
+      normalisedRow(data, standard, cohort),
     );
     printRoads(rows);
-    return rows;
+    const calibrating = data.calibration.flatMap((image) => together.faces.get(image)?.probe ?? []);
+    return { roads: rows, embeddingCentre: calibrating[0] && [...meanVector(calibrating)] };
+  }
+
+  async #embedAs(configuration: Configuration, images: readonly string[], forEnrolment = false) {
+    return this.#withRecogniser(bundleWith(this.#bundle, configuration), (recogniser) =>
+      this.#embed(recogniser, configuration.name, images, forEnrolment),
+    );
   }
 
   async #degradedProbes(recogniser: Recogniser, trial: Trial) {
@@ -120,10 +129,10 @@ class AccuracyBench {
     }
   }
 
-  async #embed(recogniser: Recogniser, what: string, images: readonly string[]): Promise<EmbeddedImages> {
+  async #embed(recogniser: Recogniser, what: string, images: readonly string[], forEnrolment = false) {
     progress(`${what}: ${images.length} images`);
     const onProgress = (done: number): void => progress(`${what}: ${done} of ${images.length}`);
-    return embedImages({ recogniser, images, load: this.#load, onProgress });
+    return embedImages({ recogniser, images, load: this.#load, forEnrolment, onProgress });
   }
 
   readonly #load = async (image: string) => decodeImage(await readFile(join(this.#data.folder, 'images', image)));

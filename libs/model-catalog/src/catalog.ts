@@ -8,6 +8,7 @@ import type {
 } from '@sightline/contracts';
 import type { Sha256 } from '@sightline/kernel';
 
+import { embeddingCentre } from './embedding-centre.js';
 import type { PackageSource } from './npm-package.js';
 import type { FileDigest, PackageFile } from './package-files.js';
 
@@ -80,7 +81,7 @@ function provenance(task: ModelTask, path: string, name: string, note?: string):
  */
 export const defaultCatalog: ModelCatalog = {
   source,
-  modelSpace: { id: 'mobilefacenet-512-fp-0.0.1', dimension: 512 },
+  modelSpace: { id: 'mobilefacenet-512-fp-0.0.1-centred', dimension: 512 },
   detector: {
     path: 'model/fr_detect.onnx',
     ...shipped.detector,
@@ -124,6 +125,7 @@ export const defaultCatalog: ModelCatalog = {
         [41.0493, 91.3655],
         [70.2299, 91.2041],
       ],
+      centre: [...embeddingCentre],
     },
   },
   presentationAttack: {

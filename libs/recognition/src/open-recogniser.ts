@@ -65,14 +65,14 @@ class WorkerRecogniser implements Recogniser {
 
   async embed(
     faces: readonly Pick<Face, 'aligned' | 'quality'>[],
-    { protector, codec, mirrorToo = false, signal }: EmbedOptions,
+    { protector, codec, views = 'one', signal }: EmbedOptions,
   ): Promise<EmbeddingResult> {
     const shares = inShares(
       faces.map(({ aligned }) => aligned),
       this.#workers,
     );
     const answers = await Promise.all(
-      shares.map((share) => this.#pool.call('embed', { faces: share, mirrorToo }, signal && { signal })),
+      shares.map((share) => this.#pool.call('embed', { faces: share, views }, signal && { signal })),
     );
     const embeddings = answers.flatMap((answer) => answer.embeddings);
     const { spaceId, variantDigest } = this;

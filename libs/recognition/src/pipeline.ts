@@ -28,7 +28,7 @@ import {
   type Point,
 } from '@sightline/vision';
 
-import type { DetectionResult, Face } from './recogniser.js';
+import type { DetectionResult, Face, FaceViews } from './recogniser.js';
 import { VisionModel } from './vision-model.js';
 
 /** A model file together with its spec: what one worker needs of a bundle. */
@@ -74,6 +74,10 @@ export class Pipeline {
       name: string,
       { bytes, spec }: ModelSource<Spec>,
     ): Promise<LoadedModel<Spec>> => ({ model: await VisionModel.open(name, bytes, spec.input, options), spec });
+    const { centre, dimension } = embedder.spec;
+    if (centre !== undefined && centre.length !== dimension) {
+      throw new AppError('MODEL.INVALID', 'The centre of the embeddings has another dimension than they have.');
+    }
     return new Pipeline({
       detector: await load('detector', detector),
       landmarks: await load('landmark model', landmarks),
@@ -127,24 +131,24 @@ export class Pipeline {
 
   /**
    * @param aligned as {@link align} returns it
-   * @param mirrorToo adds the embedding of the mirrored face
    * @returns a vector of length one
    * @throws AppError `TEMPLATE.INVALID`, `TEMPLATE.WRONG_DIMENSION` when the embedder yields no such vector
    */
-  async embed(aligned: Uint8Array, mirrorToo = false): Promise<Float32Array> {
+  async embed(aligned: Uint8Array, views: FaceViews = 'one'): Promise<Float32Array> {
     const { model, spec } = this.#models.embedder;
     const { width, height } = spec.input;
     if (aligned.length !== width * height * 3) {
       throw new AppError('FACE.NOT_ALIGNED', `An aligned face has ${width} × ${height} pixels of three bytes.`);
     }
     return this.withFrame({ width, height, data: aligned }, async (picture) => {
-      const plain = unitVector(await model.runSingle(picture, identity), spec.dimension);
-      if (!mirrorToo) return plain;
-      const other = unitVector(await model.runSingle(picture, mirrorImage(width)), spec.dimension);
-      return unitVector(
-        plain.map((component, index) => component + (other[index] ?? 0)),
-        spec.dimension,
-      );
+      const sum = new Float32Array(spec.dimension);
+      for (const view of views === 'one' ? [identity] : viewsOf(width)) {
+        const embedding = unitVector(await model.runSingle(picture, view), spec.dimension);
+        embedding.forEach((component, index) => {
+          sum[index] = (sum[index] ?? 0) + component;
+        });
+      }
+      return centred(unitVector(sum, spec.dimension), spec);
     });
   }
 
@@ -234,6 +238,27 @@ export class Pipeline {
 
 function area({ width, height }: Box): number {
   return width * height;
+}
+
+/** How far a face is moved, pixels: about as far as two pictures of one person are aligned differently. */
+const MOVED = 2;
+
+/** An aligned face as it is, in a mirror, and moved in each direction. */
+function viewsOf(width: number): readonly Affine[] {
+  const moves = [-MOVED, MOVED].flatMap((by): Affine[] => [
+    { ...identity, c: by },
+    { ...identity, f: by },
+  ]);
+  return [identity, mirrorImage(width), ...moves];
+}
+
+/** Takes out what all faces have in common. */
+function centred(vector: Float32Array, { centre, dimension }: EmbedderSpec): Float32Array {
+  if (centre === undefined) return vector;
+  return unitVector(
+    vector.map((component, index) => component - (centre[index] ?? 0)),
+    dimension,
+  );
 }
 
 function unitVector(vector: Float32Array, dimension: number): Float32Array {

@@ -78,6 +78,46 @@ test('a person is nearer to herself in another photo than to anybody else in it'
   expect(scores.at(-2)).toBeLessThan(0.4);
 });
 
+test('several views of a face give a template near that of one, which knows the person in another photo as well', async () => {
+  const one = await recogniser.detect(photos[0]!);
+  const other = await recogniser.detect(photos[2]!);
+  const vectors = async (faces: typeof one.faces, views: 'one' | 'several') => {
+    const { templates } = await recogniser.embed(faces, { protector: unprotected, codec: 'float16', views });
+    return templates.map((template) => decodeTemplate(template));
+  };
+  const person = one.faces.filter(({ box }) => box.x === Math.max(...one.faces.map((face) => face.box.x)));
+  const [plain] = await vectors(person, 'one');
+  const [several] = await vectors(person, 'several');
+  const probes = await vectors(other.faces, 'one');
+  expect(Math.hypot(...several!)).toBeCloseTo(1, 2);
+  expect(cosine(plain!, several!)).toBeGreaterThan(0.95);
+  expect(cosine(plain!, several!)).toBeLessThan(0.9999);
+  const best = (template: Float32Array): number => Math.max(...probes.map((probe) => cosine(template, probe)));
+  expect(best(several!)).toBeGreaterThan(best(plain!) - 0.02);
+});
+
+test('the centre of the embeddings is taken out, and one of another dimension is refused', async () => {
+  const { centre = [], ...uncentred } = bundle.manifest.embedder.spec;
+  const withSpec = (spec: ReleaseManifest['embedder']['spec']): VerifiedBundle =>
+    variant((manifest) => ({ ...manifest, embedder: { ...manifest.embedder, spec } }));
+  const without = await openRecogniser({ bundle: withSpec(uncentred) });
+  const { faces } = await recogniser.detect(photos[0]!);
+  const options = { protector: unprotected, codec: 'float16' } as const;
+  const [raw] = (await without.embed(faces.slice(0, 1), options).finally(() => without.close())).templates;
+  const [centred] = (await recogniser.embed(faces.slice(0, 1), options)).templates;
+  const moved = decodeTemplate(raw!).map((value, index) => value - centre[index]!);
+  const length = Math.hypot(...moved);
+  expect(
+    cosine(
+      moved.map((value) => value / length),
+      decodeTemplate(centred!),
+    ),
+  ).toBeGreaterThan(0.9999);
+  await expect(openRecogniser({ bundle: withSpec({ ...uncentred, centre: centre.slice(1) }) })).rejects.toMatchObject({
+    code: 'MODEL.INVALID',
+  });
+});
+
 test('templates are protected, carry their origin, and are as many as the faces', async () => {
   const key = { secret: new Uint8Array(32).fill(3), tenantId: 'acme', epoch: 1, dimension: 512 };
   const protector = createTemplateProtector(key as unknown as Parameters<typeof createTemplateProtector>[0]);

@@ -2,6 +2,7 @@ import { serveWorker, transferring } from '@sightline/onnx-runtime';
 import type { Frame } from '@sightline/vision';
 
 import { Pipeline, type PipelineModels } from './pipeline.js';
+import type { FaceViews } from './recogniser.js';
 import { probeModels } from './self-test-probe.js';
 
 /** What every worker of a pool is started with. */
@@ -13,7 +14,7 @@ export interface RecognitionWorkerData {
 interface EmbedCall {
   /** Aligned faces. */
   readonly faces: readonly Uint8Array[];
-  readonly mirrorToo: boolean;
+  readonly views: FaceViews;
 }
 
 function recognitionCalls(pipeline: Pipeline) {
@@ -26,10 +27,10 @@ function recognitionCalls(pipeline: Pipeline) {
         result.faces.map(({ aligned }) => aligned.buffer as ArrayBuffer),
       );
     },
-    embed: async ({ faces, mirrorToo }: EmbedCall) => {
+    embed: async ({ faces, views }: EmbedCall) => {
       const began = performance.now();
       const embeddings: Float32Array[] = [];
-      for (const face of faces) embeddings.push(await pipeline.embed(face, mirrorToo));
+      for (const face of faces) embeddings.push(await pipeline.embed(face, views));
       return { embeddings, embedMs: performance.now() - began };
     },
     probe: ({ seed }: { readonly seed: number }) => probeModels(pipeline, seed),

@@ -1,4 +1,4 @@
-import { deviation, mean, unitSum } from './statistics.js';
+import { deviation, mean } from './statistics.js';
 import type { Vectors, VectorsOf } from './measure.js';
 
 /**
@@ -23,17 +23,6 @@ export function normalisedAgainst(cohort: readonly Float32Array[], vectorsOf: Ve
       ]),
       probe: joined(vectors.probe, scaled(vectors.probe, 0.5 / probeSpread), [1, (-0.5 * probeMean) / probeSpread]),
     };
-  });
-}
-
-/** The cohort's mean taken out of every vector. */
-export function centredOn(cohort: readonly Float32Array[], vectorsOf: VectorsOf): VectorsOf {
-  const middle = cohort[0]?.map((_, at) => mean(cohort.map((face) => face[at] ?? 0)));
-  const centred = (vector: Float32Array): Float32Array =>
-    unitSum([vector.map((component, at) => component - (middle?.[at] ?? 0))]);
-  return cached((image) => {
-    const vectors = vectorsOf(image);
-    return vectors && { enrolled: centred(vectors.enrolled), probe: centred(vectors.probe) };
   });
 }
 

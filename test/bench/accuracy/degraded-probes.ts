@@ -121,7 +121,7 @@ function judge(
   probeOf: (pair: ImagePair) => Float32Array | undefined,
 ): JudgedPair[] {
   return genuinePairs(data).map((pair) => {
-    const enrolled = clean.faces.get(pair.one)?.mirrored;
+    const enrolled = clean.faces.get(pair.one)?.enrolled;
     const probe = probeOf(pair);
     if (enrolled === undefined || probe === undefined) return { pair, accepted: false, compared: false };
     const score = enrolled.reduce((sum, component, at) => sum + component * (probe[at] ?? 0), 0);

@@ -1,5 +1,5 @@
 import type { KeyId } from '@sightline/kernel';
-import type { Face, Recogniser, StageMs } from '@sightline/recognition';
+import type { Face, FaceViews, Recogniser, StageMs } from '@sightline/recognition';
 import { decodeTemplate, type TemplateProtector } from '@sightline/template-protection';
 import type { Frame } from '@sightline/vision';
 
@@ -12,8 +12,8 @@ export const unprotected: TemplateProtector = { keyId: 'unprotected' as KeyId, p
 export interface EmbeddedFace {
   /** As a probe. */
   readonly probe: Float32Array;
-  /** As it is enrolled: with the embedding of its mirror image. */
-  readonly mirrored: Float32Array;
+  /** As it is enrolled: the mean of several views. */
+  readonly enrolled: Float32Array;
   readonly face: Face;
 }
 
@@ -22,19 +22,22 @@ export interface EmbeddedImages {
   /** Images in which no face was found. */
   readonly missed: readonly string[];
   /** Medians, ms. */
-  readonly stageMs: StageMs & { readonly decode: number; readonly embedMirrored: number };
+  readonly stageMs: StageMs & { readonly decode: number; readonly embedViews: number };
 }
 
 export interface EmbedRun {
   readonly recogniser: Recogniser;
   readonly images: readonly string[];
   readonly load: (image: string) => Promise<Frame>;
+  /** Whether faces are embedded as for enrolment too. Otherwise `enrolled` is the probe. Default: false. */
+  readonly forEnrolment?: boolean;
   /** Called now and then. */
   readonly onProgress: (done: number) => void;
 }
 
 /** Embeds each image's central face. An image is decoded while another is in the recogniser. */
-export async function embedImages({ recogniser, images, load, onProgress }: EmbedRun): Promise<EmbeddedImages> {
+export async function embedImages(run: EmbedRun): Promise<EmbeddedImages> {
+  const { recogniser, images, load, forEnrolment = false, onProgress } = run;
   const faces = new Map<string, EmbeddedFace>();
   const times: EmbeddedImages['stageMs'][] = [];
   const queue = [...images].reverse();
@@ -46,10 +49,10 @@ export async function embedImages({ recogniser, images, load, onProgress }: Embe
       const { faces: found, stageMs } = await recogniser.detect(frame);
       const face = centralFace(found, frame);
       if (face === undefined) continue;
-      const plain = await embedOne(recogniser, face, false);
-      const both = await embedOne(recogniser, face, true);
-      faces.set(image, { probe: plain.vector, mirrored: both.vector, face });
-      times.push({ ...stageMs, decode, embed: plain.embedMs, embedMirrored: both.embedMs });
+      const plain = await embedOne(recogniser, face, 'one');
+      const several = forEnrolment ? await embedOne(recogniser, face, 'several') : plain;
+      faces.set(image, { probe: plain.vector, enrolled: several.vector, face });
+      times.push({ ...stageMs, decode, embed: plain.embedMs, embedViews: several.embedMs });
       if (faces.size % 500 === 0) onProgress(faces.size);
     }
   };
@@ -64,7 +67,7 @@ export async function embedImages({ recogniser, images, load, onProgress }: Embe
       landmarks: medianOf('landmarks'),
       align: medianOf('align'),
       embed: medianOf('embed'),
-      embedMirrored: medianOf('embedMirrored'),
+      embedViews: medianOf('embedViews'),
     },
   };
 }
@@ -76,11 +79,11 @@ export function centralFace(faces: readonly Face[], frame: Pick<Frame, 'width' |
   return [...faces].sort((one, other) => offCentre(one) - offCentre(other))[0];
 }
 
-async function embedOne(recogniser: Recogniser, face: Face, mirrorToo: boolean) {
+async function embedOne(recogniser: Recogniser, face: Face, views: FaceViews) {
   const { templates, embedMs } = await recogniser.embed([face], {
     protector: unprotected,
     codec: 'float16',
-    mirrorToo,
+    views,
   });
   return { vector: templates[0] ? decodeTemplate(templates[0]) : new Float32Array(), embedMs };
 }

@@ -9,7 +9,7 @@ export const help = `npm run bench:accuracy -- [options]
   --help
 
 Prints tables and writes reports/accuracy.json. Progress goes to stderr. All of lfw-dev takes about ten minutes on
-two cores, --quick two.`;
+two quiet cores, --quick two.`;
 
 export interface Options {
   readonly data: string;

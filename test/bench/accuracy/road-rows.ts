@@ -1,4 +1,4 @@
-import { centredOn, normalisedAgainst } from './cohort.js';
+import { normalisedAgainst } from './cohort.js';
 import type { DataSet } from './data-set.js';
 import type { EmbeddedImages } from './embed-images.js';
 import { measure, type Measurement, type VectorsOf } from './measure.js';
@@ -13,7 +13,7 @@ export interface RoadRow {
   readonly measured: Measurement;
 }
 
-type Side = 'probe' | 'mirrored';
+type Side = 'probe' | 'enrolled';
 
 /** Vectors of embedded images, by how each side's are made. */
 export function vectorsOf({ faces }: EmbeddedImages, enrolled: Side, probe: Side): VectorsOf {
@@ -37,28 +37,20 @@ export function roadRow(
   };
 }
 
-/** Rows that need no further pass through the models: what is done with vectors that are there already. */
-export function cohortRows(data: DataSet, embedded: EmbeddedImages, cohort: EmbeddedImages): RoadRow[] {
+/** Score normalisation needs no further pass of the images through the models. */
+export function normalisedRow(data: DataSet, embedded: EmbeddedImages, cohort: EmbeddedImages): RoadRow {
   const faces = [...cohort.faces.values()].map(({ probe }) => probe);
-  const plain = vectorsOf(embedded, 'mirrored', 'probe');
-  const common = { ...cost(embedded, 'mirrored', 'probe'), misses: embedded.missed.length };
-  return [
-    {
-      road: 'default, s-norm against the calibration faces',
-      ...common,
-      measured: measure(data, normalisedAgainst(faces, plain)),
-    },
-    {
-      road: 'default, mean of the calibration faces taken out',
-      ...common,
-      measured: measure(data, centredOn(faces, plain)),
-    },
-  ];
+  return {
+    road: 'default, s-norm against the calibration faces',
+    ...cost(embedded, 'enrolled', 'probe'),
+    misses: embedded.missed.length,
+    measured: measure(data, normalisedAgainst(faces, vectorsOf(embedded, 'enrolled', 'probe'))),
+  };
 }
 
 function cost({ stageMs }: EmbeddedImages, enrolled: Side, probe: Side) {
-  const { detect, landmarks, align, embed, embedMirrored } = stageMs;
+  const { detect, landmarks, align, embed, embedViews } = stageMs;
   const before = detect + landmarks + align;
-  const of = (side: Side): number => before + (side === 'mirrored' ? embedMirrored : embed);
+  const of = (side: Side): number => before + (side === 'enrolled' ? embedViews : embed);
   return { probeMs: of(probe), enrolmentMs: of(enrolled) };
 }

@@ -32,3 +32,13 @@ export function unitSum(vectors: readonly Float32Array[], weights?: readonly num
   const length = Math.hypot(...sum);
   return sum.map((component) => component / length);
 }
+
+export function meanVector(vectors: readonly Float32Array[]): Float64Array {
+  const sum = new Float64Array(vectors[0]?.length ?? 0);
+  for (const vector of vectors) {
+    vector.forEach((component, index) => {
+      sum[index] = (sum[index] ?? 0) + component / vectors.length;
+    });
+  }
+  return sum;
+}

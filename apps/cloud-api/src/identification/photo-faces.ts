@@ -1,5 +1,5 @@
 import type { Clock, TenantId } from '@sightline/kernel';
-import { decodeImage, type Face, type StageMs } from '@sightline/recognition';
+import { decodeImage, type Face, type FaceViews, type StageMs } from '@sightline/recognition';
 import type { Template, TemplateCodec } from '@sightline/template-protection';
 import { Inject, Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
 
@@ -14,6 +14,13 @@ import { TemplateKeys } from '../template-keys/template-keys.js';
 const PHOTOS_WAITING = 512;
 /** A photo's faces are few and kept as they were computed; devices send int8. */
 const CODEC: TemplateCodec = 'float16';
+
+interface PhotoEmbedOptions {
+  readonly codec?: TemplateCodec;
+  /** 'several' for templates that are kept. */
+  readonly views?: FaceViews;
+  readonly signal?: AbortSignal | undefined;
+}
 
 export interface DetectedFaces {
   readonly release: CalibratedRelease;
@@ -62,10 +69,10 @@ export class PhotoFaces implements BeforeApplicationShutdown {
     tenantId: TenantId,
     { recogniser }: CalibratedRelease,
     faces: readonly Face[],
-    { codec = CODEC, signal }: { readonly codec?: TemplateCodec; readonly signal?: AbortSignal | undefined } = {},
+    { codec = CODEC, views = 'one', signal }: PhotoEmbedOptions = {},
   ): Promise<{ readonly templates: readonly Template[]; readonly embedMs: number }> {
     if (faces.length === 0) return { templates: [], embedMs: 0 };
     const protector = await this.templateKeys.protector(tenantId, recogniser.dimension);
-    return recogniser.embed(faces, { protector, codec, ...(signal && { signal }) });
+    return recogniser.embed(faces, { protector, codec, views, ...(signal && { signal }) });
   }
 }

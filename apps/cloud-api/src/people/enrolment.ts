@@ -40,7 +40,10 @@ export class Enrolment {
     await this.#assertExists(tenantId, personId);
     const { release, faces } = await this.photoFaces.detect(photo, turn);
     const face = theOneFace(faces);
-    const { templates } = await this.photoFaces.embed(tenantId, release, [face], { signal: turn.signal });
+    const { templates } = await this.photoFaces.embed(tenantId, release, [face], {
+      views: 'several',
+      signal: turn.signal,
+    });
     const [made] = templates;
     if (made === undefined) throw new AppError('SERVICE.INTERNAL', 'The recogniser returned no template.');
     const { spaceId, variantDigest, ...stored } = made;

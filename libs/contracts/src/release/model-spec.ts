@@ -55,6 +55,13 @@ export const embedderSpecSchema = z.object({
   alignmentTemplate: z
     .tuple([pointSchema, pointSchema, pointSchema, pointSchema, pointSchema])
     .describe('Where the five points lie in the input, pixels.'),
+  centre: z
+    .array(z.number())
+    .optional()
+    .describe(
+      'What all faces have in common, `dimension` numbers: taken out of every embedding of length one, which is then ' +
+        'brought to length one again. Changing it makes another model space.',
+    ),
 });
 
 export const presentationAttackSpecSchema = z.object({
