@@ -36,26 +36,39 @@ const LOWEST_SCORE = 0.2;
 /** Of a face less visible, or less turned to the camera, than this nobody expects to be found. */
 const EXPECTED = 0.5;
 
-/** Films a scene and detects faces in it. */
-export function film(scene: Scene, random: Random): Film {
-  const detector = new NoisyDetector(random);
+/** One moment of a scene, as the camera delivered it. */
+export interface Shot {
+  readonly streamMs: number;
+  /** Nearest first. */
+  readonly seen: readonly Appearance[];
+}
+
+/** Films a scene. */
+export function shoot(scene: Scene, random: Random): readonly Shot[] {
   const isInGap = drawGaps(scene, random);
-  const frames: FilmFrame[] = [];
+  const shots: Shot[] = [];
   const interval = 1 / scene.framesPerSecond;
-  for (let tick = 0; tick * interval < scene.seconds; tick += 1) {
+  for (let tick = 1; tick * interval < scene.seconds; tick += 1) {
     // Cameras and what decodes them deliver unevenly.
-    const seconds = (tick + random.between(-0.25, 0.25)) * interval + interval;
+    const seconds = (tick + random.between(-0.25, 0.25)) * interval;
     if (random.chance(scene.dropped) || isInGap(seconds)) continue;
-    const seen = appearances(scene.people, scene.pillars, seconds);
-    const isExpected = ({ visible, facing }: Appearance): boolean => visible >= EXPECTED && facing >= EXPECTED;
-    frames.push({
-      streamMs: seconds * 1000,
-      truth: seen.filter(isExpected),
-      ignored: seen.filter((appearance) => !isExpected(appearance)),
-      detections: detector.detect(seen),
-    });
+    shots.push({ streamMs: seconds * 1000, seen: appearances(scene.people, scene.pillars, seconds) });
   }
-  return frames;
+  return shots;
+}
+
+/** What a shot shows, and what was detected in it. */
+export function filmFrame({ streamMs, seen }: Shot, detections: readonly TrackerDetection[]): FilmFrame {
+  const isExpected = ({ visible, facing }: Appearance): boolean => visible >= EXPECTED && facing >= EXPECTED;
+  const isIgnored = (appearance: Appearance): boolean => !isExpected(appearance);
+  return { streamMs, truth: seen.filter(isExpected), ignored: seen.filter(isIgnored), detections };
+}
+
+/** Films a scene and has a made-up detector look at it. */
+export function film(scene: Scene, random: Random): Film {
+  const shots = shoot(scene, random);
+  const detector = new NoisyDetector(random);
+  return shots.map((shot) => filmFrame(shot, detector.detect(shot.seen)));
 }
 
 function drawGaps({ seconds, secondsBetweenGaps }: Scene, random: Random): (at: number) => boolean {

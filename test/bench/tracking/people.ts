@@ -7,9 +7,9 @@ export const frameHeight = 720;
 /** Pixels that a metre has at a metre's distance: 71° from side to side. */
 const FOCAL = 900;
 /** As detectors box it, m. */
-const FACE = { width: 0.16, height: 0.21 };
+export const FACE = { width: 0.16, height: 0.21 };
 /** Chin to floor, m; the upper part of it is all that a camera at the height of heads sees. */
-const BODY = { halfWidth: 0.23 };
+export const BODY = { halfWidth: 0.23 };
 const HEAD = { width: 0.19, height: 0.26 };
 
 /** A place on the floor: to the right of the camera's axis and away from the camera, m. */

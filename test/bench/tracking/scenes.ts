@@ -34,9 +34,13 @@ function crowd(random: Random, count: number, seconds: number, places: () => Pla
   );
 }
 
-function passing(random: Random, people: number): Scene {
+function passing(random: Random, people: number, [nearest, farthest]: readonly [number, number] = [1.6, 4]): Scene {
   const seconds = 20;
-  return { ...ordinary, seconds, people: crowd(random, people, seconds, () => across(random, random.between(1.6, 4))) };
+  return {
+    ...ordinary,
+    seconds,
+    people: crowd(random, people, seconds, () => across(random, random.between(nearest, farthest))),
+  };
 }
 
 /** Towards the camera and out below or beside it. */
@@ -96,7 +100,11 @@ export const sceneKinds: readonly SceneKind[] = [
   { name: 'approaching', shows: 'people walk towards the camera', draw: approaching },
   { name: 'crossing', shows: 'people cross each other’s way', draw: crossing },
   { name: 'standing', shows: 'people stand while others pass before them', draw: standing },
-  { name: 'pillar', shows: 'a pillar hides people for 0.3 to 0.8 s', draw: (random) => behindPillar(random, 0.3, 0.8) },
+  {
+    name: 'pillar',
+    shows: 'a pillar hides people for 0.3 to 0.8 s at 1.3 m/s; who is slow, for longer than a track stays open',
+    draw: (random) => behindPillar(random, 0.3, 0.8),
+  },
   { name: 'crowd', shows: 'twelve people within 20 s', draw: (random) => passing(random, 12) },
   {
     name: 'slow',
@@ -110,8 +118,14 @@ export const sceneKinds: readonly SceneKind[] = [
   },
   {
     name: 'hidden',
-    shows: 'a wall hides people for 1 to 2 s; tracks close after 4 s',
+    shows: 'a wall hides people for 1 to 2 s at 1.3 m/s; tracks close after 4 s',
     draw: (random) => behindPillar(random, 1, 2),
     closeAfterMs: 4000,
   },
 ];
+
+/** For films that are rendered: near enough for the default detector, and nobody looks away. */
+export function renderedScene(random: Random): Scene {
+  const scene = passing(random, 7, [1.1, 2.1]);
+  return { ...scene, people: scene.people.map((person) => ({ ...person, turns: [] })) };
+}
