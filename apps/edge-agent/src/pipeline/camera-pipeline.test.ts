@@ -292,11 +292,27 @@ describe('a camera in trouble', () => {
     const { pipeline, sightings, log } = stage(moody);
     await run(pipeline);
     expect(attempts).toBe(2);
-    expect(pipeline.status.state).toBe('failed');
+    expect(pipeline.status).toMatchObject({ state: 'failed', problem: 'CAPTURE.SOURCE_UNAVAILABLE' });
     expect(log.codes).toEqual(['CAPTURE.SOURCE_UNAVAILABLE', 'CAPTURE.SOURCE_UNAVAILABLE']);
     // Two plays, two sightings: a track never spans them.
     expect(new Set(sightings.map(({ sightingId }) => sightingId)).size).toBe(2);
     expect(sightings.filter(({ phase }) => phase === CLOSE)).toHaveLength(2);
+  });
+
+  it('says once, not at each attempt, what keeps frames from coming, and nothing any more once they come', async () => {
+    const problems: unknown[] = [];
+    const away: FrameSource = {
+      async *frames(signal) {
+        problems.push(pipeline.status.problem);
+        if (problems.length < 3) throw new AppError('CAPTURE.STALLED', 'silent', { retryable: true });
+        yield* new ScriptedSource(times(1)).frames(signal);
+      },
+    };
+    const { pipeline, log } = stage(away);
+    await run(pipeline);
+    expect(problems).toEqual([null, 'CAPTURE.STALLED', 'CAPTURE.STALLED']);
+    expect(log.codes).toEqual(['CAPTURE.STALLED']);
+    expect(pipeline.status).toMatchObject({ state: 'ended', problem: null });
   });
 });
 

@@ -1,5 +1,5 @@
 import { CloseReason } from '@sightline/contracts';
-import { backoffMs, errorMessage, isAppError, type Clock, type Logger } from '@sightline/kernel';
+import { backoffMs, errorMessage, isAppError, type AppError, type Clock, type Logger } from '@sightline/kernel';
 import type { Face } from '@sightline/recognition';
 import { ByteTracker, type Frame, type TrackerStep, type TrackId } from '@sightline/vision';
 
@@ -25,6 +25,8 @@ export interface CameraStatus {
   readonly droppedFrames: number;
   /** Frames in which recognition failed. */
   readonly failedFrames: number;
+  /** Code of what keeps frames from coming, from a failure of the source to the next frame. */
+  readonly problem: string | null;
   /** Tracks that became sightings. */
   readonly sightings: number;
 }
@@ -47,6 +49,7 @@ export class CameraPipeline {
     frames: 0,
     failedFrames: 0,
     sightings: 0,
+    problem: null,
   };
   #failure: string | undefined;
 
@@ -75,8 +78,8 @@ export class CameraPipeline {
       this.#log.info({ frames: this.#status.frames, sightings: this.#status.sightings }, 'camera ended');
     } catch (error) {
       if (signal.aborted) return;
-      this.#status = { ...this.#status, state: 'failed' };
       const code = isAppError(error) ? error.code : 'CAPTURE.FAILED';
+      this.#status = { ...this.#status, state: 'failed', problem: code };
       this.#log.error({ code, cause: errorMessage(error) }, 'camera failed');
     }
   }
@@ -91,7 +94,7 @@ export class CameraPipeline {
       } catch (error) {
         if (signal.aborted || !isAppError(error) || !error.retryable) throw error;
         if (this.#status.frames > framesBefore) attempt = 0;
-        this.#log.warn({ code: error.code, attempt }, 'the camera’s source failed: trying again');
+        this.#reportFailedSource(error, attempt);
         await clock.sleep(backoffMs(attempt, { baseMs: 500, capMs: 30_000, random }), signal);
       }
     }
@@ -139,7 +142,7 @@ export class CameraPipeline {
     } catch (error) {
       this.#reportFailedFrame(error);
     }
-    this.#status = { ...this.#status, frames: this.#status.frames + 1 };
+    this.#status = { ...this.#status, frames: this.#status.frames + 1, problem: null };
     while (this.#underWay.size >= REVISIONS_UNDER_WAY) await Promise.race(this.#underWay);
   }
 
@@ -191,6 +194,15 @@ export class CameraPipeline {
   #start(revision: Promise<void>): void {
     this.#underWay.add(revision);
     void revision.finally(() => this.#underWay.delete(revision));
+  }
+
+  #reportFailedSource({ code, message }: AppError, attempt: number): void {
+    const fields = { code, cause: message, attempt };
+    const text = 'the camera’s source failed: trying again';
+    // A camera that is away for weeks is not to fill the log.
+    if (code === this.#status.problem) this.#log.debug(fields, text);
+    else this.#log.warn(fields, text);
+    this.#status = { ...this.#status, problem: code };
   }
 
   #reportFailedFrame(error: unknown): void {
