@@ -16,7 +16,12 @@ import { TestLog } from './test-log.js';
 
 /** A bundle of which only the identity matters. */
 export function fakeBundle(version: string, digest: Sha256): VerifiedBundle {
-  return { manifest: { version }, digest, read: async () => new Uint8Array(0) } as unknown as VerifiedBundle;
+  const calibration = { points: [{ falseMatchRate: 1e-4, threshold: 0.5 }] };
+  return {
+    manifest: { version, calibration },
+    digest,
+    read: async () => new Uint8Array(0),
+  } as unknown as VerifiedBundle;
 }
 
 /**
