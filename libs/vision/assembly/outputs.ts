@@ -63,7 +63,7 @@ export function toGrey(output: usize, mean: f32, factor: f32): void {
 
 /**
  * RGB bytes, interleaved, and the luma of these bytes as one plane of float32. Up to 52 bytes after the picture
- * are overwritten.
+ * and 12 after the luma are overwritten.
  */
 export function toPicture(output: usize, luma: usize): void {
   prepare();
@@ -71,17 +71,32 @@ export function toPicture(output: usize, luma: usize): void {
     sampleRow(row);
     let at = pixels;
     let bytes = output;
+    let grey = luma;
     for (let column = 0; column < width; column += 4) {
-      const first = i16x8.narrow_i32x4_s(roundPixel(at), roundPixel(at + 16));
-      const second = i16x8.narrow_i32x4_s(roundPixel(at + 32), roundPixel(at + 48));
+      const first = i16x8.narrow_i32x4_s(toWhole(v128.load(at)), toWhole(v128.load(at, 16)));
+      const second = i16x8.narrow_i32x4_s(toWhole(v128.load(at, 32)), toWhole(v128.load(at, 48)));
       const four = i8x16.narrow_i16x8_u(first, second);
       v128.store(bytes, i8x16.swizzle(four, i8x16(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1)));
+      v128.store(grey, lumasOfBytes(first, second));
       at += 64;
       bytes += 12;
+      grey += 16;
     }
     output += <usize>width * 3;
-    luma = greyRow(luma, 0, 1);
+    luma += <usize>width * 4;
   }
+}
+
+/** Of twice two pixels of red, green, blue, 0: whole weights of 1/32768. */
+function lumasOfBytes(first: v128, second: v128): v128 {
+  const weights = i16x8(9798, 19235, 3735, 0, 9798, 19235, 3735, 0);
+  const upper = i32x4.dot_i16x8_s(first, weights);
+  const lower = i32x4.dot_i16x8_s(second, weights);
+  const sums = i32x4.add(
+    v128.shuffle<i32>(upper, lower, 0, 2, 4, 6), // red and green
+    v128.shuffle<i32>(upper, lower, 1, 3, 5, 7),
+  );
+  return f32x4.mul(f32x4.convert_i32x4_s(sums), f32x4.splat(1 / 32768));
 }
 
 /** Writes the sampled row's luma; returns where the next row begins. */
@@ -100,13 +115,6 @@ function greyRow(output: usize, mean: f32, factor: f32): usize {
     output += 4;
   }
   return output;
-}
-
-/** Rounds a sampled pixel in place. */
-function roundPixel(at: usize): v128 {
-  const whole = toWhole(v128.load(at));
-  v128.store(at, f32x4.convert_i32x4_s(whole));
-  return whole;
 }
 
 function normalise(values: v128, mean: f32, factor: f32): v128 {

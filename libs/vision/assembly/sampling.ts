@@ -7,6 +7,8 @@ const ONE: f64 = 16384;
 
 /** An entry of a table: two 32-bit numbers. */
 const ENTRY: usize = 8;
+/** Four neighbours in a row: where the first begins, bytes, and the weights of the first and of the last two. */
+const QUAD: usize = 16;
 /** At most 16 taps of two rows each. */
 const ROW_TABLE: usize = 32 * ENTRY;
 /** At most 16 × 16 taps. */
@@ -31,12 +33,13 @@ let taps: i32 = 1;
 
 /** Upright maps: the rows that an output row is made of; others: where an output pixel's samples lie. */
 let table: usize = 0;
-/** Upright maps: the columns that each output column is made of. */
+/** Upright maps: the columns that each output column is made of, so many quads for each. */
 let columnTable: usize = 0;
+let quads: i32 = 1;
 /** One sampled output row. */
 export let pixels: usize = 0;
 
-/** RGB bytes, interleaved; sides below 2²². A row's length and 8 bytes after the frame are read too, weight 0. */
+/** RGB bytes, interleaved; sides below 2²². A row's length and 16 bytes after the frame are read too, weight 0. */
 export function setFrame(pointer: usize, columns: i32, rows: i32): void {
   frame = pointer;
   stride = columns * 3;
@@ -70,7 +73,7 @@ export function setOutput(columns: i32, rows: i32, tapsPerSide: i32, work: usize
 }
 
 function pixelsOffset(columns: i32, tapsPerSide: i32): usize {
-  return TAP_TABLE + ((<usize>(columns * tapsPerSide) * ENTRY + 15) & ~15);
+  return TAP_TABLE + <usize>(columns * tapsPerSide) * QUAD;
 }
 
 function isUpright(): bool {
@@ -86,7 +89,8 @@ export function prepare(): void {
 /** Samples an output row into `pixels`. */
 export function sampleRow(row: i32): void {
   if (!isUpright()) warpRow(row);
-  else if (taps == 2) scaleRowOfTwo(row);
+  else if (isWithin(row)) copyRow(row);
+  else if (quads == 1) scaleRowOfQuads(row);
   else scaleRow(row);
 }
 
@@ -99,23 +103,54 @@ function clamp(value: f64, last: i32): f64 {
   return min(max(value, 0), <f64>last);
 }
 
-/** For each column and tap: where its two pixels begin in a row, bytes, and both weights. */
+/**
+ * Two taps that lie at most two pixels apart, as they do unless there are too few of them, share a quad. The taps'
+ * shares of a pixel are rounded so that their sum is exact.
+ */
 function tabulateColumns(): void {
+  const together = abs(a) <= 2.000001 * <f64>taps ? 2 : 1;
+  quads = (taps + together - 1) / together;
   let at = columnTable;
   for (let column = 0; column < width; column++) {
     let given: i32 = 0;
-    for (let tap = 0; tap < taps; tap++) {
-      const x = clamp(a * (<f64>column + offsetOf(tap)) + c, lastX);
-      const left = <i32>x;
-      const until = <i32>nearest((ONE * <f64>(tap + 1)) / <f64>taps);
-      const share = until - given;
+    for (let tap = 0; tap < taps; tap += together) {
+      const last = min(tap + together, taps) - 1;
+      const x = columnOf(column, tap);
+      const other = columnOf(column, last);
+      const first = <i32>min(x, other);
+      v128.store(at, i32x4(first * 3, 0, 0, 0));
+      const until = shareUntil(tap);
+      addPair(at, <i32>x - first, x - <f64>(<i32>x), until - given);
       given = until;
-      const right = <i32>nearest((x - <f64>left) * <f64>share);
-      store<i32>(at, left * 3);
-      store<i32>(at, (right << 16) | (share - right), 4);
-      at += ENTRY;
+      if (last > tap) {
+        given = shareUntil(last);
+        addPair(at, <i32>other - first, other - <f64>(<i32>other), given - until);
+      }
+      at += QUAD;
     }
   }
+}
+
+/** Where a column's tap lies in the frame. */
+function columnOf(column: i32, tap: i32): f64 {
+  return clamp(a * (<f64>column + offsetOf(tap)) + c, lastX);
+}
+
+/** The weight of the taps up to this one together. */
+function shareUntil(tap: i32): i32 {
+  return <i32>nearest((ONE * <f64>(tap + 1)) / <f64>taps);
+}
+
+/** Shares a weight between a pixel of a quad and the next. Beyond the quad nothing but rounding is left. */
+function addPair(quad: usize, pixel: i32, right: f64, share: i32): void {
+  const next = pixel < 3 ? <i32>nearest(right * <f64>share) : 0;
+  addWeight(quad, min(pixel, 3), share - next);
+  if (next > 0) addWeight(quad, pixel + 1, next);
+}
+
+function addWeight(quad: usize, pixel: i32, weight: i32): void {
+  const at = quad + 4 + <usize>pixel * 2;
+  store<u16>(at, <u16>(<i32>load<u16>(at) + weight));
 }
 
 /** The frame's rows that an output row is made of: where each begins, bytes, and its weight. Returns the end. */
@@ -156,11 +191,22 @@ function addRow(sum: v128, across: v128, entry: usize): v128 {
   return f32x4.add(sum, f32x4.mul(f32x4.convert_i32x4_s(across), v128.load32_splat(entry, 4)));
 }
 
+/** The weighted sum of four neighbours in a row, for each channel. */
+function blendQuad(at: usize, firstTwo: v128, lastTwo: v128): v128 {
+  const first = i8x16(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1);
+  const last = i8x16(6, -1, 9, -1, 7, -1, 10, -1, 8, -1, 11, -1, -1, -1, -1, -1);
+  const four = v128.load(at);
+  return i32x4.add(
+    i32x4.dot_i16x8_s(i8x16.swizzle(four, first), firstTwo),
+    i32x4.dot_i16x8_s(i8x16.swizzle(four, last), lastTwo),
+  );
+}
+
 /** Samples an output row where the map is upright, so that all pixels of a column have the same weights. */
 function scaleRow(row: i32): void {
   const rowsEnd = tabulateRows(row);
   const end = pixels + ((<usize>width) << 4);
-  const step = <usize>taps * ENTRY;
+  const step = <usize>quads * QUAD;
   let column = columnTable;
   for (let at = pixels; at < end; at += 16) {
     let sum = f32x4.splat(0);
@@ -168,9 +214,10 @@ function scaleRow(row: i32): void {
     const columnEnd = column + step;
     do {
       const line = frame + <usize>load<i32>(entry);
-      let across = blend(line + <usize>load<i32>(column), v128.load32_splat(column, 4));
-      for (let tap = column + ENTRY; tap < columnEnd; tap += ENTRY) {
-        across = i32x4.add(across, blend(line + <usize>load<i32>(tap), v128.load32_splat(tap, 4)));
+      let across = i32x4.splat(0);
+      for (let quad = column; quad < columnEnd; quad += QUAD) {
+        const firstTwo = v128.load32_splat(quad, 4);
+        across = i32x4.add(across, blendQuad(line + <usize>load<i32>(quad), firstTwo, v128.load32_splat(quad, 8)));
       }
       sum = addRow(sum, across, entry);
       entry += ENTRY;
@@ -180,25 +227,48 @@ function scaleRow(row: i32): void {
   }
 }
 
-/** As scaleRow for two taps, which most frames need: their weights stay in registers, 1.6 times as fast. */
-function scaleRowOfTwo(row: i32): void {
+/** As scaleRow where a quad is a column, as most frames need: its weights stay in registers. */
+function scaleRowOfQuads(row: i32): void {
   const rowsEnd = tabulateRows(row);
   const end = pixels + ((<usize>width) << 4);
-  let column = columnTable;
+  let quad = columnTable;
   for (let at = pixels; at < end; at += 16) {
-    const first = <usize>load<i32>(column);
-    const firstWeights = v128.load32_splat(column, 4);
-    const second = <usize>load<i32>(column, 8);
-    const secondWeights = v128.load32_splat(column, 12);
+    const start = frame + <usize>load<i32>(quad);
+    const firstTwo = v128.load32_splat(quad, 4);
+    const lastTwo = v128.load32_splat(quad, 8);
     let sum = f32x4.splat(0);
     let entry = table;
     do {
-      const line = frame + <usize>load<i32>(entry);
-      sum = addRow(sum, i32x4.add(blend(line + first, firstWeights), blend(line + second, secondWeights)), entry);
+      sum = addRow(sum, blendQuad(start + <usize>load<i32>(entry), firstTwo, lastTwo), entry);
       entry += ENTRY;
     } while (entry < rowsEnd);
     v128.store(at, sum);
-    column += 2 * ENTRY;
+    quad += QUAD;
+  }
+}
+
+/** Whether an output row shows pixels of the frame as they are. */
+function isWithin(row: i32): bool {
+  const y = <f64>row + f;
+  const whole = a == 1 && e == 1 && c == floor(c) && f == floor(f);
+  return whole && c >= 0 && c + <f64>(width - 1) <= <f64>lastX && y >= 0 && y <= <f64>lastY;
+}
+
+/** Each pixel's bytes as four floats. */
+function copyRow(row: i32): void {
+  const end = pixels + ((<usize>width) << 4);
+  let from = frame + <usize>((row + <i32>f) * stride + <i32>c * 3);
+  for (let at = pixels; at < end; at += 64) {
+    const four = v128.load(from);
+    const first = i8x16.swizzle(four, i8x16(0, -1, -1, -1, 1, -1, -1, -1, 2, -1, -1, -1, -1, -1, -1, -1));
+    const second = i8x16.swizzle(four, i8x16(3, -1, -1, -1, 4, -1, -1, -1, 5, -1, -1, -1, -1, -1, -1, -1));
+    const third = i8x16.swizzle(four, i8x16(6, -1, -1, -1, 7, -1, -1, -1, 8, -1, -1, -1, -1, -1, -1, -1));
+    const fourth = i8x16.swizzle(four, i8x16(9, -1, -1, -1, 10, -1, -1, -1, 11, -1, -1, -1, -1, -1, -1, -1));
+    v128.store(at, f32x4.convert_i32x4_s(first));
+    v128.store(at, f32x4.convert_i32x4_s(second), 16);
+    v128.store(at, f32x4.convert_i32x4_s(third), 32);
+    v128.store(at, f32x4.convert_i32x4_s(fourth), 48);
+    from += 12;
   }
 }
 
