@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import { compareAll, countImpostorPairs, dot } from './comparisons.js';
-import { atAngle, people } from './test-support.js';
+import { atAngle, people } from '../testing/people-on-a-circle.js';
 
 describe('compareAll', () => {
   it('compares every image with every later one, as enrolled with as probe', () => {

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 
 import { compareAll } from './comparisons.js';
 import { trueAcceptInterval } from './identity-bootstrap.js';
-import { atAngle } from './test-support.js';
+import { atAngle } from '../testing/people-on-a-circle.js';
 
 /** People a few degrees apart, two images each; every `every`-th person's images lie far from each other. */
 const crowd = (every: number) =>

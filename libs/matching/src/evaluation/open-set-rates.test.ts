@@ -2,7 +2,7 @@ import { seededIntegers } from '@sightline/kernel';
 import { describe, expect, it } from 'vitest';
 
 import { drawHalf, openSetRates, runOpenSetTrial } from './open-set-rates.js';
-import { atAngle } from './test-support.js';
+import { atAngle } from '../testing/people-on-a-circle.js';
 
 const image = (identity: number, degrees: number) => ({
   identity,

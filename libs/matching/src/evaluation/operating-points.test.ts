@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 
 import { compareAll, type Comparisons } from './comparisons.js';
 import { crossValidated, thresholdOf } from './operating-points.js';
-import { people } from './test-support.js';
+import { people } from '../testing/people-on-a-circle.js';
 
 const falling = (length: number): Float32Array => Float32Array.from({ length }, (_, rank) => 1 - rank / length);
 

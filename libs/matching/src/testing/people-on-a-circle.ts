@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 
-import type { EvaluationImage } from './comparisons.js';
+import type { EvaluationImage } from '../evaluation/comparisons.js';
 
 /** A vector of length one in the plane, in degrees: scores are cosines of differences of angles. */
 export function atAngle(degrees: number): Float32Array {
