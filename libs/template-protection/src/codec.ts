@@ -57,46 +57,53 @@ export function decodeTemplate(coded: CodedVector): Float32Array {
   return vector;
 }
 
+interface UnitVector {
+  readonly components: Float64Array;
+  /** The largest magnitude of a component. */
+  readonly largest: number;
+}
+
 interface Coded {
   readonly scale: number;
   readonly data: Uint8Array;
 }
 
-function toUnitLength(vector: Float32Array): Float64Array {
+function toUnitLength(vector: Float32Array): UnitVector {
   // Scaled by the largest component first: squares of tiny components would vanish.
   const largest = largestMagnitude(vector);
-  const unit = new Float64Array(vector.length);
+  const components = new Float64Array(vector.length);
   let square = 0;
-  for (let index = 0; index < unit.length; index += 1) {
+  for (let index = 0; index < components.length; index += 1) {
     const component = (vector[index] ?? 0) / largest;
-    unit[index] = component;
+    components[index] = component;
     square += component * component;
   }
   const length = Math.sqrt(square);
-  for (let index = 0; index < unit.length; index += 1) unit[index] = (unit[index] ?? 0) / length;
-  return unit;
+  for (let index = 0; index < components.length; index += 1) components[index] = (components[index] ?? 0) / length;
+  return { components, largest: 1 / length };
 }
 
-function largestMagnitude(vector: Float32Array | Float64Array): number {
+function largestMagnitude(vector: Float32Array): number {
   let largest = 0;
   for (const component of vector) largest = Math.max(largest, Math.abs(component));
   return largest;
 }
 
-function toInt8(unit: Float64Array): Coded {
-  const scale = Math.fround(largestMagnitude(unit) / largestCode);
-  const codes = new Int8Array(unit.length);
+function toInt8({ components, largest }: UnitVector): Coded {
+  const scale = Math.fround(largest / largestCode);
+  const codes = new Int8Array(components.length);
   for (let index = 0; index < codes.length; index += 1) {
-    const code = roundToEven((unit[index] ?? 0) / scale);
-    codes[index] = Math.max(-largestCode, Math.min(largestCode, code));
+    const code = roundToEven((components[index] ?? 0) / scale);
+    // The scale was rounded: the largest component may come out beyond it, by less than the rounding of codes.
+    codes[index] = code > largestCode ? largestCode : code < -largestCode ? -largestCode : code;
   }
   return { scale, data: new Uint8Array(codes.buffer) };
 }
 
-function toFloat16(unit: Float64Array): Coded {
-  const data = new Uint8Array(2 * unit.length);
-  for (let index = 0; index < unit.length; index += 1) {
-    const bits = numberToHalf(unit[index] ?? 0);
+function toFloat16({ components }: UnitVector): Coded {
+  const data = new Uint8Array(2 * components.length);
+  for (let index = 0; index < components.length; index += 1) {
+    const bits = numberToHalf(components[index] ?? 0);
     data[2 * index] = bits & 0xff;
     data[2 * index + 1] = bits >> 8;
   }

@@ -39,10 +39,10 @@ function exponentOf(magnitude: number): number {
   return 2 ** (exponent + 1) <= magnitude ? exponent + 1 : exponent;
 }
 
-/** Rounds a value that binary64 holds exactly to the nearest integer, ties to even. */
+/** Added to a magnitude below 2⁵¹, it leaves no place for a fraction: 1.5 · 2⁵². The processor rounds ties to even. */
+const WITHOUT_FRACTION = 1.5 * 2 ** 52;
+
+/** Rounds a value of a magnitude below 2⁵¹ to the nearest integer, ties to even. */
 export function roundToEven(value: number): number {
-  const floor = Math.floor(value);
-  const rest = value - floor;
-  if (rest !== 0.5) return rest < 0.5 ? floor : floor + 1;
-  return floor % 2 === 0 ? floor : floor + 1;
+  return value + WITHOUT_FRACTION - WITHOUT_FRACTION;
 }
