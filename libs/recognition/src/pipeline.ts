@@ -28,6 +28,7 @@ import {
   type Point,
 } from '@sightline/vision';
 
+import { embeddingOf } from './embedding.js';
 import type { DetectionResult, Face, FaceViews } from './recogniser.js';
 import { VisionModel } from './vision-model.js';
 
@@ -141,14 +142,11 @@ export class Pipeline {
       throw new AppError('FACE.NOT_ALIGNED', `An aligned face has ${width} × ${height} pixels of three bytes.`);
     }
     return this.withFrame({ width, height, data: aligned }, async (picture) => {
-      const sum = new Float32Array(spec.dimension);
+      const outputs: Float32Array[] = [];
       for (const view of views === 'one' ? [identity] : viewsOf(width)) {
-        const embedding = unitVector(await model.runSingle(picture, view), spec.dimension);
-        embedding.forEach((component, index) => {
-          sum[index] = (sum[index] ?? 0) + component;
-        });
+        outputs.push(await model.runSingle(picture, view));
       }
-      return centred(unitVector(sum, spec.dimension), spec);
+      return embeddingOf(outputs, spec);
     });
   }
 
@@ -250,28 +248,4 @@ function viewsOf(width: number): readonly Affine[] {
     { ...identity, f: by },
   ]);
   return [identity, mirrorImage(width), ...moves];
-}
-
-/** Takes out what all faces have in common. */
-function centred(vector: Float32Array, { centre, dimension }: EmbedderSpec): Float32Array {
-  if (centre === undefined) return vector;
-  return unitVector(
-    vector.map((component, index) => component - (centre[index] ?? 0)),
-    dimension,
-  );
-}
-
-function unitVector(vector: Float32Array, dimension: number): Float32Array {
-  if (vector.length !== dimension) {
-    throw new AppError('TEMPLATE.WRONG_DIMENSION', 'The embedder yields another dimension than its manifest states.', {
-      details: { expected: dimension, actual: vector.length },
-    });
-  }
-  let squares = 0;
-  for (const component of vector) squares += component * component;
-  const length = Math.sqrt(squares);
-  if (!(length > 1e-6 && Number.isFinite(length))) {
-    throw new AppError('TEMPLATE.INVALID', 'The embedder yields a vector that is not finite, or zero.');
-  }
-  return vector.map((component) => component / length);
 }
