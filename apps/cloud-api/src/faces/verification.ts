@@ -60,15 +60,15 @@ export class Verification {
     const [probe, other] = await this.#chooseFaces(photos, request.face, turn);
     if (probe === undefined) throw new AppError('SERVICE.INTERNAL', 'A photo was not looked at.');
     const faces = other === undefined ? [probe] : [probe, other];
-    const { templates, embedMs } = await this.photoFaces.embed(
-      tenantId,
-      release,
-      faces.map(({ face }) => face),
-      { signal: turn.signal },
-    );
-    const [probeTemplate, ...made] = templates;
+    const { signal } = turn;
+    // The thresholds hold for a probe against an enrolment: the reference is embedded as one.
+    const [ofProbe, ofReference] = await Promise.all([
+      this.photoFaces.embed(tenantId, release, [probe.face], { signal }),
+      this.photoFaces.embed(tenantId, release, other === undefined ? [] : [other.face], { views: 'several', signal }),
+    ]);
+    const [probeTemplate] = ofProbe.templates;
     if (probeTemplate === undefined) throw new AppError('SERVICE.INTERNAL', 'The recogniser returned no template.');
-    const comparison = compare(probeTemplate, [...stored, ...made], operatingPoint);
+    const comparison = compare(probeTemplate, [...stored, ...ofReference.templates], operatingPoint);
     const { outcome, threshold, falseMatchRate } = comparison;
     return {
       outcome,
@@ -80,7 +80,7 @@ export class Verification {
       reference: viewOf(reference, stored, other),
       release: { version: release.manifest.version, digest: release.digest },
       modelSpace: release.manifest.modelSpace.id,
-      stageMs: { ...sumOf(faces.map(({ stageMs }) => stageMs)), embed: embedMs },
+      stageMs: { ...sumOf(faces.map(({ stageMs }) => stageMs)), embed: ofProbe.embedMs + ofReference.embedMs },
     };
   }
 
