@@ -8,8 +8,8 @@ export const help = `npm run bench:accuracy -- [options]
   --quick           the default configuration alone: no roads, no degraded probes
   --help
 
-Prints tables and writes reports/accuracy.json. Progress goes to stderr. All of lfw-dev takes about ten minutes on
-two quiet cores, --quick two.`;
+Prints tables and writes reports/accuracy.json. Progress goes to stderr. All of lfw-dev took half an hour on
+two busy cores, --quick four minutes.`;
 
 export interface Options {
   readonly data: string;
