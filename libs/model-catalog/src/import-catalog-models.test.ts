@@ -1,18 +1,16 @@
 import type { Sha256 } from '@sightline/kernel';
 import { REWRITER_VERSION } from '@sightline/model-tools';
 import { createHash } from 'node:crypto';
-import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
 import { defaultCatalog, modelTasks, type ModelCatalog } from './catalog.js';
 import { fetchCatalogFiles } from './fetch-catalog-files.js';
 import { importCatalogModels } from './import-catalog-models.js';
+import { copyToStore, sharedStore } from './testing/model-store.js';
 
-// Shared with the other tests, so that models are fetched and imported once a clone.
-const sharedStore = fileURLToPath(new URL('../../../node_modules/.cache/sightline/models', import.meta.url));
 let storeDirectory: string;
 
 beforeEach(async () => {
@@ -22,10 +20,6 @@ afterEach(async () => {
   vi.unstubAllEnvs();
   await rm(storeDirectory, { recursive: true, force: true });
 });
-
-async function copyToStore(files: ReadonlyMap<string, { readonly path: string }>): Promise<void> {
-  for (const { path } of files.values()) await copyFile(path, join(storeDirectory, basename(path)));
-}
 
 test('the imported models are those that the catalog pins, made by this rewriter', async () => {
   const models = await importCatalogModels({ storeDirectory: sharedStore });
@@ -40,7 +34,7 @@ test('the imported models are those that the catalog pins, made by this rewriter
 });
 
 test('a store with the imported models needs neither their source nor proof inputs', async () => {
-  await copyToStore(await importCatalogModels({ storeDirectory: sharedStore }));
+  await copyToStore(await importCatalogModels({ storeDirectory: sharedStore }), storeDirectory);
   vi.stubEnv('npm_config_registry', 'http://127.0.0.1:9/');
   const proofInputs = vi.fn();
   const models = await importCatalogModels({ storeDirectory, proofInputs });
@@ -49,8 +43,8 @@ test('a store with the imported models needs neither their source nor proof inpu
 });
 
 test('a damaged model is imported again, to the same bytes', async () => {
-  await copyToStore(await fetchCatalogFiles({ storeDirectory: sharedStore }));
-  await copyToStore(await importCatalogModels({ storeDirectory: sharedStore }));
+  await copyToStore(await fetchCatalogFiles({ storeDirectory: sharedStore }), storeDirectory);
+  await copyToStore(await importCatalogModels({ storeDirectory: sharedStore }), storeDirectory);
   const { sha256, bytes } = defaultCatalog.landmarks.imported;
   const path = join(storeDirectory, `${sha256}.onnx`);
   await writeFile(path, 'damaged');
@@ -60,7 +54,7 @@ test('a damaged model is imported again, to the same bytes', async () => {
 });
 
 test('an import that gives another file than the catalog pins, or fails its proof, is refused', async () => {
-  await copyToStore(await fetchCatalogFiles({ storeDirectory: sharedStore }));
+  await copyToStore(await fetchCatalogFiles({ storeDirectory: sharedStore }), storeDirectory);
   const before = await readdir(storeDirectory);
   const { detector } = defaultCatalog;
   const catalog: ModelCatalog = {
