@@ -41,14 +41,27 @@ const source: PackageSource = {
 
 /** The files as the package has them. */
 const shipped = {
-  detector: { sha256: '6c0256ccd3164f844736a401faf936ec2930764a87ae39442180887d0c5c8854' as Sha256, bytes: 1_217_758 },
-  landmarks: { sha256: 'f10b0ba1d2a8a099adefede1ebf3733e44fe370715e7303dbeb7f59c02142258' as Sha256, bytes: 1_163_742 },
-  embedder: { sha256: '87aacdfe57510db2af90c0251df680e8eec88f122ee94712121d09bcaaaf3581' as Sha256, bytes: 4_884_269 },
+  detector: {
+    path: 'model/fr_detect.onnx',
+    sha256: '6c0256ccd3164f844736a401faf936ec2930764a87ae39442180887d0c5c8854' as Sha256,
+    bytes: 1_217_758,
+  },
+  landmarks: {
+    path: 'model/fr_landmark.onnx',
+    sha256: 'f10b0ba1d2a8a099adefede1ebf3733e44fe370715e7303dbeb7f59c02142258' as Sha256,
+    bytes: 1_163_742,
+  },
+  embedder: {
+    path: 'model/fr_feature.onnx',
+    sha256: '87aacdfe57510db2af90c0251df680e8eec88f122ee94712121d09bcaaaf3581' as Sha256,
+    bytes: 4_884_269,
+  },
   presentationAttack: {
+    path: 'model/fr_liveness.onnx',
     sha256: 'afa783b7e902fdfcf323a7240cac2a1c580c25314ea4161129dc1b0d100dc32d' as Sha256,
     bytes: 1_886_811,
   },
-} satisfies Record<ModelTask, FileDigest>;
+} satisfies Record<ModelTask, PackageFile>;
 
 /** What the import pass makes of them, to the byte. A change of a pass changes these, and the release with them. */
 const imported = {
@@ -64,10 +77,14 @@ const imported = {
 /** Version of the import pass (`REWRITER_VERSION` of model-tools) that made the imported files. */
 const REWRITER = '1';
 
-function provenance(task: ModelTask, path: string, name: string, note?: string): Provenance {
+function file(task: ModelTask): PackageFile & { readonly imported: FileDigest } {
+  return { ...shipped[task], imported: imported[task] };
+}
+
+function provenance(task: ModelTask, name: string, note?: string): Provenance {
   return {
     name,
-    source: `npm:${source.package}@${source.version}#${path}`,
+    source: `npm:${source.package}@${source.version}#${shipped[task].path}`,
     licence: 'MIT',
     trainingData: 'unstated',
     imported: { from: shipped[task].sha256, rewriter: REWRITER },
@@ -83,10 +100,8 @@ export const defaultCatalog: ModelCatalog = {
   source,
   modelSpace: { id: 'mobilefacenet-512-fp-0.0.1-centred', dimension: 512 },
   detector: {
-    path: 'model/fr_detect.onnx',
-    ...shipped.detector,
-    imported: imported.detector,
-    provenance: provenance('detector', 'model/fr_detect.onnx', 'Ultra-Light face detector RFB-320'),
+    ...file('detector'),
+    provenance: provenance('detector', 'Ultra-Light face detector RFB-320'),
     spec: {
       decoder: 'ssd-decoded',
       input: { width: 320, height: 240, channels: 'rgb', mean: [127], scale: [128] },
@@ -96,10 +111,8 @@ export const defaultCatalog: ModelCatalog = {
     },
   },
   landmarks: {
-    path: 'model/fr_landmark.onnx',
-    ...shipped.landmarks,
-    imported: imported.landmarks,
-    provenance: provenance('landmarks', 'model/fr_landmark.onnx', '68 facial landmarks'),
+    ...file('landmarks'),
+    provenance: provenance('landmarks', '68 facial landmarks'),
     spec: {
       decoder: 'points-68',
       input: { width: 64, height: 64, channels: 'grey', mean: [0], scale: [256] },
@@ -109,10 +122,8 @@ export const defaultCatalog: ModelCatalog = {
     },
   },
   embedder: {
-    path: 'model/fr_feature.onnx',
-    ...shipped.embedder,
-    imported: imported.embedder,
-    provenance: provenance('embedder', 'model/fr_feature.onnx', 'MobileFaceNet face embedder, 512-d'),
+    ...file('embedder'),
+    provenance: provenance('embedder', 'MobileFaceNet face embedder, 512-d'),
     spec: {
       input: { width: 112, height: 112, channels: 'bgr', mean: [127], scale: [128] },
       dimension: 512,
@@ -129,12 +140,9 @@ export const defaultCatalog: ModelCatalog = {
     },
   },
   presentationAttack: {
-    path: 'model/fr_liveness.onnx',
-    ...shipped.presentationAttack,
-    imported: imported.presentationAttack,
+    ...file('presentationAttack'),
     provenance: provenance(
       'presentationAttack',
-      'model/fr_liveness.onnx',
       'Presentation-attack detector, MiniFASNet-like',
       'Accuracy unmeasured: no spoof data. The meaning of index 0 was inferred from its behaviour.',
     ),
