@@ -41,10 +41,12 @@ interface Pair {
 const STILL: Box = { x: 0, y: 0, width: 0, height: 0 };
 
 /**
- * What the agent had before, to compare with. Tracks by overlap: each track is moved on at constant velocity, and the pairs of track and detection are
- * taken greedily by falling intersection over union (as SORT does it, Bewley et al. 2016, with a smoothed
- * speed in the place of its Kalman filter). One detection goes to at most one track and one track gets at
- * most one detection a frame, so two faces in one frame are never one track.
+ * The baseline: what the agent had before, in a file of its own, so that no change of today's tracker moves it.
+ *
+ * Each track is moved on at constant velocity, and the pairs of track and detection are taken greedily by falling
+ * intersection over union (as SORT does it, Bewley et al. 2016, with a smoothed speed in the place of its Kalman
+ * filter). One detection goes to at most one track and one track gets at most one detection a frame, so two faces
+ * in one frame are never one track.
  */
 export class IouTracker implements Tracker {
   readonly #options: Required<IouTrackerOptions>;
