@@ -1,5 +1,6 @@
 export * from './errors.js';
 export * from './generated/sightline/v1/device_pb.js';
+export * from './generated/sightline/v1/gallery_pb.js';
 export * from './generated/sightline/v1/sighting_pb.js';
 export * from './generated/sightline/v1/template_pb.js';
 export * from './generated/sightline/v1/time_pb.js';

@@ -25,6 +25,8 @@ export const channels = {
   sighting: { publisher: 'device', qos: 1, retain: false, maximumBytes: 1024 * KIB },
   'sighting/ack': { publisher: 'service', qos: 1, retain: false, maximumBytes: 4 * KIB },
   identification: { publisher: 'service', qos: 1, retain: false, maximumBytes: 4 * KIB },
+  gallery: { publisher: 'service', qos: 1, retain: false, maximumBytes: 512 * KIB },
+  'gallery/receipt': { publisher: 'device', qos: 1, retain: false, maximumBytes: 256 * KIB },
   'desired/release': { publisher: 'service', qos: 1, retain: true, maximumBytes: 16 * KIB },
   'desired/config': { publisher: 'service', qos: 1, retain: true, maximumBytes: 64 * KIB },
 } as const satisfies Record<string, TopicRule>;

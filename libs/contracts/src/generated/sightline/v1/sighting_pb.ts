@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file sightline/v1/sighting.proto.
  */
 export const file_sightline_v1_sighting: GenFile = /*@__PURE__*/
-  fileDesc("ChtzaWdodGxpbmUvdjEvc2lnaHRpbmcucHJvdG8SDHNpZ2h0bGluZS52MSKqAQoNU2lnaHRpbmdCYXRjaBIWCg5zY2hlbWFfdmVyc2lvbhgBIAEoDRIWCg5jb3JyZWxhdGlvbl9pZBgCIAEoCRIRCglzdHJlYW1faWQYAyABKAkSKQoHc2VudF9hdBgEIAEoCzIYLnNpZ2h0bGluZS52MS5EZXZpY2VUaW1lEisKB3JlY29yZHMYBSADKAsyGi5zaWdodGxpbmUudjEuT3V0Ym94UmVjb3JkIkMKDE91dGJveFJlY29yZBIQCghzZXF1ZW5jZRgBIAEoBBIQCghyZXBsYXllZBgCIAEoCBIPCgdwYXlsb2FkGAMgASgMIpQBCg1SZWNvcmRQYXlsb2FkEi0KC3JlY29yZGVkX2F0GAEgASgLMhguc2lnaHRsaW5lLnYxLkRldmljZVRpbWUSKgoIc2lnaHRpbmcYAiABKAsyFi5zaWdodGxpbmUudjEuU2lnaHRpbmdIABIgCgNnYXAYAyABKAsyES5zaWdodGxpbmUudjEuR2FwSABCBgoEYm9keSKMBQoIU2lnaHRpbmcSEwoLc2lnaHRpbmdfaWQYASABKAkSEAoIcmV2aXNpb24YAiABKA0SKgoFcGhhc2UYAyABKA4yGy5zaWdodGxpbmUudjEuU2lnaHRpbmdQaGFzZRIRCgljYW1lcmFfaWQYBCABKAkSLwoNZmlyc3Rfc2Vlbl9hdBgFIAEoCzIYLnNpZ2h0bGluZS52MS5EZXZpY2VUaW1lEi4KDGxhc3Rfc2Vlbl9hdBgGIAEoCzIYLnNpZ2h0bGluZS52MS5EZXZpY2VUaW1lEhYKDnJlbGVhc2VfZGlnZXN0GAcgASgJEhEKCXRyaWFsX2FybRgIIAEoCRIpCgl0ZW1wbGF0ZXMYCSADKAsyFi5zaWdodGxpbmUudjEuVGVtcGxhdGUSDwoHcXVhbGl0eRgKIAEoAhJCChNwcmVzZW50YXRpb25fYXR0YWNrGAsgASgLMiAuc2lnaHRsaW5lLnYxLlByZXNlbnRhdGlvbkF0dGFja0gAiAEBEjgKDmxvY2FsX2RlY2lzaW9uGAwgASgLMhsuc2lnaHRsaW5lLnYxLkxvY2FsRGVjaXNpb25IAYgBARIOCgZmcmFtZXMYDSABKA0SIAoTc2VhbGVkX2ltYWdlX2RpZ2VzdBgOIAEoDEgCiAEBEi8KDGNsb3NlX3JlYXNvbhgPIAEoDjIZLnNpZ2h0bGluZS52MS5DbG9zZVJlYXNvbhIuCghzdGFnZV9tcxgQIAEoCzIcLnNpZ2h0bGluZS52MS5TdGFnZUR1cmF0aW9uc0IWChRfcHJlc2VudGF0aW9uX2F0dGFja0IRCg9fbG9jYWxfZGVjaXNpb25CFgoUX3NlYWxlZF9pbWFnZV9kaWdlc3QiUQoOU3RhZ2VEdXJhdGlvbnMSDgoGZGV0ZWN0GAEgASgCEhEKCWxhbmRtYXJrcxgCIAEoAhINCgVhbGlnbhgDIAEoAhINCgVlbWJlZBgEIAEoAiIoChJQcmVzZW50YXRpb25BdHRhY2sSEgoKbGl2ZV9zY29yZRgBIAEoAiIxCg1Mb2NhbERlY2lzaW9uEhEKCXBlcnNvbl9pZBgBIAEoCRINCgVzY29yZRgCIAEoAiJdCgNHYXASFgoOZmlyc3Rfc2VxdWVuY2UYASABKAQSFQoNbGFzdF9zZXF1ZW5jZRgCIAEoBBInCgZyZWFzb24YAyABKA4yFy5zaWdodGxpbmUudjEuR2FwUmVhc29uInsKC1NpZ2h0aW5nQWNrEhYKDnNjaGVtYV92ZXJzaW9uGAEgASgNEhYKDmNvcnJlbGF0aW9uX2lkGAIgASgJEhEKCXN0cmVhbV9pZBgDIAEoCRIZChFjb21taXR0ZWRfdGhyb3VnaBgEIAEoBBIOCgZ3aW5kb3cYBSABKA0ipwIKDklkZW50aWZpY2F0aW9uEhYKDnNjaGVtYV92ZXJzaW9uGAEgASgNEhYKDmNvcnJlbGF0aW9uX2lkGAIgASgJEhEKCXN0cmVhbV9pZBgDIAEoCRIQCghzZXF1ZW5jZRgEIAEoBBITCgtzaWdodGluZ19pZBgFIAEoCRIQCghyZXZpc2lvbhgGIAEoDRI0CgdvdXRjb21lGAcgASgOMiMuc2lnaHRsaW5lLnYxLklkZW50aWZpY2F0aW9uT3V0Y29tZRIRCglwZXJzb25faWQYCCABKAkSDQoFc2NvcmUYCSABKAISEQoJdGhyZXNob2xkGAogASgCEhgKEGZhbHNlX21hdGNoX3JhdGUYCyABKAISFAoMcmVmdXNhbF9jb2RlGAwgASgJKn0KDVNpZ2h0aW5nUGhhc2USHgoaU0lHSFRJTkdfUEhBU0VfVU5TUEVDSUZJRUQQABIXChNTSUdIVElOR19QSEFTRV9PUEVOEAESGQoVU0lHSFRJTkdfUEhBU0VfVVBEQVRFEAISGAoUU0lHSFRJTkdfUEhBU0VfQ0xPU0UQAypiCgtDbG9zZVJlYXNvbhIcChhDTE9TRV9SRUFTT05fVU5TUEVDSUZJRUQQABIVChFDTE9TRV9SRUFTT05fTEVGVBABEh4KGkNMT1NFX1JFQVNPTl9BR0VOVF9TVE9QUEVEEAIqQQoJR2FwUmVhc29uEhoKFkdBUF9SRUFTT05fVU5TUEVDSUZJRUQQABIYChRHQVBfUkVBU09OX0RJU0tfRlVMTBABKq4BChVJZGVudGlmaWNhdGlvbk91dGNvbWUSJgoiSURFTlRJRklDQVRJT05fT1VUQ09NRV9VTlNQRUNJRklFRBAAEiUKIUlERU5USUZJQ0FUSU9OX09VVENPTUVfSURFTlRJRklFRBABEiIKHklERU5USUZJQ0FUSU9OX09VVENPTUVfVU5LTk9XThACEiIKHklERU5USUZJQ0FUSU9OX09VVENPTUVfUkVGVVNFRBADYgZwcm90bzM", [file_sightline_v1_template, file_sightline_v1_time]);
+  fileDesc("ChtzaWdodGxpbmUvdjEvc2lnaHRpbmcucHJvdG8SDHNpZ2h0bGluZS52MSKqAQoNU2lnaHRpbmdCYXRjaBIWCg5zY2hlbWFfdmVyc2lvbhgBIAEoDRIWCg5jb3JyZWxhdGlvbl9pZBgCIAEoCRIRCglzdHJlYW1faWQYAyABKAkSKQoHc2VudF9hdBgEIAEoCzIYLnNpZ2h0bGluZS52MS5EZXZpY2VUaW1lEisKB3JlY29yZHMYBSADKAsyGi5zaWdodGxpbmUudjEuT3V0Ym94UmVjb3JkIkMKDE91dGJveFJlY29yZBIQCghzZXF1ZW5jZRgBIAEoBBIQCghyZXBsYXllZBgCIAEoCBIPCgdwYXlsb2FkGAMgASgMIpQBCg1SZWNvcmRQYXlsb2FkEi0KC3JlY29yZGVkX2F0GAEgASgLMhguc2lnaHRsaW5lLnYxLkRldmljZVRpbWUSKgoIc2lnaHRpbmcYAiABKAsyFi5zaWdodGxpbmUudjEuU2lnaHRpbmdIABIgCgNnYXAYAyABKAsyES5zaWdodGxpbmUudjEuR2FwSABCBgoEYm9keSKMBQoIU2lnaHRpbmcSEwoLc2lnaHRpbmdfaWQYASABKAkSEAoIcmV2aXNpb24YAiABKA0SKgoFcGhhc2UYAyABKA4yGy5zaWdodGxpbmUudjEuU2lnaHRpbmdQaGFzZRIRCgljYW1lcmFfaWQYBCABKAkSLwoNZmlyc3Rfc2Vlbl9hdBgFIAEoCzIYLnNpZ2h0bGluZS52MS5EZXZpY2VUaW1lEi4KDGxhc3Rfc2Vlbl9hdBgGIAEoCzIYLnNpZ2h0bGluZS52MS5EZXZpY2VUaW1lEhYKDnJlbGVhc2VfZGlnZXN0GAcgASgJEhEKCXRyaWFsX2FybRgIIAEoCRIpCgl0ZW1wbGF0ZXMYCSADKAsyFi5zaWdodGxpbmUudjEuVGVtcGxhdGUSDwoHcXVhbGl0eRgKIAEoAhJCChNwcmVzZW50YXRpb25fYXR0YWNrGAsgASgLMiAuc2lnaHRsaW5lLnYxLlByZXNlbnRhdGlvbkF0dGFja0gAiAEBEjgKDmxvY2FsX2RlY2lzaW9uGAwgASgLMhsuc2lnaHRsaW5lLnYxLkxvY2FsRGVjaXNpb25IAYgBARIOCgZmcmFtZXMYDSABKA0SIAoTc2VhbGVkX2ltYWdlX2RpZ2VzdBgOIAEoDEgCiAEBEi8KDGNsb3NlX3JlYXNvbhgPIAEoDjIZLnNpZ2h0bGluZS52MS5DbG9zZVJlYXNvbhIuCghzdGFnZV9tcxgQIAEoCzIcLnNpZ2h0bGluZS52MS5TdGFnZUR1cmF0aW9uc0IWChRfcHJlc2VudGF0aW9uX2F0dGFja0IRCg9fbG9jYWxfZGVjaXNpb25CFgoUX3NlYWxlZF9pbWFnZV9kaWdlc3QiUQoOU3RhZ2VEdXJhdGlvbnMSDgoGZGV0ZWN0GAEgASgCEhEKCWxhbmRtYXJrcxgCIAEoAhINCgVhbGlnbhgDIAEoAhINCgVlbWJlZBgEIAEoAiIoChJQcmVzZW50YXRpb25BdHRhY2sSEgoKbGl2ZV9zY29yZRgBIAEoAiK9AQoNTG9jYWxEZWNpc2lvbhIRCglwZXJzb25faWQYASABKAkSDQoFc2NvcmUYAiABKAISNAoHb3V0Y29tZRgDIAEoDjIjLnNpZ2h0bGluZS52MS5JZGVudGlmaWNhdGlvbk91dGNvbWUSEQoJdGhyZXNob2xkGAQgASgCEhgKEGZhbHNlX21hdGNoX3JhdGUYBSABKAISEAoIY2FjaGVfaWQYBiABKAkSFQoNY2FjaGVfdmVyc2lvbhgHIAEoBCJdCgNHYXASFgoOZmlyc3Rfc2VxdWVuY2UYASABKAQSFQoNbGFzdF9zZXF1ZW5jZRgCIAEoBBInCgZyZWFzb24YAyABKA4yFy5zaWdodGxpbmUudjEuR2FwUmVhc29uInsKC1NpZ2h0aW5nQWNrEhYKDnNjaGVtYV92ZXJzaW9uGAEgASgNEhYKDmNvcnJlbGF0aW9uX2lkGAIgASgJEhEKCXN0cmVhbV9pZBgDIAEoCRIZChFjb21taXR0ZWRfdGhyb3VnaBgEIAEoBBIOCgZ3aW5kb3cYBSABKA0izwIKDklkZW50aWZpY2F0aW9uEhYKDnNjaGVtYV92ZXJzaW9uGAEgASgNEhYKDmNvcnJlbGF0aW9uX2lkGAIgASgJEhEKCXN0cmVhbV9pZBgDIAEoCRIQCghzZXF1ZW5jZRgEIAEoBBITCgtzaWdodGluZ19pZBgFIAEoCRIQCghyZXZpc2lvbhgGIAEoDRI0CgdvdXRjb21lGAcgASgOMiMuc2lnaHRsaW5lLnYxLklkZW50aWZpY2F0aW9uT3V0Y29tZRIRCglwZXJzb25faWQYCCABKAkSDQoFc2NvcmUYCSABKAISEQoJdGhyZXNob2xkGAogASgCEhgKEGZhbHNlX21hdGNoX3JhdGUYCyABKAISFAoMcmVmdXNhbF9jb2RlGAwgASgJEg4KBmdyb3VwcxgNIAMoCRIWCg5sb2NhbF9kaWZmZXJlZBgOIAEoCCp9Cg1TaWdodGluZ1BoYXNlEh4KGlNJR0hUSU5HX1BIQVNFX1VOU1BFQ0lGSUVEEAASFwoTU0lHSFRJTkdfUEhBU0VfT1BFThABEhkKFVNJR0hUSU5HX1BIQVNFX1VQREFURRACEhgKFFNJR0hUSU5HX1BIQVNFX0NMT1NFEAMqYgoLQ2xvc2VSZWFzb24SHAoYQ0xPU0VfUkVBU09OX1VOU1BFQ0lGSUVEEAASFQoRQ0xPU0VfUkVBU09OX0xFRlQQARIeChpDTE9TRV9SRUFTT05fQUdFTlRfU1RPUFBFRBACKkEKCUdhcFJlYXNvbhIaChZHQVBfUkVBU09OX1VOU1BFQ0lGSUVEEAASGAoUR0FQX1JFQVNPTl9ESVNLX0ZVTEwQASquAQoVSWRlbnRpZmljYXRpb25PdXRjb21lEiYKIklERU5USUZJQ0FUSU9OX09VVENPTUVfVU5TUEVDSUZJRUQQABIlCiFJREVOVElGSUNBVElPTl9PVVRDT01FX0lERU5USUZJRUQQARIiCh5JREVOVElGSUNBVElPTl9PVVRDT01FX1VOS05PV04QAhIiCh5JREVOVElGSUNBVElPTl9PVVRDT01FX1JFRlVTRUQQA2IGcHJvdG8z", [file_sightline_v1_template, file_sightline_v1_time]);
 
 /**
  * Topic `sighting`: records from one outbox stream, in sequence order.
@@ -202,7 +202,7 @@ export type Sighting = Message<"sightline.v1.Sighting"> & {
   presentationAttack?: PresentationAttack | undefined;
 
   /**
-   * Absent where the agent has no local cache.
+   * Absent where the agent has no local cache, or may not use it: its lease ran out, or it holds other templates.
    *
    * @generated from field: optional sightline.v1.LocalDecision local_decision = 12;
    */
@@ -296,18 +296,55 @@ export const PresentationAttackSchema: GenMessage<PresentationAttack> = /*@__PUR
   messageDesc(file_sightline_v1_sighting, 5);
 
 /**
+ * What the box itself decided, by the people in its local cache. The cloud's decision is the one that counts.
+ *
  * @generated from message sightline.v1.LocalDecision
  */
 export type LocalDecision = Message<"sightline.v1.LocalDecision"> & {
   /**
+   * Empty unless identified.
+   *
    * @generated from field: string person_id = 1;
    */
   personId: string;
 
   /**
+   * Cosine similarity to the nearest person in the cache, -1 to 1; 0 where the cache holds nobody.
+   *
    * @generated from field: float score = 2;
    */
   score: number;
+
+  /**
+   * IDENTIFIED or UNKNOWN: whom the cache does not hold, the cloud may still know.
+   *
+   * @generated from field: sightline.v1.IdentificationOutcome outcome = 3;
+   */
+  outcome: IdentificationOutcome;
+
+  /**
+   * The bar that the score was held against, and the false-match rate that it stands for.
+   *
+   * @generated from field: float threshold = 4;
+   */
+  threshold: number;
+
+  /**
+   * @generated from field: float false_match_rate = 5;
+   */
+  falseMatchRate: number;
+
+  /**
+   * The state of the cache that it was decided by.
+   *
+   * @generated from field: string cache_id = 6;
+   */
+  cacheId: string;
+
+  /**
+   * @generated from field: uint64 cache_version = 7;
+   */
+  cacheVersion: bigint;
 };
 
 /**
@@ -465,6 +502,20 @@ export type Identification = Message<"sightline.v1.Identification"> & {
    * @generated from field: string refusal_code = 12;
    */
   refusalCode: string;
+
+  /**
+   * Groups of the identified person.
+   *
+   * @generated from field: repeated string groups = 13;
+   */
+  groups: string[];
+
+  /**
+   * The record's local decision named a person, and this decision names another or nobody.
+   *
+   * @generated from field: bool local_differed = 14;
+   */
+  localDiffered: boolean;
 };
 
 /**
