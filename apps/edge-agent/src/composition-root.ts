@@ -27,6 +27,7 @@ import { Outbox } from './outbox/outbox.js';
 import { CameraPipeline } from './pipeline/camera-pipeline.js';
 import { closeLeftOpen } from './pipeline/close-left-open.js';
 import { RecogniserSlot, type ActiveRelease } from './pipeline/recogniser-slot.js';
+import { TrustedTime } from './trusted-time.js';
 import { DesiredSettings } from './update/desired-settings.js';
 import { DesiredVersionsFile } from './update/desired-versions.js';
 import { ReleaseUpdater, type ReleaseUpdaterOptions } from './update/release-updater.js';
@@ -106,7 +107,12 @@ async function compose(
   started.push(() => outbox.close());
   const slot = new RecogniserSlot();
   started.push(() => slot.close());
-  const core: Core = { config, surroundings, deviceClock, outbox, slot, key: templateKeyOf(config) };
+  const trustedTime = new TrustedTime({
+    path: join(dataDirectory, 'trusted-time.json'),
+    ...{ clock, log, isSynchronised: () => deviceClock.synchronised },
+  });
+  started.push(() => trustedTime.persist());
+  const core: Core = { config, surroundings, deviceClock, trustedTime, outbox, slot, key: templateKeyOf(config) };
 
   let report: (change: Change) => void = () => undefined;
   const { settings, updater } = composeDesired(core, (change) => report(change));
@@ -132,6 +138,8 @@ interface Core {
   readonly config: EdgeAgentConfig;
   readonly surroundings: EdgeAgentSurroundings;
   readonly deviceClock: DeviceClock;
+  /** For leases and expiry. */
+  readonly trustedTime: TrustedTime;
   readonly outbox: Outbox;
   readonly slot: RecogniserSlot;
   readonly key: TemplateKey;

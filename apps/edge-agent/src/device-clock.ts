@@ -34,18 +34,23 @@ export class DeviceClock {
     return { monotonicMs: this.#clock.monotonicMs(), wallMs: this.#clock.wallMs() };
   }
 
-  /** A moment of this boot, in the wire's form. */
-  deviceTime(moment: Moment = this.now()): DeviceTime {
+  /** Whether the box's clock is known to be synchronised, as of the last half minute. */
+  get synchronised(): boolean {
     const nowMs = this.#clock.monotonicMs();
     if (nowMs - this.#checkedMs >= CHECK_EVERY_MS) {
       this.#checkedMs = nowMs;
       this.#synchronised = this.#isSynchronised();
     }
+    return this.#synchronised;
+  }
+
+  /** A moment of this boot, in the wire's form. */
+  deviceTime(moment: Moment = this.now()): DeviceTime {
     return create(DeviceTimeSchema, {
       bootId: this.bootId,
       monotonicMs: BigInt(Math.max(0, Math.floor(moment.monotonicMs))),
       wallMs: BigInt(Math.floor(moment.wallMs)),
-      clockSynchronised: this.#synchronised,
+      clockSynchronised: this.synchronised,
     });
   }
 
