@@ -46,6 +46,13 @@ export const provisioningSchema = z
       repositoryUrl: z.string(),
       trustedRoot: z.string().describe('Base64 of the TUF root metadata to pin.'),
     }),
+    gallery: z
+      .object({
+        signingKeyId: z.string(),
+        signingKey: z.base64().describe('Base64 of the Ed25519 public key (SPKI, DER) by which deltas are signed.'),
+      })
+      .optional()
+      .describe('What changes of the local cache are checked with. Without it the box keeps no local cache.'),
   })
   .meta({ id: 'Provisioning' });
 export type Provisioning = z.infer<typeof provisioningSchema>;
