@@ -27,6 +27,11 @@ export const channels = {
   identification: { publisher: 'service', qos: 1, retain: false, maximumBytes: 4 * KIB },
   gallery: { publisher: 'service', qos: 1, retain: false, maximumBytes: 512 * KIB },
   'gallery/receipt': { publisher: 'device', qos: 1, retain: false, maximumBytes: 256 * KIB },
+  'health/window': { publisher: 'device', qos: 1, retain: false, maximumBytes: 256 * KIB },
+  'health/window/ack': { publisher: 'service', qos: 1, retain: false, maximumBytes: 4 * KIB },
+  health: { publisher: 'device', qos: 0, retain: false, maximumBytes: 64 * KIB },
+  command: { publisher: 'service', qos: 1, retain: false, maximumBytes: 16 * KIB },
+  'command/ack': { publisher: 'device', qos: 1, retain: false, maximumBytes: 64 * KIB },
   'desired/release': { publisher: 'service', qos: 1, retain: true, maximumBytes: 16 * KIB },
   'desired/config': { publisher: 'service', qos: 1, retain: true, maximumBytes: 64 * KIB },
 } as const satisfies Record<string, TopicRule>;

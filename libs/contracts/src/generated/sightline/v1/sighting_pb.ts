@@ -4,6 +4,8 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { HealthWindow } from "./health_pb.js";
+import { file_sightline_v1_health } from "./health_pb.js";
 import type { Template } from "./template_pb.js";
 import { file_sightline_v1_template } from "./template_pb.js";
 import type { DeviceTime } from "./time_pb.js";
@@ -14,10 +16,10 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file sightline/v1/sighting.proto.
  */
 export const file_sightline_v1_sighting: GenFile = /*@__PURE__*/
-  fileDesc("ChtzaWdodGxpbmUvdjEvc2lnaHRpbmcucHJvdG8SDHNpZ2h0bGluZS52MSKqAQoNU2lnaHRpbmdCYXRjaBIWCg5zY2hlbWFfdmVyc2lvbhgBIAEoDRIWCg5jb3JyZWxhdGlvbl9pZBgCIAEoCRIRCglzdHJlYW1faWQYAyABKAkSKQoHc2VudF9hdBgEIAEoCzIYLnNpZ2h0bGluZS52MS5EZXZpY2VUaW1lEisKB3JlY29yZHMYBSADKAsyGi5zaWdodGxpbmUudjEuT3V0Ym94UmVjb3JkIkMKDE91dGJveFJlY29yZBIQCghzZXF1ZW5jZRgBIAEoBBIQCghyZXBsYXllZBgCIAEoCBIPCgdwYXlsb2FkGAMgASgMIpQBCg1SZWNvcmRQYXlsb2FkEi0KC3JlY29yZGVkX2F0GAEgASgLMhguc2lnaHRsaW5lLnYxLkRldmljZVRpbWUSKgoIc2lnaHRpbmcYAiABKAsyFi5zaWdodGxpbmUudjEuU2lnaHRpbmdIABIgCgNnYXAYAyABKAsyES5zaWdodGxpbmUudjEuR2FwSABCBgoEYm9keSKMBQoIU2lnaHRpbmcSEwoLc2lnaHRpbmdfaWQYASABKAkSEAoIcmV2aXNpb24YAiABKA0SKgoFcGhhc2UYAyABKA4yGy5zaWdodGxpbmUudjEuU2lnaHRpbmdQaGFzZRIRCgljYW1lcmFfaWQYBCABKAkSLwoNZmlyc3Rfc2Vlbl9hdBgFIAEoCzIYLnNpZ2h0bGluZS52MS5EZXZpY2VUaW1lEi4KDGxhc3Rfc2Vlbl9hdBgGIAEoCzIYLnNpZ2h0bGluZS52MS5EZXZpY2VUaW1lEhYKDnJlbGVhc2VfZGlnZXN0GAcgASgJEhEKCXRyaWFsX2FybRgIIAEoCRIpCgl0ZW1wbGF0ZXMYCSADKAsyFi5zaWdodGxpbmUudjEuVGVtcGxhdGUSDwoHcXVhbGl0eRgKIAEoAhJCChNwcmVzZW50YXRpb25fYXR0YWNrGAsgASgLMiAuc2lnaHRsaW5lLnYxLlByZXNlbnRhdGlvbkF0dGFja0gAiAEBEjgKDmxvY2FsX2RlY2lzaW9uGAwgASgLMhsuc2lnaHRsaW5lLnYxLkxvY2FsRGVjaXNpb25IAYgBARIOCgZmcmFtZXMYDSABKA0SIAoTc2VhbGVkX2ltYWdlX2RpZ2VzdBgOIAEoDEgCiAEBEi8KDGNsb3NlX3JlYXNvbhgPIAEoDjIZLnNpZ2h0bGluZS52MS5DbG9zZVJlYXNvbhIuCghzdGFnZV9tcxgQIAEoCzIcLnNpZ2h0bGluZS52MS5TdGFnZUR1cmF0aW9uc0IWChRfcHJlc2VudGF0aW9uX2F0dGFja0IRCg9fbG9jYWxfZGVjaXNpb25CFgoUX3NlYWxlZF9pbWFnZV9kaWdlc3QiUQoOU3RhZ2VEdXJhdGlvbnMSDgoGZGV0ZWN0GAEgASgCEhEKCWxhbmRtYXJrcxgCIAEoAhINCgVhbGlnbhgDIAEoAhINCgVlbWJlZBgEIAEoAiIoChJQcmVzZW50YXRpb25BdHRhY2sSEgoKbGl2ZV9zY29yZRgBIAEoAiK9AQoNTG9jYWxEZWNpc2lvbhIRCglwZXJzb25faWQYASABKAkSDQoFc2NvcmUYAiABKAISNAoHb3V0Y29tZRgDIAEoDjIjLnNpZ2h0bGluZS52MS5JZGVudGlmaWNhdGlvbk91dGNvbWUSEQoJdGhyZXNob2xkGAQgASgCEhgKEGZhbHNlX21hdGNoX3JhdGUYBSABKAISEAoIY2FjaGVfaWQYBiABKAkSFQoNY2FjaGVfdmVyc2lvbhgHIAEoBCJdCgNHYXASFgoOZmlyc3Rfc2VxdWVuY2UYASABKAQSFQoNbGFzdF9zZXF1ZW5jZRgCIAEoBBInCgZyZWFzb24YAyABKA4yFy5zaWdodGxpbmUudjEuR2FwUmVhc29uInsKC1NpZ2h0aW5nQWNrEhYKDnNjaGVtYV92ZXJzaW9uGAEgASgNEhYKDmNvcnJlbGF0aW9uX2lkGAIgASgJEhEKCXN0cmVhbV9pZBgDIAEoCRIZChFjb21taXR0ZWRfdGhyb3VnaBgEIAEoBBIOCgZ3aW5kb3cYBSABKA0izwIKDklkZW50aWZpY2F0aW9uEhYKDnNjaGVtYV92ZXJzaW9uGAEgASgNEhYKDmNvcnJlbGF0aW9uX2lkGAIgASgJEhEKCXN0cmVhbV9pZBgDIAEoCRIQCghzZXF1ZW5jZRgEIAEoBBITCgtzaWdodGluZ19pZBgFIAEoCRIQCghyZXZpc2lvbhgGIAEoDRI0CgdvdXRjb21lGAcgASgOMiMuc2lnaHRsaW5lLnYxLklkZW50aWZpY2F0aW9uT3V0Y29tZRIRCglwZXJzb25faWQYCCABKAkSDQoFc2NvcmUYCSABKAISEQoJdGhyZXNob2xkGAogASgCEhgKEGZhbHNlX21hdGNoX3JhdGUYCyABKAISFAoMcmVmdXNhbF9jb2RlGAwgASgJEg4KBmdyb3VwcxgNIAMoCRIWCg5sb2NhbF9kaWZmZXJlZBgOIAEoCCp9Cg1TaWdodGluZ1BoYXNlEh4KGlNJR0hUSU5HX1BIQVNFX1VOU1BFQ0lGSUVEEAASFwoTU0lHSFRJTkdfUEhBU0VfT1BFThABEhkKFVNJR0hUSU5HX1BIQVNFX1VQREFURRACEhgKFFNJR0hUSU5HX1BIQVNFX0NMT1NFEAMqYgoLQ2xvc2VSZWFzb24SHAoYQ0xPU0VfUkVBU09OX1VOU1BFQ0lGSUVEEAASFQoRQ0xPU0VfUkVBU09OX0xFRlQQARIeChpDTE9TRV9SRUFTT05fQUdFTlRfU1RPUFBFRBACKkEKCUdhcFJlYXNvbhIaChZHQVBfUkVBU09OX1VOU1BFQ0lGSUVEEAASGAoUR0FQX1JFQVNPTl9ESVNLX0ZVTEwQASquAQoVSWRlbnRpZmljYXRpb25PdXRjb21lEiYKIklERU5USUZJQ0FUSU9OX09VVENPTUVfVU5TUEVDSUZJRUQQABIlCiFJREVOVElGSUNBVElPTl9PVVRDT01FX0lERU5USUZJRUQQARIiCh5JREVOVElGSUNBVElPTl9PVVRDT01FX1VOS05PV04QAhIiCh5JREVOVElGSUNBVElPTl9PVVRDT01FX1JFRlVTRUQQA2IGcHJvdG8z", [file_sightline_v1_template, file_sightline_v1_time]);
+  fileDesc("ChtzaWdodGxpbmUvdjEvc2lnaHRpbmcucHJvdG8SDHNpZ2h0bGluZS52MSKqAQoNU2lnaHRpbmdCYXRjaBIWCg5zY2hlbWFfdmVyc2lvbhgBIAEoDRIWCg5jb3JyZWxhdGlvbl9pZBgCIAEoCRIRCglzdHJlYW1faWQYAyABKAkSKQoHc2VudF9hdBgEIAEoCzIYLnNpZ2h0bGluZS52MS5EZXZpY2VUaW1lEisKB3JlY29yZHMYBSADKAsyGi5zaWdodGxpbmUudjEuT3V0Ym94UmVjb3JkIkMKDE91dGJveFJlY29yZBIQCghzZXF1ZW5jZRgBIAEoBBIQCghyZXBsYXllZBgCIAEoCBIPCgdwYXlsb2FkGAMgASgMIskBCg1SZWNvcmRQYXlsb2FkEi0KC3JlY29yZGVkX2F0GAEgASgLMhguc2lnaHRsaW5lLnYxLkRldmljZVRpbWUSKgoIc2lnaHRpbmcYAiABKAsyFi5zaWdodGxpbmUudjEuU2lnaHRpbmdIABIgCgNnYXAYAyABKAsyES5zaWdodGxpbmUudjEuR2FwSAASMwoNaGVhbHRoX3dpbmRvdxgEIAEoCzIaLnNpZ2h0bGluZS52MS5IZWFsdGhXaW5kb3dIAEIGCgRib2R5IowFCghTaWdodGluZxITCgtzaWdodGluZ19pZBgBIAEoCRIQCghyZXZpc2lvbhgCIAEoDRIqCgVwaGFzZRgDIAEoDjIbLnNpZ2h0bGluZS52MS5TaWdodGluZ1BoYXNlEhEKCWNhbWVyYV9pZBgEIAEoCRIvCg1maXJzdF9zZWVuX2F0GAUgASgLMhguc2lnaHRsaW5lLnYxLkRldmljZVRpbWUSLgoMbGFzdF9zZWVuX2F0GAYgASgLMhguc2lnaHRsaW5lLnYxLkRldmljZVRpbWUSFgoOcmVsZWFzZV9kaWdlc3QYByABKAkSEQoJdHJpYWxfYXJtGAggASgJEikKCXRlbXBsYXRlcxgJIAMoCzIWLnNpZ2h0bGluZS52MS5UZW1wbGF0ZRIPCgdxdWFsaXR5GAogASgCEkIKE3ByZXNlbnRhdGlvbl9hdHRhY2sYCyABKAsyIC5zaWdodGxpbmUudjEuUHJlc2VudGF0aW9uQXR0YWNrSACIAQESOAoObG9jYWxfZGVjaXNpb24YDCABKAsyGy5zaWdodGxpbmUudjEuTG9jYWxEZWNpc2lvbkgBiAEBEg4KBmZyYW1lcxgNIAEoDRIgChNzZWFsZWRfaW1hZ2VfZGlnZXN0GA4gASgMSAKIAQESLwoMY2xvc2VfcmVhc29uGA8gASgOMhkuc2lnaHRsaW5lLnYxLkNsb3NlUmVhc29uEi4KCHN0YWdlX21zGBAgASgLMhwuc2lnaHRsaW5lLnYxLlN0YWdlRHVyYXRpb25zQhYKFF9wcmVzZW50YXRpb25fYXR0YWNrQhEKD19sb2NhbF9kZWNpc2lvbkIWChRfc2VhbGVkX2ltYWdlX2RpZ2VzdCJRCg5TdGFnZUR1cmF0aW9ucxIOCgZkZXRlY3QYASABKAISEQoJbGFuZG1hcmtzGAIgASgCEg0KBWFsaWduGAMgASgCEg0KBWVtYmVkGAQgASgCIigKElByZXNlbnRhdGlvbkF0dGFjaxISCgpsaXZlX3Njb3JlGAEgASgCIr0BCg1Mb2NhbERlY2lzaW9uEhEKCXBlcnNvbl9pZBgBIAEoCRINCgVzY29yZRgCIAEoAhI0CgdvdXRjb21lGAMgASgOMiMuc2lnaHRsaW5lLnYxLklkZW50aWZpY2F0aW9uT3V0Y29tZRIRCgl0aHJlc2hvbGQYBCABKAISGAoQZmFsc2VfbWF0Y2hfcmF0ZRgFIAEoAhIQCghjYWNoZV9pZBgGIAEoCRIVCg1jYWNoZV92ZXJzaW9uGAcgASgEIl0KA0dhcBIWCg5maXJzdF9zZXF1ZW5jZRgBIAEoBBIVCg1sYXN0X3NlcXVlbmNlGAIgASgEEicKBnJlYXNvbhgDIAEoDjIXLnNpZ2h0bGluZS52MS5HYXBSZWFzb24ikgEKC1NpZ2h0aW5nQWNrEhYKDnNjaGVtYV92ZXJzaW9uGAEgASgNEhYKDmNvcnJlbGF0aW9uX2lkGAIgASgJEhEKCXN0cmVhbV9pZBgDIAEoCRIZChFjb21taXR0ZWRfdGhyb3VnaBgEIAEoBBIOCgZ3aW5kb3cYBSABKA0SFQoNY2xvdWRfdGltZV9tcxgGIAEoAyLPAgoOSWRlbnRpZmljYXRpb24SFgoOc2NoZW1hX3ZlcnNpb24YASABKA0SFgoOY29ycmVsYXRpb25faWQYAiABKAkSEQoJc3RyZWFtX2lkGAMgASgJEhAKCHNlcXVlbmNlGAQgASgEEhMKC3NpZ2h0aW5nX2lkGAUgASgJEhAKCHJldmlzaW9uGAYgASgNEjQKB291dGNvbWUYByABKA4yIy5zaWdodGxpbmUudjEuSWRlbnRpZmljYXRpb25PdXRjb21lEhEKCXBlcnNvbl9pZBgIIAEoCRINCgVzY29yZRgJIAEoAhIRCgl0aHJlc2hvbGQYCiABKAISGAoQZmFsc2VfbWF0Y2hfcmF0ZRgLIAEoAhIUCgxyZWZ1c2FsX2NvZGUYDCABKAkSDgoGZ3JvdXBzGA0gAygJEhYKDmxvY2FsX2RpZmZlcmVkGA4gASgIKn0KDVNpZ2h0aW5nUGhhc2USHgoaU0lHSFRJTkdfUEhBU0VfVU5TUEVDSUZJRUQQABIXChNTSUdIVElOR19QSEFTRV9PUEVOEAESGQoVU0lHSFRJTkdfUEhBU0VfVVBEQVRFEAISGAoUU0lHSFRJTkdfUEhBU0VfQ0xPU0UQAypiCgtDbG9zZVJlYXNvbhIcChhDTE9TRV9SRUFTT05fVU5TUEVDSUZJRUQQABIVChFDTE9TRV9SRUFTT05fTEVGVBABEh4KGkNMT1NFX1JFQVNPTl9BR0VOVF9TVE9QUEVEEAIqXAoJR2FwUmVhc29uEhoKFkdBUF9SRUFTT05fVU5TUEVDSUZJRUQQABIYChRHQVBfUkVBU09OX0RJU0tfRlVMTBABEhkKFUdBUF9SRUFTT05fU1VQRVJTRURFRBACKq4BChVJZGVudGlmaWNhdGlvbk91dGNvbWUSJgoiSURFTlRJRklDQVRJT05fT1VUQ09NRV9VTlNQRUNJRklFRBAAEiUKIUlERU5USUZJQ0FUSU9OX09VVENPTUVfSURFTlRJRklFRBABEiIKHklERU5USUZJQ0FUSU9OX09VVENPTUVfVU5LTk9XThACEiIKHklERU5USUZJQ0FUSU9OX09VVENPTUVfUkVGVVNFRBADYgZwcm90bzM", [file_sightline_v1_health, file_sightline_v1_template, file_sightline_v1_time]);
 
 /**
- * Topic `sighting`: records from one outbox stream, in sequence order.
+ * Topics `sighting` and `health/window`: records from one outbox stream, in sequence order.
  *
  * @generated from message sightline.v1.SightingBatch
  */
@@ -119,6 +121,14 @@ export type RecordPayload = Message<"sightline.v1.RecordPayload"> & {
      */
     value: Gap;
     case: "gap";
+  } | {
+    /**
+     * On topic `health/window` alone.
+     *
+     * @generated from field: sightline.v1.HealthWindow health_window = 4;
+     */
+    value: HealthWindow;
+    case: "healthWindow";
   } | { case: undefined; value?: undefined };
 };
 
@@ -355,7 +365,8 @@ export const LocalDecisionSchema: GenMessage<LocalDecision> = /*@__PURE__*/
   messageDesc(file_sightline_v1_sighting, 6);
 
 /**
- * Records that a full disk made the box drop: the sequences are accounted for, their content is gone.
+ * Records that the box dropped for want of room: the sequences are accounted for, their content is gone. The record
+ * stands at last_sequence, in the place of what it replaces.
  *
  * @generated from message sightline.v1.Gap
  */
@@ -384,7 +395,7 @@ export const GapSchema: GenMessage<Gap> = /*@__PURE__*/
   messageDesc(file_sightline_v1_sighting, 7);
 
 /**
- * Topic `sighting/ack`: sent only after the commit.
+ * Topics `sighting/ack` and `health/window/ack`: sent only after the commit.
  *
  * @generated from message sightline.v1.SightingAck
  */
@@ -419,6 +430,13 @@ export type SightingAck = Message<"sightline.v1.SightingAck"> & {
    * @generated from field: uint32 window = 5;
    */
   window: number;
+
+  /**
+   * When it was sent, cloud time, ms since the Unix epoch; 0: not said.
+   *
+   * @generated from field: int64 cloud_time_ms = 6;
+   */
+  cloudTimeMs: bigint;
 };
 
 /**
@@ -597,6 +615,13 @@ export enum GapReason {
    * @generated from enum value: GAP_REASON_DISK_FULL = 1;
    */
   DISK_FULL = 1,
+
+  /**
+   * Revisions of sightings of which a later one was stored: nothing was lost but the way there.
+   *
+   * @generated from enum value: GAP_REASON_SUPERSEDED = 2;
+   */
+  SUPERSEDED = 2,
 }
 
 /**
