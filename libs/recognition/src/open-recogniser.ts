@@ -4,7 +4,15 @@ import { encodeTemplate, type Template } from '@sightline/template-protection';
 import { isShared, type Frame } from '@sightline/vision';
 
 import { FrameBuffers } from './frame-buffers.js';
-import type { DetectionResult, EmbeddingResult, EmbedOptions, Face, Recogniser } from './recogniser.js';
+import type {
+  DetectionResult,
+  DetectOptions,
+  EmbeddingResult,
+  EmbedOptions,
+  Face,
+  LiveScores,
+  Recogniser,
+} from './recogniser.js';
 import { startRecognitionPool, type RecognitionPool, type WorkerOptions } from './worker-pool.js';
 
 export interface RecogniserOptions extends WorkerOptions {
@@ -22,11 +30,18 @@ export async function openRecogniser({ bundle, ...options }: RecogniserOptions):
     throw new AppError('MODEL.INVALID', "The embedder has another dimension than the release's model space.");
   }
   const pool = await startRecognitionPool(manifest, (target) => bundle.read(target), options);
-  const { providers, unavailable } = await pool.call('describe', null);
+  const { providers, unavailable, scoresPresentations } = await pool.call('describe', null);
   for (const { provider, reason } of unavailable) {
     options.log?.warn({ provider, reason }, 'execution provider unavailable, the next one serves');
   }
-  return new WorkerRecogniser(bundle, pool, providers.join('+'), options.workers ?? 1);
+  const facts = { provider: providers.join('+'), scoresPresentations, workers: options.workers ?? 1 };
+  return new WorkerRecogniser(bundle, pool, facts);
+}
+
+interface RunFacts {
+  readonly provider: string;
+  readonly scoresPresentations: boolean;
+  readonly workers: number;
 }
 
 class WorkerRecogniser implements Recogniser {
@@ -34,30 +49,40 @@ class WorkerRecogniser implements Recogniser {
   readonly variantDigest: Sha256;
   readonly dimension: number;
   readonly provider: string;
+  readonly scoresPresentations: boolean;
   readonly #pool: RecognitionPool;
   readonly #workers: number;
   readonly #buffers: FrameBuffers;
 
-  constructor({ manifest }: VerifiedBundle, pool: RecognitionPool, provider: string, workers: number) {
+  constructor(
+    { manifest }: VerifiedBundle,
+    pool: RecognitionPool,
+    { provider, scoresPresentations, workers }: RunFacts,
+  ) {
     this.spaceId = manifest.modelSpace.id as SpaceId;
     this.variantDigest = manifest.embedder.sha256 as Sha256;
     this.dimension = manifest.modelSpace.dimension;
     this.provider = provider;
+    this.scoresPresentations = scoresPresentations;
     this.#pool = pool;
     this.#workers = workers;
     this.#buffers = new FrameBuffers(workers + 1);
   }
 
-  async detect(frame: Frame, signal?: AbortSignal): Promise<DetectionResult> {
+  async detect(frame: Frame, { surroundings, signal }: DetectOptions = {}): Promise<DetectionResult> {
     const { width, height, data } = frame;
     if (width < 1 || height < 1 || data.length !== width * height * 3) {
       throw new AppError('FRAME.INVALID', 'A frame has width × height pixels of three bytes.', {
         details: { width, height, bytes: data.length },
       });
     }
-    if (isShared(frame)) return this.#pool.call('detect', { width, height, data }, signal && { signal });
+    const detect = (pixels: Uint8Array): Promise<DetectionResult> => {
+      const call = { frame: { width, height, data: pixels }, ...(surroundings && { surroundings }) };
+      return this.#pool.call('detect', call, signal && { signal });
+    };
+    if (isShared(frame)) return detect(data);
     const copy = this.#buffers.copyOf(data);
-    const result = await this.#pool.call('detect', { width, height, data: copy }, signal && { signal });
+    const result = await detect(copy);
     // Only now: after a failure or an abort a worker may still be reading it.
     this.#buffers.giveBack(copy);
     return result;
@@ -82,6 +107,18 @@ class WorkerRecogniser implements Recogniser {
       return encodeTemplate(protector.protect(vector), origin);
     });
     return { templates, embedMs: answers.reduce((total, { embedMs }) => total + embedMs, 0) };
+  }
+
+  async liveScores(faces: readonly Pick<Face, 'surroundings'>[], signal?: AbortSignal): Promise<LiveScores> {
+    if (!this.scoresPresentations) {
+      throw new AppError('PRESENTATION.UNAVAILABLE', 'The recogniser was not opened to score presentations.');
+    }
+    const crops = faces.flatMap(({ surroundings }) => surroundings ?? []);
+    if (crops.length < faces.length) {
+      throw new AppError('PRESENTATION.UNAVAILABLE', 'A face has no surroundings: detect them with it.');
+    }
+    if (crops.length === 0) return { scores: [], presentationMs: 0 };
+    return this.#pool.call('liveScores', { faces: crops }, signal && { signal });
   }
 
   close(): Promise<void> {

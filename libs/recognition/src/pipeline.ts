@@ -1,6 +1,6 @@
 import type { DetectorSpec, EmbedderSpec, LandmarksSpec } from '@sightline/contracts';
 import { AppError, systemClock } from '@sightline/kernel';
-import type { SessionOptions, UnavailableProvider } from '@sightline/onnx-runtime';
+import type { OnnxSession, SessionOptions } from '@sightline/onnx-runtime';
 import {
   alignment,
   boxToFrame,
@@ -30,10 +30,11 @@ import {
 
 import { embeddingOf } from './embedding.js';
 import type { DetectionResult, Face, FaceViews } from './recogniser.js';
+import type { SurroundingsCropper } from './presentation-scorer.js';
 import { VisionModel } from './vision-model.js';
 
 /** A model file together with its spec: what one worker needs of a bundle. */
-interface ModelSource<Spec> {
+export interface ModelSource<Spec> {
   readonly bytes: Uint8Array;
   readonly spec: Spec;
 }
@@ -86,21 +87,17 @@ export class Pipeline {
     });
   }
 
-  /** Execution providers in use, and those that were wanted in vain. */
-  describe(): { readonly providers: readonly string[]; readonly unavailable: readonly UnavailableProvider[] } {
-    const sessions = Object.values(this.#models).map(({ model }: LoadedModel<unknown>) => model.session);
-    return {
-      providers: [...new Set(sessions.map(({ provider }) => provider))],
-      unavailable: sessions.flatMap(({ unavailable }) => unavailable),
-    };
+  get sessions(): readonly OnnxSession[] {
+    return Object.values(this.#models).map(({ model }: LoadedModel<unknown>) => model.session);
   }
 
   /**
    * Faces of a frame of any size, largest first. A detection on which no face can be aligned is left out.
    *
+   * @param crop cuts out what is around a face
    * @throws AppError `FRAME.INVALID`, `MODEL.INVALID`
    */
-  async detect(frame: Frame): Promise<DetectionResult> {
+  async detect(frame: Frame, crop?: SurroundingsCropper): Promise<DetectionResult> {
     return this.withFrame(frame, async (loaded) => {
       const stageMs = { detect: 0, landmarks: 0, align: 0 };
       const timed = async <T>(stage: keyof typeof stageMs, work: () => Promise<T> | T): Promise<T> => {
@@ -121,9 +118,10 @@ export class Pipeline {
           const points = fivePoints[index];
           const picture = points && this.align(loaded, points);
           if (points === undefined || picture === undefined) return [];
-          return [
-            { box, score, fivePoints: points, aligned: picture.data, quality: faceQuality(points, picture.luma) },
-          ];
+          const quality = faceQuality(points, picture.luma);
+          const surroundings = crop?.(loaded, box, quality);
+          const face = { box, score, fivePoints: points, aligned: picture.data, quality };
+          return [surroundings ? { ...face, surroundings } : face];
         }),
       );
       return { faces, stageMs };

@@ -178,7 +178,7 @@ test('a frame gives the same faces in memory of its own as in shared memory, als
 
 test('an aborted call rejects with the reason and the recogniser goes on', async () => {
   const controller = new AbortController();
-  const calls = photos.slice(0, 3).map((photo) => recogniser.detect(photo, controller.signal));
+  const calls = photos.slice(0, 3).map((photo) => recogniser.detect(photo, { signal: controller.signal }));
   controller.abort(new Error('enough'));
   for (const call of calls) await expect(call).rejects.toThrow('enough');
   expect((await recogniser.detect(photos[0]!)).faces.length).toBe(3);
@@ -222,5 +222,64 @@ describe('a bundle that cannot run', () => {
       return wanted === target ? bytes.subarray(0, bytes.length - 1000) : bytes;
     });
     await expect(openRecogniser({ bundle: truncated })).rejects.toMatchObject({ code: 'MODEL.INVALID' });
+  });
+});
+
+describe('presentation-attack detection', () => {
+  let scoring: Recogniser;
+
+  beforeAll(async () => {
+    scoring = await openRecogniser({ bundle, presentationAttack: true });
+  });
+  afterAll(() => scoring.close());
+
+  test('faces that are good enough get their surroundings and, together, the scores that each has alone', async () => {
+    const plain = await recogniser.detect(photos[3]!);
+    const { faces } = await scoring.detect(photos[3]!, { surroundings: { minimumQuality: 0 } });
+    expect(faces.map(({ surroundings, ...face }) => [surroundings?.length, face])).toEqual(
+      plain.faces.map((face) => [128 * 128 * 3, face]),
+    );
+    const { scores, presentationMs } = await scoring.liveScores(faces);
+    expect(presentationMs).toBeGreaterThan(0);
+    expect(scores.length).toBe(4);
+    for (const [index, score] of scores.entries()) {
+      expect(score > 0 && score < 1).toBe(true);
+      expect((await scoring.liveScores([faces[index]!])).scores[0]).toBeCloseTo(score, 5);
+    }
+    const [, worst] = [...faces].sort((one, other) => one.quality - other.quality).map(({ quality }) => quality);
+    const some = await scoring.detect(photos[3]!, { surroundings: { minimumQuality: worst! } });
+    expect(some.faces.filter(({ surroundings }) => surroundings).length).toBe(3);
+    expect((await scoring.liveScores([])).scores).toEqual([]);
+  });
+
+  test('is refused where it was not asked for, and for faces without surroundings', async () => {
+    expect([recogniser.scoresPresentations, scoring.scoresPresentations]).toEqual([false, true]);
+    const { faces } = await recogniser.detect(photos[0]!, { surroundings: { minimumQuality: 0 } });
+    expect(faces.every(({ surroundings }) => surroundings === undefined)).toBe(true);
+    const unavailable = { code: 'PRESENTATION.UNAVAILABLE' };
+    await expect(recogniser.liveScores(faces)).rejects.toMatchObject(unavailable);
+    await expect(scoring.liveScores(faces)).rejects.toMatchObject(unavailable);
+    await expect(scoring.liveScores([{ surroundings: new Uint8Array(3) }])).rejects.toMatchObject(unavailable);
+  });
+
+  test('a bundle without such a model is opened and scores nothing', async () => {
+    const without = await openRecogniser({
+      bundle: variant((manifest) => ({ ...manifest, presentationAttack: undefined })),
+      presentationAttack: true,
+    });
+    expect(without.scoresPresentations).toBe(false);
+    await without.close();
+  });
+
+  test('a class that the model does not have is refused', async () => {
+    const { presentationAttack } = bundle.manifest;
+    const spec = { ...presentationAttack!.spec, liveIndex: 3 };
+    const wrong = await openRecogniser({
+      bundle: variant((manifest) => ({ ...manifest, presentationAttack: { ...presentationAttack!, spec } })),
+      presentationAttack: true,
+    });
+    const { faces } = await wrong.detect(photos[0]!, { surroundings: { minimumQuality: 0 } });
+    await expect(wrong.liveScores(faces)).rejects.toMatchObject({ code: 'MODEL.INVALID' });
+    await wrong.close();
   });
 });

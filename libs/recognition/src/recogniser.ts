@@ -13,6 +13,11 @@ export interface Face {
   readonly quality: number;
   /** The face warped to the embedder's template, RGB (112 × 112 × 3 bytes in the default bundle). */
   readonly aligned: Uint8Array;
+  /**
+   * The face with what is around it, as the presentation-attack model wants it, RGB (128 × 128 × 3 bytes in the
+   * default bundle). There when `detect` was asked for it.
+   */
+  readonly surroundings?: Uint8Array;
 }
 
 /** Durations in ms of one call, by stage. */
@@ -27,6 +32,24 @@ export interface DetectionResult {
   /** Largest first. */
   readonly faces: readonly Face[];
   readonly stageMs: Omit<StageMs, 'embed'>;
+}
+
+export interface DetectOptions {
+  /** Cut out what {@link Recogniser.liveScores} needs, of faces that are good enough. Default: of none. */
+  readonly surroundings?: {
+    /** 0 to 1; no others will be scored, and a crop costs up to half a millisecond. */
+    readonly minimumQuality: number;
+  };
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface LiveScores {
+  /**
+   * One for each face, in order: how much it looks like a live person, 0 to 1. No probability: how it is to be read
+   * is in docs/presentation-attacks.md.
+   */
+  readonly scores: readonly number[];
+  readonly presentationMs: number;
 }
 
 export interface EmbeddingResult {
@@ -58,6 +81,8 @@ export interface Recogniser {
   readonly dimension: number;
   /** Execution provider really in use: 'cpu', 'cuda', … */
   readonly provider: string;
+  /** Whether presentations can be scored: it was opened for that, and its bundle has the model. */
+  readonly scoresPresentations: boolean;
 
   /**
    * Detect → landmarks → align → quality.
@@ -65,7 +90,7 @@ export interface Recogniser {
    * @param frame over a SharedArrayBuffer (as `decodeImage` returns it) it is read in place and must not
    *   change until the answer; any other is copied first
    */
-  detect(frame: Frame, signal?: AbortSignal): Promise<DetectionResult>;
+  detect(frame: Frame, options?: DetectOptions): Promise<DetectionResult>;
 
   /**
    * Embed → protect.
@@ -73,6 +98,14 @@ export interface Recogniser {
    * @param faces aligned crops with their quality, as `detect` returned them
    */
   embed(faces: readonly Pick<Face, 'aligned' | 'quality'>[], options: EmbedOptions): Promise<EmbeddingResult>;
+
+  /**
+   * Presentation-attack detection: all faces in one run of the model.
+   *
+   * @param faces as `detect` returned them when asked for surroundings
+   * @throws AppError `PRESENTATION.UNAVAILABLE` when it scores no presentations, or a face has no surroundings
+   */
+  liveScores(faces: readonly Pick<Face, 'surroundings'>[], signal?: AbortSignal): Promise<LiveScores>;
 
   close(): Promise<void>;
 }

@@ -1,13 +1,17 @@
+import type { PresentationAttackSpec } from '@sightline/contracts';
+import { AppError } from '@sightline/kernel';
 import { serveWorker, transferring } from '@sightline/onnx-runtime';
 import type { Frame } from '@sightline/vision';
 
-import { Pipeline, type PipelineModels } from './pipeline.js';
-import type { FaceViews } from './recogniser.js';
+import { Pipeline, type ModelSource, type PipelineModels } from './pipeline.js';
+import { PresentationScorer } from './presentation-scorer.js';
+import type { DetectOptions, FaceViews } from './recogniser.js';
 import { probeModels } from './self-test-probe.js';
 
 /** What every worker of a pool is started with. */
 export interface RecognitionWorkerData {
   readonly models: PipelineModels;
+  readonly presentationAttack?: ModelSource<PresentationAttackSpec>;
   readonly providers: readonly string[];
 }
 
@@ -17,15 +21,27 @@ interface EmbedCall {
   readonly views: FaceViews;
 }
 
-function recognitionCalls(pipeline: Pipeline) {
+interface DetectCall extends Pick<DetectOptions, 'surroundings'> {
+  readonly frame: Frame;
+}
+
+function recognitionCalls(pipeline: Pipeline, scorer: PresentationScorer | undefined) {
   return {
-    describe: () => pipeline.describe(),
-    detect: async (frame: Frame) => {
-      const result = await pipeline.detect(frame);
+    describe: () => ({ ...describe(pipeline, scorer), scoresPresentations: scorer !== undefined }),
+    detect: async ({ frame, surroundings }: DetectCall) => {
+      const result = await pipeline.detect(frame, surroundings && scorer?.cropper(surroundings.minimumQuality));
       return transferring(
         result,
-        result.faces.map(({ aligned }) => aligned.buffer as ArrayBuffer),
+        result.faces.flatMap(({ aligned, surroundings: crop }) =>
+          [aligned, ...(crop ? [crop] : [])].map(({ buffer }) => buffer as ArrayBuffer),
+        ),
       );
+    },
+    liveScores: async ({ faces }: { readonly faces: readonly Uint8Array[] }) => {
+      if (scorer === undefined) throw new AppError('PRESENTATION.UNAVAILABLE', 'There is no model for it.');
+      const began = performance.now();
+      const scores = await scorer.liveScores(faces);
+      return { scores, presentationMs: performance.now() - began };
     },
     embed: async ({ faces, views }: EmbedCall) => {
       const began = performance.now();
@@ -33,13 +49,24 @@ function recognitionCalls(pipeline: Pipeline) {
       for (const face of faces) embeddings.push(await pipeline.embed(face, views));
       return { embeddings, embedMs: performance.now() - began };
     },
-    probe: ({ seed }: { readonly seed: number }) => probeModels(pipeline, seed),
+    probe: ({ seed }: { readonly seed: number }) => probeModels(pipeline, scorer, seed),
+  };
+}
+
+/** Execution providers in use, and those that were wanted in vain. */
+function describe(pipeline: Pipeline, scorer: PresentationScorer | undefined) {
+  const sessions = [...pipeline.sessions, ...(scorer ? [scorer.session] : [])];
+  return {
+    providers: [...new Set(sessions.map(({ provider }) => provider))],
+    unavailable: sessions.flatMap(({ unavailable }) => unavailable),
   };
 }
 
 export type RecognitionCalls = ReturnType<typeof recognitionCalls>;
 
 serveWorker(async (workerData) => {
-  const { models, providers } = workerData as RecognitionWorkerData;
-  return recognitionCalls(await Pipeline.open(models, { providers }));
+  const { models, presentationAttack, providers } = workerData as RecognitionWorkerData;
+  const pipeline = await Pipeline.open(models, { providers });
+  const scorer = presentationAttack && (await PresentationScorer.open(presentationAttack, { providers }));
+  return recognitionCalls(pipeline, scorer);
 });

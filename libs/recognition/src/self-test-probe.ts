@@ -1,6 +1,7 @@
 import { AppError, seededIntegers } from '@sightline/kernel';
 
 import type { Pipeline } from './pipeline.js';
+import type { PresentationScorer } from './presentation-scorer.js';
 import { syntheticFrame, syntheticHead, syntheticPoints } from './synthetic-frame.js';
 
 /** Some sums of a model's outputs, and how large the outputs are. */
@@ -16,6 +17,8 @@ export interface ModelProbe {
   readonly landmarks: SignedSums;
   /** Unit length. */
   readonly embedding: Float32Array;
+  /** Of the presentation-attack model, if the bundle has one. */
+  readonly presentationAttack?: SignedSums;
 }
 
 const SUMS = 32;
@@ -24,9 +27,13 @@ const SUMS = 32;
  * Runs each model on the synthetic frame through the same steps as a real one, with the head and its points
  * given: so a model is judged alone, and no model's decision can hide another's fault.
  */
-export async function probeModels(pipeline: Pipeline, seed: number): Promise<ModelProbe> {
+export async function probeModels(
+  pipeline: Pipeline,
+  scorer: PresentationScorer | undefined,
+  seed: number,
+): Promise<ModelProbe> {
   const frame = syntheticFrame(seed);
-  const { aligned, ...sums } = await pipeline.withFrame(frame, async (loaded) => {
+  const { aligned, surroundings, ...sums } = await pipeline.withFrame(frame, async (loaded) => {
     const outputs = Object.entries(await pipeline.detectorOutputs(loaded, pipeline.detectorView(loaded)))
       .sort(([one], [other]) => (one < other ? -1 : 1))
       .map(([, { data }]) => data);
@@ -36,12 +43,15 @@ export async function probeModels(pipeline: Pipeline, seed: number): Promise<Mod
       detector: signedSums(outputs, seed),
       landmarks: signedSums([landmarks], seed),
       aligned: pipeline.align(loaded, syntheticPoints),
+      surroundings: scorer?.surroundings(loaded, syntheticHead),
     };
   });
   if (aligned === undefined) {
     throw new AppError('MODEL.INVALID', 'The alignment template maps every point to one.');
   }
-  return { ...sums, embedding: await pipeline.embed(aligned.data) };
+  const embedding = await pipeline.embed(aligned.data);
+  if (scorer === undefined || surroundings === undefined) return { ...sums, embedding };
+  return { ...sums, embedding, presentationAttack: signedSums(await scorer.outputs([surroundings]), seed) };
 }
 
 /**

@@ -49,7 +49,8 @@ test('a release passes its own self-test', async () => {
 
 test('swapped channels, another normalisation, fit or alignment template fail', async () => {
   const failed = 'RELEASE.SELF_TEST_FAILED';
-  const { detector, landmarks, embedder } = bundle.manifest;
+  const { detector, landmarks, embedder, presentationAttack } = bundle.manifest;
+  if (!presentationAttack) throw new Error('the default bundle has a presentation-attack model');
   const shifted = embedder.spec.alignmentTemplate.map(([x, y]) => [x + 4, y]) as typeof embedder.spec.alignmentTemplate;
   const cases: readonly (readonly [string, Partial<ReleaseManifest>])[] = [
     [
@@ -74,17 +75,26 @@ test('swapped channels, another normalisation, fit or alignment template fail', 
       { embedder: { ...embedder, spec: { ...embedder.spec, input: { ...embedder.spec.input, scale: [255] } } } },
     ],
     ['embedder', { embedder: { ...embedder, spec: { ...embedder.spec, alignmentTemplate: shifted } } }],
+    [
+      'presentationAttack',
+      { presentationAttack: { ...presentationAttack, spec: { ...presentationAttack.spec, cropScale: 2.5 } } },
+    ],
   ];
   for (const [model, change] of cases) expect(await outcome(changed(() => change))).toBe(`${failed} ${model}`);
 });
 
 test('a model whose file is truncated, or has a weight changed, fails', async () => {
-  const { detector, landmarks, embedder } = bundle.manifest;
+  const { detector, landmarks, embedder, presentationAttack } = bundle.manifest;
   const truncated = bundleOf(bundle.manifest, async (wanted) => (await bundle.read(wanted)).subarray(0, 100_000));
   expect(await outcome(truncated)).toBe('RELEASE.SELF_TEST_FAILED ');
-  for (const { target } of [detector, landmarks, embedder]) {
-    expect(await outcome(withWeightChanged(target, 0.6))).toContain('RELEASE.SELF_TEST_FAILED');
+  for (const model of [detector, landmarks, embedder, presentationAttack]) {
+    expect(await outcome(withWeightChanged(model?.target ?? '', 0.6))).toContain('RELEASE.SELF_TEST_FAILED');
   }
+});
+
+test('a release from before the presentation-attack model was tested passes', async () => {
+  const selfTest = { ...bundle.manifest.selfTest, presentationAttack: undefined };
+  expect(await outcome(changed(() => ({ selfTest })))).toBe('passed');
 });
 
 test('a file that its store reports as corrupt keeps that code', async () => {

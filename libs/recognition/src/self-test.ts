@@ -25,12 +25,13 @@ export async function computeSelfTest(
   manifest: Omit<ReleaseManifest, 'selfTest'>,
   read: (target: string) => Promise<Uint8Array> | Uint8Array,
 ): Promise<SelfTest> {
-  const { detector, landmarks, embedding } = await probe(manifest, read, SEED, {});
+  const { detector, landmarks, embedding, presentationAttack } = await probe(manifest, read, SEED, {});
   return {
     seed: SEED,
     detector: expectedSums(detector),
     landmarks: expectedSums(landmarks),
     embedding: { values: rounded(embedding), minimumCosine: MINIMUM_COSINE },
+    ...(presentationAttack && { presentationAttack: expectedSums(presentationAttack) }),
   };
 }
 
@@ -49,9 +50,11 @@ export async function runSelfTest(bundle: VerifiedBundle, options: SelfTestOptio
     },
   );
   for (const model of ['detector', 'landmarks'] as const) {
-    const { values, tolerance } = selfTest[model];
-    const difference = largestDifference(values, actual[model].sums);
-    if (!(difference <= tolerance)) throw failed(model, { difference, tolerance });
+    assertSums(model, selfTest[model], actual[model]);
+  }
+  // Releases from before it was tested have the model, and nothing to hold it against.
+  if (selfTest.presentationAttack && actual.presentationAttack) {
+    assertSums('presentationAttack', selfTest.presentationAttack, actual.presentationAttack);
   }
   const { values, minimumCosine } = selfTest.embedding;
   const similarity = cosine(values, actual.embedding);
@@ -64,12 +67,18 @@ async function probe(
   seed: number,
   options: SelfTestOptions,
 ): Promise<ModelProbe> {
-  const pool = await startRecognitionPool(manifest, read, options);
+  const pool = await startRecognitionPool(manifest, read, { ...options, presentationAttack: true });
   try {
     return await pool.call('probe', { seed });
   } finally {
     await pool.close();
   }
+}
+
+function assertSums(model: string, expected: SelfTest['detector'], { sums }: SignedSums): void {
+  const { values, tolerance } = expected;
+  const difference = largestDifference(values, sums);
+  if (!(difference <= tolerance)) throw failed(model, { difference, tolerance });
 }
 
 function failed(model: string, facts: Readonly<Record<string, number>>): AppError {

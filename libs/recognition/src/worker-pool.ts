@@ -5,13 +5,15 @@ import { WorkerPool } from '@sightline/onnx-runtime';
 import type { RecognitionCalls, RecognitionWorkerData } from './recognition-worker.js';
 
 /** The parts of a manifest that inference needs. */
-export type ManifestModels = Pick<ReleaseManifest, 'detector' | 'landmarks' | 'embedder'>;
+export type ManifestModels = Pick<ReleaseManifest, 'detector' | 'landmarks' | 'embedder' | 'presentationAttack'>;
 
 export interface WorkerOptions {
   /** Threads, each with its own sessions. Default: 1. */
   readonly workers?: number;
   /** Execution providers in order of preference; 'cpu' is always the last resort. Default: CPU alone. */
   readonly providers?: readonly string[];
+  /** Whether presentations are to be scored, where the manifest has a model for it. Default: no. */
+  readonly presentationAttack?: boolean;
   readonly log?: Logger;
 }
 
@@ -24,10 +26,11 @@ export type RecognitionPool = WorkerPool<RecognitionCalls>;
  * @throws AppError `MODEL.INVALID`, and what `read` throws
  */
 export async function startRecognitionPool(
-  { detector, landmarks, embedder }: ManifestModels,
+  { detector, landmarks, embedder, presentationAttack }: ManifestModels,
   read: (target: string) => Promise<Uint8Array> | Uint8Array,
-  { workers = 1, providers = [], log }: WorkerOptions,
+  { workers = 1, providers = [], presentationAttack: scoresPresentations = false, log }: WorkerOptions,
 ): Promise<RecognitionPool> {
+  const scorer = scoresPresentations ? presentationAttack : undefined;
   const workerData: RecognitionWorkerData = {
     providers,
     models: {
@@ -35,6 +38,7 @@ export async function startRecognitionPool(
       landmarks: { bytes: await read(landmarks.target), spec: landmarks.spec },
       embedder: { bytes: await read(embedder.target), spec: embedder.spec },
     },
+    ...(scorer && { presentationAttack: { bytes: await read(scorer.target), spec: scorer.spec } }),
   };
   const pool: RecognitionPool = new WorkerPool({
     name: 'recognition',

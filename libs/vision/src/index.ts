@@ -5,6 +5,7 @@ export * from './detector.js';
 export * from './five-points.js';
 export * from './frame.js';
 export * from './landmarks.js';
+export { presentationView } from './presentation-view.js';
 export * from './quality.js';
 export * from './resampler.js';
 export { channelCount, type InputFormat } from './tensor-input.js';

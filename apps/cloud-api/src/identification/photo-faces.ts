@@ -60,7 +60,7 @@ export class PhotoFaces implements BeforeApplicationShutdown {
     const startedMs = this.clock.monotonicMs();
     const frame = await decodeImage(photo);
     const decode = this.clock.monotonicMs() - startedMs;
-    const { faces, stageMs } = await release.recogniser.detect(frame, signal);
+    const { faces, stageMs } = await release.recogniser.detect(frame, { signal });
     return { release, faces, stageMs: { decode, ...stageMs } };
   }
 

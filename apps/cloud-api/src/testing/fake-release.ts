@@ -23,8 +23,10 @@ export function fakeRelease(): ActiveRelease {
     variantDigest: VARIANT,
     dimension: DIMENSION,
     provider: 'none',
+    scoresPresentations: false,
     detect: () => Promise.reject(new Error('this release has no detector')),
     embed: () => Promise.reject(new Error('this release has no embedder')),
+    liveScores: () => Promise.reject(new Error('this release scores no presentations')),
     close: () => Promise.resolve(),
   };
   const points = [

@@ -1,5 +1,13 @@
 import type { Sha256, SpaceId } from '@sightline/kernel';
-import type { DetectionResult, EmbeddingResult, EmbedOptions, Face, Recogniser } from '@sightline/recognition';
+import type {
+  DetectionResult,
+  DetectOptions,
+  EmbeddingResult,
+  EmbedOptions,
+  Face,
+  LiveScores,
+  Recogniser,
+} from '@sightline/recognition';
 import { encodeTemplate } from '@sightline/template-protection';
 import type { Frame, Point } from '@sightline/vision';
 
@@ -57,13 +65,16 @@ export class FakeRecogniser implements Recogniser {
   readonly variantDigest = 'd'.repeat(64) as Sha256;
   readonly dimension = DIMENSION;
   readonly provider = 'cpu';
+  scoresPresentations = false;
+  /** How much each person looks alive, where presentations are scored; 0.9 unless told. */
+  readonly liveScoreOf = new Map<number, number>();
   /** Crops that were embedded. */
   embedded = 0;
   isClosed = false;
   /** Thrown by the next call of each. */
   readonly failures: { detect?: Error; embed?: Error } = {};
 
-  async detect(frame: Frame): Promise<DetectionResult> {
+  async detect(frame: Frame, { surroundings }: DetectOptions = {}): Promise<DetectionResult> {
     this.#mustBeOpen();
     const { detect: failure } = this.failures;
     delete this.failures.detect;
@@ -74,6 +85,7 @@ export class FakeRecogniser implements Recogniser {
       fivePoints: [centre, centre, centre, centre, centre],
       quality,
       aligned: Uint8Array.of(person),
+      ...(surroundings && this.scoresPresentations && { surroundings: Uint8Array.of(person) }),
     }));
     return { faces, stageMs: { detect: 2, landmarks: faces.length, align: faces.length } };
   }
@@ -100,6 +112,12 @@ export class FakeRecogniser implements Recogniser {
       });
     });
     return { templates, embedMs: 3 * faces.length };
+  }
+
+  async liveScores(faces: readonly Pick<Face, 'surroundings'>[]): Promise<LiveScores> {
+    this.#mustBeOpen();
+    const scores = faces.map(({ surroundings }) => this.liveScoreOf.get(surroundings?.[0] ?? -1) ?? 0.9);
+    return { scores, presentationMs: 4 * faces.length };
   }
 
   async close(): Promise<void> {

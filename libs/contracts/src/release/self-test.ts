@@ -22,5 +22,8 @@ export const selfTestSchema = z.object({
     values: z.array(z.number()).describe('Expected unit-length embedding of the synthetic frame.'),
     minimumCosine: z.number().min(0).max(1),
   }),
+  presentationAttack: signedSumsSchema
+    .optional()
+    .describe('Absent where the release has no such model, or is older than its test.'),
 });
 export type SelfTest = z.infer<typeof selfTestSchema>;
