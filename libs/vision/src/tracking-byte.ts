@@ -16,7 +16,7 @@ import type { JoinedTracks, TrackAssignment, Tracker, TrackerDetection, TrackerS
 export interface TrackAppearance {
   /**
    * How alike two tracks look; undefined while that is not known. Asked in each frame for every confirmed track
-   * in it and every lost one that was last seen before that began, so it should look up, not embed.
+   * in it and every one that is lost or closed and was last seen before that began, so it should look up, not embed.
    */
   readonly similarity: (lost: TrackId, found: TrackId) => number | undefined;
   /** From this similarity on two tracks are one person's. */
@@ -33,6 +33,11 @@ export interface ByteTrackerOptions {
   readonly birthHits?: number;
   /** A confirmed track that was not detected for longer than this is closed, ms. Default 1000. */
   readonly closeAfterMs?: number;
+  /**
+   * For so long after it closed a track may go on, by appearance alone: whoever comes back is not somebody new, ms.
+   * Default 0.
+   */
+  readonly cooldownMs?: number;
   /** Without it, tracks are joined by motion alone. */
   readonly appearance?: TrackAppearance;
 }
@@ -83,21 +88,30 @@ export class ByteTracker implements Tracker {
   readonly #appearance: TrackAppearance | undefined;
   #sureScore: number;
   #closeAfterMs: number;
+  #cooldownMs: number;
   #tracks: Track[] = [];
+  /** Closed, for appearance alone. */
+  #resting: Track[] = [];
   #nextId: TrackId = 1;
   #nowMs = -Number.MAX_VALUE;
   #frame = 0;
 
-  constructor({ sureScore = 0, birthHits = 2, closeAfterMs = 1000, appearance }: ByteTrackerOptions = {}) {
+  constructor({ sureScore = 0, birthHits = 2, closeAfterMs = 1000, cooldownMs = 0, appearance }: ByteTrackerOptions = {}) {
     this.#sureScore = sureScore;
     this.#birthHits = birthHits;
     this.#closeAfterMs = closeAfterMs;
+    this.#cooldownMs = cooldownMs;
     this.#appearance = appearance;
   }
 
   /** As the option of that name; holds from the next step on. */
   set closeAfterMs(ms: number) {
     this.#closeAfterMs = ms;
+  }
+
+  /** As the option of that name; holds from the next step on. */
+  set cooldownMs(ms: number) {
+    this.#cooldownMs = ms;
   }
 
   /** As the option of that name; holds from the next step on. */
@@ -116,6 +130,7 @@ export class ByteTracker implements Tracker {
     if (atMs > this.#nowMs && atMs < Infinity) this.#nowMs = atMs;
     this.#frame += 1;
     const closed = this.#closeOverdue();
+    const forgotten = this.#forgetRested();
     for (const track of this.#tracks) {
       track.predicted = predict(track.motion, (this.#nowMs - track.lastSeenMs) / 1000);
       track.hasLeft ||= isOutside(track.predicted, frame) && !isOutside(track.motion, frame);
@@ -134,6 +149,7 @@ export class ByteTracker implements Tracker {
       joined,
       undecided: undecided.filter((id) => !goesOn.has(id)),
       closed,
+      forgotten,
       dropped: this.#dropMissed(),
     };
   }
@@ -142,6 +158,7 @@ export class ByteTracker implements Tracker {
     const closed = this.#tracks.filter(({ confirmed }) => confirmed).map(({ id }) => id);
     const dropped = this.#tracks.filter(({ confirmed }) => !confirmed).map(({ id }) => id);
     this.#tracks = [];
+    this.#resting = [];
     return { closed, dropped };
   }
 
@@ -151,7 +168,15 @@ export class ByteTracker implements Tracker {
       ({ confirmed, lastSeenMs }) => confirmed && this.#nowMs - lastSeenMs > this.#closeAfterMs,
     );
     this.#tracks = this.#tracks.filter((track) => !overdue.includes(track));
+    this.#resting = [...this.#resting, ...overdue];
     return overdue.map(({ id }) => id);
+  }
+
+  #forgetRested(): TrackId[] {
+    const restMs = this.#appearance && this.#cooldownMs > 0 ? this.#closeAfterMs + this.#cooldownMs : 0;
+    const rested = this.#resting.filter(({ lastSeenMs }) => this.#nowMs - lastSeenMs > restMs);
+    this.#resting = this.#resting.filter((track) => !rested.includes(track));
+    return rested.map(({ id }) => id);
   }
 
   /** @returns the track of each detection that has one, by the detection's index */
@@ -223,12 +248,12 @@ export class ByteTracker implements Tracker {
     return true;
   }
 
-  /** Lets lost tracks go on as those that look like them and began after they were seen last. */
+  /** Lets tracks that are lost or closed go on as those that look like them and began after they were seen last. */
   #join(): Pick<TrackerStep, 'joined' | 'undecided'> {
     if (!this.#appearance) return { joined: [], undecided: [] };
     const { similarity, threshold } = this.#appearance;
     const confirmed = this.#tracks.filter((track) => track.confirmed);
-    const lost = confirmed.filter(({ lastFrame }) => lastFrame < this.#frame);
+    const lost = [...confirmed.filter(({ lastFrame }) => lastFrame < this.#frame), ...this.#resting];
     const found = confirmed.filter(({ lastFrame }) => lastFrame === this.#frame);
     const undecided = new Set<TrackId>();
     const weights = lost.map((before) =>
@@ -247,7 +272,9 @@ export class ByteTracker implements Tracker {
       if (!into || !from) continue;
       const { motion, lastSeenMs, lastFrame } = from;
       Object.assign(into, { motion, lastSeenMs, lastFrame, hits: into.hits + from.hits, hasLeft: false });
-      this.#tracks = this.#tracks.filter((track) => track !== from);
+      // Also one that rested: it is in view again.
+      this.#tracks = [...this.#tracks.filter((track) => track !== from && track !== into), into];
+      this.#resting = this.#resting.filter((track) => track !== into);
       joined.push({ from: from.id, into: into.id });
     }
     return { joined, undecided: [...undecided] };

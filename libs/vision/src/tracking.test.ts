@@ -46,6 +46,7 @@ describe('the tracker', () => {
       joined: [],
       undecided: [],
       closed: [],
+      forgotten: [],
       dropped: [id],
     });
     expect(tracker.finish()).toEqual({ closed: [], dropped: [] });

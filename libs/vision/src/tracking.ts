@@ -22,7 +22,7 @@ export interface TrackAssignment {
 export interface JoinedTracks {
   /** Ended: what was gathered for it belongs to the other now. */
   readonly from: TrackId;
-  /** Was lost, goes on. */
+  /** Was lost, or had closed not long ago, and goes on. */
   readonly into: TrackId;
 }
 
@@ -35,8 +35,10 @@ export interface TrackerStep {
   readonly joined: readonly JoinedTracks[];
   /** Confirmed tracks that may go on with what an older one had begun: nobody knows yet how alike they look. */
   readonly undecided: readonly TrackId[];
-  /** Confirmed tracks that ended. They get no further detection. */
+  /** Confirmed tracks that ended. They get no further detection, unless a later step joins another into them. */
   readonly closed: readonly TrackId[];
+  /** Closed tracks that nothing will be joined into any more. */
+  readonly forgotten: readonly TrackId[];
   /** Tracks that ended before they were confirmed: forget them. */
   readonly dropped: readonly TrackId[];
 }
@@ -49,6 +51,6 @@ export interface Tracker {
   /** Takes the next frame's detections; an empty frame is a step too, since it lets tracks close. */
   step(detections: readonly TrackerDetection[], atMs: number, frame?: Pick<Frame, 'width' | 'height'>): TrackerStep;
 
-  /** Ends every track, as at the end of the stream. */
+  /** Ends every track, as at the end of the stream; those that had closed before are forgotten. */
   finish(): Pick<TrackerStep, 'closed' | 'dropped'>;
 }

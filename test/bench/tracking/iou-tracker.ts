@@ -85,7 +85,10 @@ export class IouTracker implements Tracker {
       if (this.#hit(track, box)) opened.push(track.id);
       return { trackId: track.id, detection, confirmed: track.confirmed };
     });
-    return { assignments, opened, joined: [], undecided: [], closed: overdue, dropped: this.#dropMissed() };
+    return {
+      ...{ assignments, opened, joined: [], undecided: [], closed: overdue, forgotten: overdue },
+      dropped: this.#dropMissed(),
+    };
   }
 
   finish(): Pick<TrackerStep, 'closed' | 'dropped'> {
