@@ -38,6 +38,8 @@ export const errorDefinitions = {
   'TEMPLATE.FOREIGN_KEY': { status: 409, title: 'The template was protected with another key' },
   'CALIBRATION.INVALID': { status: 422, title: 'The calibration is not valid' },
   'CALIBRATION.RATE_NOT_MEASURED': { status: 422, title: 'The false-match rate lies outside the measured range' },
+  'PRESENTATION.NOT_LIVE': { status: 422, title: 'The presentation does not look live enough for this camera' },
+  'PRESENTATION.NOT_ASSESSED': { status: 422, title: 'The camera requires a live presentation, and none was scored' },
   'SIGHTING.NOT_FOUND': { status: 404, title: 'No such sighting' },
   'SIGHTING.INVALID': { status: 422, title: 'The record has values that cannot be' },
   'SIGHTING.FOREIGN': { status: 409, title: 'The sighting belongs to another device' },
