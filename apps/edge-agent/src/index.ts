@@ -9,5 +9,6 @@ export type { CapturedFrame, FrameSource } from './capture/frame-source.js';
 export { openSource } from './capture/open-source.js';
 export { startEdgeAgent } from './composition-root.js';
 export { cameraSchema } from './config/camera-config.js';
-export { loadEdgeAgentConfig, type EdgeAgentConfigInput } from './config/config.js';
+export type { EdgeAgentConfigInput } from './config/config.js';
+export { loadEdgeAgentConfig } from './config/load-config.js';
 export type { EdgeAgent, EdgeAgentStatus } from './edge-agent.js';

@@ -4,7 +4,7 @@ import { createLogger } from '@sightline/observability';
 import { Command } from 'commander';
 
 import { startEdgeAgent } from './composition-root.js';
-import { loadEdgeAgentConfig } from './config/config.js';
+import { loadEdgeAgentConfig } from './config/load-config.js';
 
 async function run(configPath: string): Promise<void> {
   const signal = terminationSignal();

@@ -7,8 +7,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { testProvisioning } from '../testing/fixtures.js';
 import { TestLog } from '../testing/test-log.js';
-import { loadEdgeAgentConfig, parseEdgeAgentConfig } from './config.js';
+import { parseEdgeAgentConfig } from './config.js';
 import { lockDataDirectory } from './data-directory-lock.js';
+import { loadEdgeAgentConfig } from './load-config.js';
 
 let directory: string;
 

@@ -1,14 +1,11 @@
-import { statSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
-
 import { rest } from '@sightline/contracts';
-import { parseConfiguration, readConfiguration } from '@sightline/host';
-import type { Logger } from '@sightline/kernel';
+import { parseConfiguration } from '@sightline/host';
 import { z } from 'zod';
 
 import { defaultSightingPolicy } from '../pipeline/sighting-policy.js';
 import { defaultDeliveryPolicy } from '../uplink/batch-sender.js';
 import { cameraSchema } from './camera-config.js';
+import { localApiSchema, memorySchema } from './operation-config.js';
 
 const sighting = defaultSightingPolicy;
 const delivery = defaultDeliveryPolicy;
@@ -81,6 +78,8 @@ export const edgeAgentConfigSchema = z
       })
       .strict()
       .prefault({}),
+    localApi: localApiSchema,
+    memory: memorySchema,
     stopTimeoutMs: z.number().int().min(0).max(600_000).default(5000).describe('For closing and sending at a stop.'),
   })
   .strict();
@@ -89,14 +88,6 @@ export type EdgeAgentConfig = z.output<typeof edgeAgentConfigSchema>;
 /** As it is written to a file; there `provisioningFile` takes the place of `provisioning`. */
 export type EdgeAgentConfigInput = z.input<typeof edgeAgentConfigSchema>;
 
-/** Environment variables that win over the file's keys. */
-const ENVIRONMENT = {
-  SIGHTLINE_EDGE_DATA_DIRECTORY: 'dataDirectory',
-  SIGHTLINE_EDGE_PROVISIONING_FILE: 'provisioningFile',
-  SIGHTLINE_EDGE_LOG_LEVEL: 'logLevel',
-  SIGHTLINE_EDGE_WHEN_SOURCES_END: 'whenSourcesEnd',
-} as const;
-
 /**
  * Checks a configuration.
  *
@@ -104,71 +95,4 @@ const ENVIRONMENT = {
  */
 export function parseEdgeAgentConfig(document: unknown): EdgeAgentConfig {
   return parseConfiguration(edgeAgentConfigSchema, document);
-}
-
-/**
- * Reads the configuration file, the environment, and the provisioning file that they name. Relative paths in
- * the file start at the file's folder.
- *
- * @throws AppError `CONFIG.INVALID`
- */
-export function loadEdgeAgentConfig(path: string, environment: NodeJS.ProcessEnv, log: Logger): EdgeAgentConfig {
-  const base = dirname(resolve(path));
-  const document = withAbsolutePaths(readJson(path), base);
-  for (const [variable, key] of Object.entries(ENVIRONMENT)) {
-    if (environment[variable] !== undefined) document[key] = environment[variable];
-  }
-  const { provisioningFile, ...rest } = document;
-  if (typeof provisioningFile !== 'string') return parseEdgeAgentConfig(document);
-  warnIfReadable(provisioningFile, log);
-  return parseEdgeAgentConfig({ ...rest, provisioning: readJson(provisioningFile) });
-}
-
-const pathsSchema = z.looseObject({
-  dataDirectory: z.string().optional(),
-  provisioningFile: z.string().optional(),
-  cameras: z
-    .array(
-      z.looseObject({
-        source: z
-          .looseObject({
-            directory: z.string().optional(),
-            script: z.string().optional(),
-            truthJournal: z.string().optional(),
-            path: z.string().optional(),
-            device: z.string().optional(),
-          })
-          .optional(),
-      }),
-    )
-    .optional(),
-});
-
-function withAbsolutePaths(document: Record<string, unknown>, base: string): Record<string, unknown> {
-  const parsed = pathsSchema.safeParse(document);
-  // Whatever is wrong is told by the real schema, with everything else that is wrong.
-  if (!parsed.success) return document;
-  const absolute = <T extends object>(object: T, ...keys: (keyof T)[]): T => {
-    const changed = keys.flatMap((key) => {
-      const value = object[key];
-      return typeof value === 'string' ? [[key, resolve(base, value)] as const] : [];
-    });
-    return { ...object, ...Object.fromEntries(changed) };
-  };
-  const { cameras, ...top } = absolute(parsed.data, 'dataDirectory', 'provisioningFile');
-  const located = cameras?.map(({ source, ...camera }) =>
-    source ? { ...camera, source: absolute(source, 'directory', 'script', 'truthJournal', 'path', 'device') } : camera,
-  );
-  return { ...top, ...(located && { cameras: located }) };
-}
-
-function readJson(path: string): Record<string, unknown> {
-  return readConfiguration(path, z.record(z.string(), z.unknown()));
-}
-
-function warnIfReadable(path: string, log: Logger): void {
-  const mode = statSync(path, { throwIfNoEntry: false })?.mode ?? 0;
-  if ((mode & 0o077) !== 0) {
-    log.warn({ code: 'CONFIG.SECRET_READABLE', path }, 'others can read the provisioning file: make it 0600');
-  }
 }
