@@ -15,8 +15,8 @@ import type { JoinedTracks, TrackAssignment, Tracker, TrackerDetection, TrackerS
 /** What tracks look like, for joining what motion cannot. */
 export interface TrackAppearance {
   /**
-   * How alike two tracks look; undefined while that is not known. Asked in each frame for every confirmed track
-   * in it and every one that is lost or closed and was last seen before that began, so it should look up, not embed.
+   * How alike two tracks look; undefined while that is not known. Asked in each frame for every track that is
+   * confirmed and every one that is lost or closed and was last seen before that began: it looks up, not embeds.
    */
   readonly similarity: (lost: TrackId, found: TrackId) => number | undefined;
   /** From this similarity on two tracks are one person's. */
@@ -96,7 +96,13 @@ export class ByteTracker implements Tracker {
   #nowMs = -Number.MAX_VALUE;
   #frame = 0;
 
-  constructor({ sureScore = 0, birthHits = 2, closeAfterMs = 1000, cooldownMs = 0, appearance }: ByteTrackerOptions = {}) {
+  constructor({
+    sureScore = 0,
+    birthHits = 2,
+    closeAfterMs = 1000,
+    cooldownMs = 0,
+    appearance,
+  }: ByteTrackerOptions = {}) {
     this.#sureScore = sureScore;
     this.#birthHits = birthHits;
     this.#closeAfterMs = closeAfterMs;
@@ -254,10 +260,10 @@ export class ByteTracker implements Tracker {
     const { similarity, threshold } = this.#appearance;
     const confirmed = this.#tracks.filter((track) => track.confirmed);
     const lost = [...confirmed.filter(({ lastFrame }) => lastFrame < this.#frame), ...this.#resting];
-    const found = confirmed.filter(({ lastFrame }) => lastFrame === this.#frame);
     const undecided = new Set<TrackId>();
     const weights = lost.map((before) =>
-      found.map((after) => {
+      // Also those that are lost again: of a short look it is known only afterwards whom it showed.
+      confirmed.map((after) => {
         // Seen in one frame, or in turns: two people.
         if (before.lastFrame >= after.firstFrame) return 0;
         const alike = similarity(before.id, after.id);
@@ -266,13 +272,16 @@ export class ByteTracker implements Tracker {
       }),
     );
     const joined: JoinedTracks[] = [];
+    const touched = new Set<Track>();
     for (const [row, column] of heaviestMatching(weights).entries()) {
       const into = lost[row];
-      const from = column === undefined ? undefined : found[column];
-      if (!into || !from) continue;
-      const { motion, lastSeenMs, lastFrame } = from;
-      Object.assign(into, { motion, lastSeenMs, lastFrame, hits: into.hits + from.hits, hasLeft: false });
-      // Also one that rested: it is in view again.
+      const from = column === undefined ? undefined : confirmed[column];
+      // Of three that follow each other two are joined now, and the third with both of them next time.
+      if (!into || !from || touched.has(into) || touched.has(from)) continue;
+      touched.add(into).add(from);
+      const { motion, predicted, lastSeenMs, lastFrame, hits, hasLeft } = from;
+      Object.assign(into, { motion, predicted, lastSeenMs, lastFrame, hits: into.hits + hits, hasLeft });
+      // Also one that had closed is followed again.
       this.#tracks = [...this.#tracks.filter((track) => track !== from && track !== into), into];
       this.#resting = this.#resting.filter((track) => track !== into);
       joined.push({ from: from.id, into: into.id });
