@@ -1,23 +1,12 @@
-import { instantiateWebAssembly } from '@sightline/kernel';
+import { KERNEL_START, openKernels, reserve } from './kernels.js';
 
-import { kernelModule } from './generated/kernels.js';
-
-const PAGE_BYTES = 65_536;
 const FLOAT_BYTES = 4;
 /** The kernel takes four rows and four columns at a time. */
 const TOGETHER = 4;
-/** Nothing of the module's own lies above. */
-const START = 1024;
-
-/** What `assembly/index.ts` exports. */
-interface MatrixKernel {
-  readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
-  multiply(matrix: number, rows: number, columns: number, vector: number, product: number): void;
-}
 
 /** A square matrix of float32 that is multiplied with many vectors: it lies in a WebAssembly memory of its own. */
 export class Matrix {
-  readonly #kernel = instantiateWebAssembly(kernelModule) as MatrixKernel;
+  readonly #kernel = openKernels();
   readonly #dimension: number;
   /** The dimension, filled up with zeros. */
   readonly #side: number;
@@ -29,11 +18,10 @@ export class Matrix {
     const side = Math.ceil(dimension / TOGETHER) * TOGETHER;
     this.#dimension = dimension;
     this.#side = side;
-    this.#vectorAt = START + side * side * FLOAT_BYTES;
+    this.#vectorAt = KERNEL_START + side * side * FLOAT_BYTES;
     this.#productAt = this.#vectorAt + side * FLOAT_BYTES;
-    const missing = this.#productAt + side * FLOAT_BYTES - this.#kernel.memory.buffer.byteLength;
-    if (missing > 0) this.#kernel.memory.grow(Math.ceil(missing / PAGE_BYTES));
-    const rows = this.#floats(START, side * side);
+    reserve(this.#kernel, this.#productAt + side * FLOAT_BYTES);
+    const rows = this.#floats(KERNEL_START, side * side);
     for (let row = 0; row < dimension; row += 1) {
       rows.set(values.subarray(row * dimension, (row + 1) * dimension), row * side);
     }
@@ -46,7 +34,7 @@ export class Matrix {
   times(vector: Float32Array): Float32Array {
     const side = this.#side;
     this.#floats(this.#vectorAt, this.#dimension).set(vector);
-    this.#kernel.multiply(START, side, side, this.#vectorAt, this.#productAt);
+    this.#kernel.multiply(KERNEL_START, side, side, this.#vectorAt, this.#productAt);
     return this.#floats(this.#productAt, this.#dimension).slice();
   }
 

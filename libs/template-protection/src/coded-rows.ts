@@ -1,0 +1,156 @@
+import { KERNEL_START, openKernels, reserve, type TemplateKernels } from './kernels.js';
+import { assertDimension, validateVector } from './validate.js';
+
+/** The kernel takes 16 components and four rows at a time. */
+const COMPONENTS_TOGETHER = 16;
+const ROWS_TOGETHER = 4;
+/** Rows of one call: their products stay in a cache. */
+const CHUNK = 4096;
+/** Rounding of the estimate's own arithmetic, in float32 and float64, with room to spare. */
+const ROUNDING = 1e-6;
+/** The furthest that a row's codes lie from zero; -128 is never written, but would still be right. */
+const LARGEST_CODE = 128;
+const LARGEST_PROBE_CODE = 32_767;
+
+interface CodedProbe {
+  readonly codes: Int16Array;
+  /** step / |probe| */
+  readonly weight: number;
+  /** |probe − step · codes| / |probe| */
+  readonly residual: number;
+}
+
+/**
+ * The int8 codes of templates of one model space and one template key, row by row in one piece of memory, to be
+ * compared with a probe all at once on the calling thread.
+ *
+ * A scan multiplies whole numbers: the rows' codes with the probe in 16 bits. What that leaves of the probe bounds
+ * the error of every estimate (Cauchy–Schwarz), so the few rows within twice that bound of the best estimate are all
+ * that can be nearest: their exact scores decide.
+ */
+export class CodedRows {
+  readonly #kernel: TemplateKernels = openKernels();
+  readonly #dimension: number;
+  /** The dimension, filled up with zeros. */
+  readonly #stride: number;
+  readonly #productsAt: number;
+  readonly #rowsAt: number;
+  #scales: number[] = [];
+  /** 1 / |codes| */
+  #weights: number[] = [];
+
+  constructor(dimension: number) {
+    this.#dimension = dimension;
+    this.#stride = Math.ceil(dimension / COMPONENTS_TOGETHER) * COMPONENTS_TOGETHER;
+    this.#productsAt = KERNEL_START + this.#stride * Int16Array.BYTES_PER_ELEMENT;
+    this.#rowsAt = this.#productsAt + CHUNK * Int32Array.BYTES_PER_ELEMENT;
+  }
+
+  get size(): number {
+    return this.#scales.length;
+  }
+
+  /**
+   * Adds a template that {@link validateTemplate} has accepted, as the last row.
+   *
+   * @param codes int8, as `Template.data` has them
+   * @returns its row
+   * @throws AppError `TEMPLATE.WRONG_DIMENSION`
+   */
+  add({ data, scale }: { readonly data: Uint8Array; readonly scale: number }): number {
+    assertDimension(data.length, this.#dimension);
+    const row = this.size;
+    // Whole groups: the kernel reads on to the end of the last one.
+    const groups = Math.ceil((row + 1) / ROWS_TOGETHER);
+    reserve(this.#kernel, this.#rowsAt + groups * ROWS_TOGETHER * this.#stride);
+    const codes = new Int8Array(data.buffer, data.byteOffset, data.length);
+    this.#codes(row).set(codes);
+    this.#scales.push(scale);
+    this.#weights.push(1 / Math.sqrt(codes.reduce((sum, code) => sum + code * code, 0)));
+    return row;
+  }
+
+  /** Overwrites a row: the last one takes its place, and nothing of what was there is left. */
+  remove(row: number): void {
+    if (this.#scales[row] === undefined) throw new RangeError(`there is no row ${row}`);
+    const last = this.size - 1;
+    this.#codes(row).set(this.#codes(last));
+    this.#codes(last).fill(0);
+    this.#scales[row] = this.#scales[last] ?? 0;
+    this.#weights[row] = this.#weights[last] ?? 0;
+    this.#scales.pop();
+    this.#weights.pop();
+  }
+
+  /** Overwrites all of it. */
+  clear(): void {
+    new Int8Array(this.#kernel.memory.buffer, this.#rowsAt, this.size * this.#stride).fill(0);
+    this.#scales = [];
+    this.#weights = [];
+  }
+
+  /** The stored form of a row's template, as `decodeTemplate` gives it. */
+  vector(row: number): Float32Array {
+    const scale = this.#scales[row];
+    if (scale === undefined) throw new RangeError(`there is no row ${row}`);
+    return Float32Array.from(this.#codes(row), (code) => scale * code);
+  }
+
+  /**
+   * The rows of which one is nearest to the probe by the cosine of the stored forms, in no order: nearly always one.
+   *
+   * @throws AppError `TEMPLATE.WRONG_DIMENSION`, `TEMPLATE.INVALID` (NaN, infinite or zero)
+   */
+  nearest(probe: Float32Array): readonly number[] {
+    assertDimension(probe.length, this.#dimension);
+    validateVector(probe);
+    const { codes, weight, residual } = codeProbe(probe);
+    const margin = (2 * residual + 2 * ROUNDING) / weight;
+    new Int16Array(this.#kernel.memory.buffer, KERNEL_START, this.#stride).set(codes);
+    let best = -Infinity;
+    let found: { readonly row: number; readonly estimate: number }[] = [];
+    for (let first = 0; first < this.size; first += CHUNK) {
+      const products = this.#scan(first, Math.min(CHUNK, this.size - first));
+      for (let index = 0; index < products.length; index += 1) {
+        const estimate = (products[index] ?? 0) * (this.#weights[first + index] ?? 0);
+        if (estimate < best - margin) continue;
+        if (estimate > best) {
+          best = estimate;
+          found = found.filter((other) => other.estimate >= best - margin);
+        }
+        found.push({ row: first + index, estimate });
+      }
+    }
+    return found.map(({ row }) => row);
+  }
+
+  #scan(first: number, count: number): Int32Array {
+    const whole = Math.ceil(count / ROWS_TOGETHER) * ROWS_TOGETHER;
+    const rowsAt = this.#rowsAt + first * this.#stride;
+    this.#kernel.scan(rowsAt, whole, this.#stride, KERNEL_START, this.#productsAt);
+    return new Int32Array(this.#kernel.memory.buffer, this.#productsAt, count);
+  }
+
+  #codes(row: number): Int8Array {
+    return new Int8Array(this.#kernel.memory.buffer, this.#rowsAt + row * this.#stride, this.#dimension);
+  }
+}
+
+/** Codes so small that no sum of their products with a row's can leave 32 bits. */
+function codeProbe(probe: Float32Array): CodedProbe {
+  const limit = Math.min(LARGEST_PROBE_CODE, Math.floor((2 ** 31 - 1) / (LARGEST_CODE * probe.length)));
+  const largest = probe.reduce((magnitude, component) => Math.max(magnitude, Math.abs(component)), 0);
+  const step = largest / limit;
+  const codes = new Int16Array(probe.length);
+  let square = 0;
+  let errorSquare = 0;
+  for (let index = 0; index < probe.length; index += 1) {
+    const component = probe[index] ?? 0;
+    const code = Math.round(component / step);
+    codes[index] = code;
+    square += component * component;
+    errorSquare += (component - step * code) ** 2;
+  }
+  const length = Math.sqrt(square);
+  return { codes, weight: step / length, residual: Math.sqrt(errorSquare) / length };
+}

@@ -1,0 +1,59 @@
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
+
+import { AppError } from '@sightline/kernel';
+
+const SECRET_BYTES = 32;
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+
+/** Keeps what must not be read or changed at rest, under one secret and for one purpose. */
+export interface Sealer {
+  /**
+   * AES-256-GCM (NIST SP 800-38D).
+   *
+   * @param context bound to it: what is opened under another one does not open
+   * @returns nonce (12 bytes) || ciphertext || tag (16 bytes)
+   */
+  seal(plain: Uint8Array, context: string): Uint8Array;
+  /** @throws AppError `SEALING.BROKEN` under another secret, purpose or context, or when it was changed */
+  open(sealed: Uint8Array, context: string): Uint8Array;
+  /** A name that tells nothing without the secret, to look something up by: HMAC-SHA-256, 32 bytes. */
+  name(text: string): Uint8Array;
+}
+
+/**
+ * A sealer with keys of its own for a purpose, by HKDF-SHA-256 (RFC 5869).
+ *
+ * @param secret 32 bytes from a cryptographic source; at most 2^32 things are sealed for one purpose, so that random
+ *   nonces are safe (SP 800-38D, 8.3)
+ * @throws AppError `SEALING.INVALID_SECRET`
+ */
+export function createSealer(secret: Uint8Array, purpose: string): Sealer {
+  if (secret.length !== SECRET_BYTES) {
+    throw new AppError('SEALING.INVALID_SECRET', `The secret of a sealer has ${SECRET_BYTES} bytes.`);
+  }
+  const derive = (use: string): Uint8Array =>
+    new Uint8Array(
+      hkdfSync('sha256', secret, new Uint8Array(0), JSON.stringify(['sightline/sealing/v1', purpose, use]), 32),
+    );
+  const [sealingKey, namingKey] = [derive('seal'), derive('name')];
+  return {
+    seal: (plain, context) => {
+      const nonce = randomBytes(NONCE_BYTES);
+      const cipher = createCipheriv('aes-256-gcm', sealingKey, nonce).setAAD(Buffer.from(context, 'utf8'));
+      return new Uint8Array(Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]));
+    },
+    open: (sealed, context) => {
+      try {
+        const nonce = sealed.subarray(0, NONCE_BYTES);
+        const decipher = createDecipheriv('aes-256-gcm', sealingKey, nonce, { authTagLength: TAG_BYTES });
+        decipher.setAAD(Buffer.from(context, 'utf8')).setAuthTag(sealed.subarray(-TAG_BYTES));
+        const plain = decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES));
+        return new Uint8Array(Buffer.concat([plain, decipher.final()]));
+      } catch (cause) {
+        throw new AppError('SEALING.BROKEN', 'What was sealed does not open.', { cause });
+      }
+    },
+    name: (text) => new Uint8Array(createHmac('sha256', namingKey).update(text, 'utf8').digest()),
+  };
+}
