@@ -1,0 +1,77 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+/** One value of a metric. */
+export interface MetricSample<Label extends string = never> {
+  readonly value: number;
+  readonly labels?: Readonly<Record<Label, string>>;
+}
+
+/** A metric whose values are looked up when somebody asks. */
+export interface ReadMetric<Label extends string> {
+  /** In the Prometheus manner: `sightline_outbox_records`, `…_total` for what only grows, `…_seconds`, `…_bytes`. */
+  readonly name: string;
+  readonly help: string;
+  readonly labels?: readonly Label[];
+  readonly read: () => Iterable<MetricSample<Label>>;
+}
+
+export interface HistogramMetric<Label extends string> {
+  readonly name: string;
+  readonly help: string;
+  readonly labels?: readonly Label[];
+  /** Upper bounds, rising. */
+  readonly buckets: readonly number[];
+}
+
+/** What a scraper gets. */
+export interface Exposition {
+  readonly contentType: string;
+  readonly text: string;
+}
+
+/**
+ * The metrics of one program, in Prometheus' text format. Counters and gauges are read from what the program knows
+ * anyway, so that nothing is counted twice; only distributions are kept here. Labels are never personal data, and
+ * never without bound: cameras, stages, codes.
+ */
+export class Metrics {
+  readonly #registry = new Registry();
+
+  /** A value that goes up and down. */
+  gauge<Label extends string = never>({ name, help, labels = [], read }: ReadMetric<Label>): void {
+    const registers = [this.#registry];
+    const gauge = new Gauge({
+      ...{ name, help, registers, labelNames: [...labels] },
+      collect: () => {
+        gauge.reset();
+        for (const { value, labels: of = {} } of read()) gauge.set(of, value);
+      },
+    });
+  }
+
+  /** A value that only grows while the program runs. */
+  counter<Label extends string = never>({ name, help, labels = [], read }: ReadMetric<Label>): void {
+    const registers = [this.#registry];
+    const counter = new Counter({
+      ...{ name, help, registers, labelNames: [...labels] },
+      collect: () => {
+        counter.reset();
+        for (const { value, labels: of = {} } of read()) counter.inc(of, value);
+      },
+    });
+  }
+
+  /** @returns what takes an observation */
+  histogram<Label extends string = never>(
+    options: HistogramMetric<Label>,
+  ): (value: number, labels: Readonly<Record<Label, string>>) => void {
+    const { name, help, labels = [], buckets } = options;
+    const registers = [this.#registry];
+    const histogram = new Histogram({ name, help, registers, labelNames: [...labels], buckets: [...buckets] });
+    return (value, of) => histogram.observe(of, value);
+  }
+
+  async expose(): Promise<Exposition> {
+    return { contentType: this.#registry.contentType, text: await this.#registry.metrics() };
+  }
+}
