@@ -1,7 +1,7 @@
 import { type Database, inTransaction, type Transaction } from '@sightline/database';
 import type { GalleryEntry } from '@sightline/gallery';
-import type { TemplateId, TenantId } from '@sightline/kernel';
-import { and, asc, eq, gt, sql } from 'drizzle-orm';
+import type { PersonId, TemplateId, TenantId } from '@sightline/kernel';
+import { and, asc, eq, gt, ne, sql } from 'drizzle-orm';
 
 import { galleryChange, galleryVersion, template } from '../storage/schema.js';
 import { templateOf, type TemplateRow } from './stored-templates.js';
@@ -14,6 +14,11 @@ export interface GalleryChange {
   readonly entry?: GalleryEntry | undefined;
 }
 
+export type NewGalleryChange = { readonly tenantId: TenantId } & (
+  | { readonly kind: 'upsert' | 'remove'; readonly templateId: TemplateId }
+  | { readonly kind: 'person'; readonly personId: PersonId }
+);
+
 /**
  * Writes changes to the feed, in the transaction that changes the templates. Call it late: until that commits, every
  * other change of the gallery waits, which is what makes versions visible in their order.
@@ -22,11 +27,7 @@ export interface GalleryChange {
  */
 export async function recordGalleryChanges(
   tx: Transaction,
-  changes: readonly {
-    readonly tenantId: TenantId;
-    readonly kind: 'upsert' | 'remove';
-    readonly templateId: TemplateId;
-  }[],
+  changes: readonly NewGalleryChange[],
   createdAt: Date,
 ): Promise<number> {
   const [counter] = await tx
@@ -44,7 +45,7 @@ export async function recordGalleryChanges(
   return last;
 }
 
-/** The changes after a version, oldest first. */
+/** The changes of templates after a version, oldest first. */
 export async function readGalleryChanges(
   { db }: Database,
   after: number,
@@ -54,15 +55,14 @@ export async function readGalleryChanges(
     .select({ change: galleryChange, template })
     .from(galleryChange)
     .leftJoin(template, and(eq(template.tenantId, galleryChange.tenantId), eq(template.id, galleryChange.templateId)))
-    .where(gt(galleryChange.version, after))
+    .where(and(gt(galleryChange.version, after), ne(galleryChange.kind, 'person')))
     .orderBy(asc(galleryChange.version))
     .limit(limit);
-  return rows.map(({ change, template: row }) => ({
-    version: change.version,
-    kind: change.kind,
-    templateId: change.templateId,
-    entry: row === null ? undefined : entryOf(row),
-  }));
+  return rows.flatMap(({ change: { version, kind, templateId }, template: row }) =>
+    kind === 'person' || templateId === null
+      ? []
+      : [{ version, kind, templateId, entry: row === null ? undefined : entryOf(row) }],
+  );
 }
 
 /**

@@ -1,6 +1,6 @@
 import { rest } from '@sightline/contracts';
 import type { PersonId, TenantId } from '@sightline/kernel';
-import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query, Req } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, Req } from '@nestjs/common';
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 
@@ -48,6 +48,17 @@ export class PeopleController {
   @ApiOkResponse({ standardSchema: rest.personSchema })
   get(@Tenant() tenantId: TenantId, @Param('id', idSchema) id: PersonId): Promise<rest.Person> {
     return this.people.get(tenantId, id);
+  }
+
+  @Patch(':id')
+  @ApiOperation({ summary: 'Changes what is given of a person; boxes hear of other sites and groups within seconds' })
+  @ApiOkResponse({ standardSchema: rest.personSchema })
+  change(
+    @Tenant() tenantId: TenantId,
+    @Param('id', idSchema) id: PersonId,
+    @Body({ schema: rest.changePersonSchema }) body: rest.ChangePerson,
+  ): Promise<rest.Person> {
+    return this.people.change(tenantId, id, body);
   }
 
   @Delete(':id')

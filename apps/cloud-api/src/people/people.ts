@@ -5,6 +5,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { and, desc, eq, inArray, sql } from 'drizzle-orm';
 
 import { decodeCursor, toPage, type PageQuery } from '../http/page-cursor.js';
+import { recordErasure } from '../edge-caches/erasures.js';
 import { recordGalleryChanges } from '../identification/gallery-feed.js';
 import { GalleryFollower } from '../identification/gallery-follower.js';
 import { CLOCK, DATABASE } from '../platform/tokens.js';
@@ -14,6 +15,8 @@ const personColumns = {
   id: person.id,
   name: person.name,
   externalId: person.externalId,
+  sites: person.sites,
+  groups: person.groups,
   createdAt: person.createdAt,
   // Names in full: of a query on one table Drizzle leaves them out, and they would be the subquery's own.
   faces: sql<number>`(
@@ -22,9 +25,7 @@ const personColumns = {
   )`,
 };
 
-type PersonRow = Pick<typeof person.$inferSelect, 'id' | 'name' | 'externalId' | 'createdAt'> & {
-  readonly faces: number;
-};
+type PersonRow = Omit<typeof person.$inferSelect, 'tenantId'> & { readonly faces: number };
 
 export function personNotFound(): AppError {
   return new AppError('PERSON.NOT_FOUND', 'There is no person with this id.');
@@ -40,15 +41,32 @@ export class People {
   ) {}
 
   /** @throws AppError `PERSON.DUPLICATE_EXTERNAL_ID` */
-  async create(tenantId: TenantId, { name, externalId }: rest.CreatePerson): Promise<rest.Person> {
-    const row = { id: newPersonId(), name, externalId: externalId ?? null, createdAt: new Date(this.clock.wallMs()) };
-    try {
-      await this.database.db.insert(person).values({ tenantId, ...row });
-    } catch (error) {
-      if (!isUniqueViolation(error, 'person_external_id')) throw error;
-      throw new AppError('PERSON.DUPLICATE_EXTERNAL_ID', 'Another person has this external id.', { cause: error });
-    }
+  async create(
+    tenantId: TenantId,
+    { name, externalId, sites = [], groups = [] }: rest.CreatePerson,
+  ): Promise<rest.Person> {
+    const row = {
+      ...{ id: newPersonId(), name, externalId: externalId ?? null, sites, groups },
+      createdAt: new Date(this.clock.wallMs()),
+    };
+    await externalIdFree(() => this.database.db.insert(person).values({ tenantId, ...row }));
     return toPerson({ ...row, faces: 0 });
+  }
+
+  /** @throws AppError `PERSON.NOT_FOUND`, `PERSON.DUPLICATE_EXTERNAL_ID` */
+  async change(tenantId: TenantId, id: PersonId, changes: rest.ChangePerson): Promise<rest.Person> {
+    const values = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
+    await externalIdFree(() =>
+      inTransaction(this.database, async (tx) => {
+        const own = and(eq(person.tenantId, tenantId), eq(person.id, id));
+        const [changed] = await tx.update(person).set(values).where(own).returning({ personId: person.id });
+        if (changed === undefined) throw personNotFound();
+        // Boxes keep whom their site needs, with their groups.
+        if (changes.sites === undefined && changes.groups === undefined) return;
+        await recordGalleryChanges(tx, [{ tenantId, kind: 'person', ...changed }], new Date(this.clock.wallMs()));
+      }),
+    );
+    return this.get(tenantId, id);
   }
 
   /** Newest first. */
@@ -90,8 +108,8 @@ export class People {
   }
 
   /**
-   * Removes a person and their templates; sightings stay without a name. Resolves once this process's gallery finds
-   * them no more.
+   * Removes a person and their templates; sightings stay without a name, and boxes that may know the person by
+   * themselves are told. Resolves once this process's gallery finds them no more.
    *
    * @throws AppError `PERSON.NOT_FOUND`
    */
@@ -105,6 +123,7 @@ export class People {
         .select({ templateId: template.id })
         .from(template)
         .where(and(eq(template.tenantId, tenantId), eq(template.personId, id)));
+      await recordErasure(tx, { tenantId, personId: id, erasedAt: new Date(this.clock.wallMs()) });
       await tx.delete(person).where(own);
       const changes = templates.map(({ templateId }) => ({ tenantId, kind: 'remove' as const, templateId }));
       return recordGalleryChanges(tx, changes, new Date(this.clock.wallMs()));
@@ -113,6 +132,16 @@ export class People {
   }
 }
 
-function toPerson({ id, name, externalId, faces, createdAt }: PersonRow): rest.Person {
-  return { id, name, externalId, faces, createdAt: createdAt.toISOString() };
+function toPerson({ id, name, externalId, sites, groups, faces, createdAt }: PersonRow): rest.Person {
+  return { id, name, externalId, sites, groups, faces, createdAt: createdAt.toISOString() };
+}
+
+/** @throws AppError `PERSON.DUPLICATE_EXTERNAL_ID` in the place of the database's refusal */
+async function externalIdFree(store: () => PromiseLike<unknown>): Promise<void> {
+  try {
+    await store();
+  } catch (error) {
+    if (!isUniqueViolation(error, 'person_external_id')) throw error;
+    throw new AppError('PERSON.DUPLICATE_EXTERNAL_ID', 'Another person has this external id.', { cause: error });
+  }
 }

@@ -5,7 +5,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { CLOCK, DATABASE, LOGGER } from '../platform/tokens.js';
 
 /** What processes tell each other through PostgreSQL. */
-export const notificationChannels = ['cloud_gallery', 'cloud_sighting'] as const;
+export const notificationChannels = ['cloud_gallery', 'cloud_sighting', 'cloud_edge_cache'] as const;
 export type NotificationChannel = (typeof notificationChannels)[number];
 
 export interface NotificationListener {

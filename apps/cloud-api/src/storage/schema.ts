@@ -45,6 +45,9 @@ export const person = cloud.table(
     tenantId: tenantId(),
     name: text('name').notNull(),
     externalId: text('external_id'),
+    /** Where the person is needed; empty: everywhere. */
+    sites: text('sites').array().notNull().default([]),
+    groups: text('groups').array().notNull().default([]),
     createdAt: instant('created_at').notNull(),
   },
   (table) => [primaryKey({ columns: [table.tenantId, table.id] })],
@@ -77,8 +80,10 @@ export const galleryVersion = cloud.table('gallery_version', {
 export const galleryChange = cloud.table('gallery_change', {
   version: sequence('version').primaryKey(),
   tenantId: tenantId(),
-  kind: text('kind').$type<'upsert' | 'remove'>().notNull(),
-  templateId: uuid('template_id').$type<TemplateId>().notNull(),
+  /** person: their sites or groups alone. */
+  kind: text('kind').$type<'upsert' | 'remove' | 'person'>().notNull(),
+  templateId: uuid('template_id').$type<TemplateId>(),
+  personId: uuid('person_id').$type<PersonId>(),
   createdAt: instant('created_at').notNull(),
 });
 
@@ -227,6 +232,10 @@ export const identification = cloud.table(
     falseMatchRate: doublePrecision('false_match_rate').notNull(),
     refusalCode: text('refusal_code'),
     identifyMs: doublePrecision('identify_ms').notNull(),
+    localOutcome: text('local_outcome').$type<'identified' | 'unknown'>(),
+    localPersonId: uuid('local_person_id').$type<PersonId>(),
+    localScore: doublePrecision('local_score'),
+    localDiffered: boolean('local_differed').notNull().default(false),
     decidedAt: instant('decided_at').notNull(),
   },
   (table) => [primaryKey({ columns: [table.tenantId, table.sightingId, table.revision] })],

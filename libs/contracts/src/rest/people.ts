@@ -1,21 +1,47 @@
 import { z } from 'zod';
 
-import { labelSchema, pageOf, timestampSchema, uuidSchema } from './common.js';
+import { labelSchema, pageOf, slugSchema, timestampSchema, uuidSchema } from './common.js';
+
+/** A set of names: each counts once, in one order. */
+const slugSetSchema = z
+  .array(slugSchema)
+  .max(100)
+  .transform((slugs) => [...new Set(slugs)].sort());
+const sitesSchema = slugSetSchema.describe('Sites whose boxes should know the person by themselves; none: every site.');
+const groupsSchema = slugSetSchema.describe('By which the rules of boxes choose, such as `staff` or `watch-list`.');
+const externalIdSchema = labelSchema.describe("The person's id in your own system; unique in the tenant.");
 
 export const createPersonSchema = z
   .object({
     name: labelSchema,
-    externalId: labelSchema.optional().describe("The person's id in your own system; unique in the tenant."),
+    externalId: externalIdSchema.optional(),
+    sites: sitesSchema.optional(),
+    groups: groupsSchema.optional(),
   })
   .strict()
   .meta({ id: 'CreatePerson' });
-export type CreatePerson = z.infer<typeof createPersonSchema>;
+/** As a client sends it. */
+export type CreatePerson = z.input<typeof createPersonSchema>;
+
+export const changePersonSchema = z
+  .object({
+    name: labelSchema.optional(),
+    externalId: externalIdSchema.nullable().optional(),
+    sites: sitesSchema.optional(),
+    groups: groupsSchema.optional(),
+  })
+  .strict()
+  .refine((changes) => Object.values(changes).some((value) => value !== undefined), 'at least one field')
+  .meta({ id: 'ChangePerson' });
+export type ChangePerson = z.input<typeof changePersonSchema>;
 
 export const personSchema = z
   .object({
     id: uuidSchema,
     name: z.string(),
     externalId: z.string().nullable(),
+    sites: z.array(z.string()),
+    groups: z.array(z.string()),
     faces: z.number().int().describe('Enrolled templates.'),
     createdAt: timestampSchema,
   })
