@@ -69,7 +69,7 @@ class WorkerRecogniser implements Recogniser {
     this.#buffers = new FrameBuffers(workers + 1);
   }
 
-  async detect(frame: Frame, { surroundings, signal }: DetectOptions = {}): Promise<DetectionResult> {
+  async detect(frame: Frame, { signal, ...options }: DetectOptions = {}): Promise<DetectionResult> {
     const { width, height, data } = frame;
     if (width < 1 || height < 1 || data.length !== width * height * 3) {
       throw new AppError('FRAME.INVALID', 'A frame has width × height pixels of three bytes.', {
@@ -77,7 +77,7 @@ class WorkerRecogniser implements Recogniser {
       });
     }
     const detect = (pixels: Uint8Array): Promise<DetectionResult> => {
-      const call = { frame: { width, height, data: pixels }, ...(surroundings && { surroundings }) };
+      const call = { ...options, frame: { width, height, data: pixels } };
       return this.#pool.call('detect', call, signal && { signal });
     };
     if (isShared(frame)) return detect(data);

@@ -6,6 +6,7 @@ import {
   boxToFrame,
   composeAffine,
   decodeDetections,
+  detectorLooks,
   detectorView,
   faceQuality,
   fivePointsOf68,
@@ -13,6 +14,7 @@ import {
   landmarkCrop,
   landmarksOf,
   meanLandmarks,
+  mergeLooks,
   mirrored,
   mirrorImage,
   Resampler,
@@ -29,7 +31,7 @@ import {
 } from '@sightline/vision';
 
 import { embeddingOf } from './embedding.js';
-import type { DetectionResult, Face, FaceViews } from './recogniser.js';
+import { FAINT_SCORE, type DetectionResult, type DetectOptions, type Face, type FaceViews } from './recogniser.js';
 import type { SurroundingsCropper } from './presentation-scorer.js';
 import { VisionModel } from './vision-model.js';
 
@@ -43,6 +45,12 @@ export interface PipelineModels {
   readonly detector: ModelSource<DetectorSpec>;
   readonly landmarks: ModelSource<LandmarksSpec>;
   readonly embedder: ModelSource<EmbedderSpec>;
+}
+
+/** What {@link Pipeline.detect} is asked for. */
+interface PipelineDetectOptions extends Pick<DetectOptions, 'faint' | 'tiles'> {
+  /** Cuts out what is around a face. */
+  readonly crop?: SurroundingsCropper | undefined;
 }
 
 interface LoadedModel<Spec> {
@@ -94,10 +102,9 @@ export class Pipeline {
   /**
    * Faces of a frame of any size, largest first. A detection on which no face can be aligned is left out.
    *
-   * @param crop cuts out what is around a face
    * @throws AppError `FRAME.INVALID`, `MODEL.INVALID`
    */
-  async detect(frame: Frame, crop?: SurroundingsCropper): Promise<DetectionResult> {
+  async detect(frame: Frame, { crop, ...options }: PipelineDetectOptions = {}): Promise<DetectionResult> {
     return this.withFrame(frame, async (loaded) => {
       const stageMs = { detect: 0, landmarks: 0, align: 0 };
       const timed = async <T>(stage: keyof typeof stageMs, work: () => Promise<T> | T): Promise<T> => {
@@ -106,7 +113,7 @@ export class Pipeline {
         stageMs[stage] += systemClock.monotonicMs() - began;
         return result;
       };
-      const detections = await timed('detect', () => this.#detections(loaded));
+      const { detections, faint } = await timed('detect', () => this.#detections(loaded, options));
       const fivePoints = await timed('landmarks', () =>
         this.#fivePoints(
           loaded,
@@ -124,7 +131,7 @@ export class Pipeline {
           return [surroundings ? { ...face, surroundings } : face];
         }),
       );
-      return { faces, stageMs };
+      return { faces, stageMs, ...(faint && { faint }) };
     });
   }
 
@@ -186,10 +193,22 @@ export class Pipeline {
     return { toFrame: boxToFrame(landmarkCrop(box, crop), input.width, input.height), mirrored: false };
   }
 
-  async #detections(frame: LoadedFrame): Promise<Detection[]> {
-    const view = this.detectorView(frame);
-    const found = decodeDetections(await this.detectorOutputs(frame, view), this.#models.detector.spec, view);
-    return found.sort((one, other) => area(other.box) - area(one.box));
+  /** @returns the sure ones largest first */
+  async #detections(
+    frame: LoadedFrame,
+    { faint, tiles }: Pick<DetectOptions, 'faint' | 'tiles'>,
+  ): Promise<{ readonly detections: readonly Detection[]; readonly faint?: readonly Detection[] }> {
+    const { spec } = this.#models.detector;
+    const format = faint ? { ...spec, scoreThreshold: Math.min(spec.scoreThreshold, FAINT_SCORE) } : spec;
+    const looks: { readonly region: Box; readonly detections: readonly Detection[] }[] = [];
+    for (const { region, view } of detectorLooks(frame, format, tiles)) {
+      looks.push({ region, detections: decodeDetections(await this.detectorOutputs(frame, view), format, view) });
+    }
+    const [whole, ...parts] = looks;
+    const found = parts.length === 0 ? (whole?.detections ?? []) : mergeLooks(looks, frame, format.nmsThreshold);
+    const isSure = ({ score }: Detection): boolean => score >= spec.scoreThreshold;
+    const detections = found.filter(isSure).sort((one, other) => area(other.box) - area(one.box));
+    return faint ? { detections, faint: found.filter((detection) => !isSure(detection)) } : { detections };
   }
 
   /**

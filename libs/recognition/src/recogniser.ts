@@ -1,6 +1,6 @@
 import type { Sha256, SpaceId } from '@sightline/kernel';
 import type { Template, TemplateCodec, TemplateProtector } from '@sightline/template-protection';
-import type { Box, Frame, Point } from '@sightline/vision';
+import type { Box, Detection, Frame, Point, Tiling } from '@sightline/vision';
 
 /** A face in a frame, aligned and judged, not yet embedded. */
 export interface Face {
@@ -17,7 +17,7 @@ export interface Face {
    * The face with what is around it, as the presentation-attack model wants it, RGB (128 × 128 × 3 bytes in the
    * default bundle). There when `detect` was asked for it.
    */
-  readonly surroundings?: Uint8Array;
+  readonly surroundings?: Uint8Array | undefined;
 }
 
 /** Durations in ms of one call, by stage. */
@@ -31,6 +31,8 @@ export interface StageMs {
 export interface DetectionResult {
   /** Largest first. */
   readonly faces: readonly Face[];
+  /** What the detector was unsure of, surest first; there when `detect` was asked for it. */
+  readonly faint?: readonly Detection[];
   readonly stageMs: Omit<StageMs, 'embed'>;
 }
 
@@ -40,8 +42,18 @@ export interface DetectOptions {
     /** 0 to 1; no others will be scored, and a crop costs up to half a millisecond. */
     readonly minimumQuality: number;
   };
+  /**
+   * Also tell what the detector was unsure of, from a score of {@link FAINT_SCORE} on, without looking closer: a
+   * tracker knows what to make of it. Default: no.
+   */
+  readonly faint?: boolean;
+  /** Have the detector look at parts of the frame as well, each for the time of a whole one. Default: no. */
+  readonly tiles?: Tiling | undefined;
   readonly signal?: AbortSignal | undefined;
 }
+
+/** What scores less is noise: people half hidden or turned away mostly score more. */
+export const FAINT_SCORE = 0.2;
 
 export interface LiveScores {
   /**

@@ -21,15 +21,16 @@ interface EmbedCall {
   readonly views: FaceViews;
 }
 
-interface DetectCall extends Pick<DetectOptions, 'surroundings'> {
+interface DetectCall extends Pick<DetectOptions, 'surroundings' | 'faint' | 'tiles'> {
   readonly frame: Frame;
 }
 
 function recognitionCalls(pipeline: Pipeline, scorer: PresentationScorer | undefined) {
   return {
     describe: () => ({ ...describe(pipeline, scorer), scoresPresentations: scorer !== undefined }),
-    detect: async ({ frame, surroundings }: DetectCall) => {
-      const result = await pipeline.detect(frame, surroundings && scorer?.cropper(surroundings.minimumQuality));
+    detect: async ({ frame, surroundings, ...options }: DetectCall) => {
+      const crop = surroundings && scorer?.cropper(surroundings.minimumQuality);
+      const result = await pipeline.detect(frame, { ...options, crop });
       return transferring(
         result,
         result.faces.flatMap(({ aligned, surroundings: crop }) =>

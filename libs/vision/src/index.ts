@@ -1,6 +1,7 @@
 export * from './affine.js';
 export * from './alignment.js';
 export * from './boxes.js';
+export * from './detector-tiles.js';
 export * from './detector.js';
 export * from './five-points.js';
 export * from './frame.js';
