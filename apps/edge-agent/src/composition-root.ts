@@ -72,12 +72,13 @@ function realSurroundings(config: EdgeAgentConfig): EdgeAgentSurroundings {
   const log = createLogger({ name: 'edge-agent', level: config.logLevel });
   const { workers, providers } = config.recognition;
   const { repositoryUrl, trustedRoot } = config.provisioning.release;
+  const presentationAttack = looksForAttacks(config);
   return {
     clock: systemClock,
     random: Math.random,
     log,
     openSource,
-    openRecogniser: (bundle) => openRecogniser({ bundle, workers, providers, log }),
+    openRecogniser: (bundle) => openRecogniser({ bundle, workers, providers, presentationAttack, log }),
     selfTest: (bundle) => runSelfTest(bundle, { providers, log }),
     releases: (directory) => ({
       client: new ReleaseClient({
@@ -174,7 +175,7 @@ function composeDesired(
   const updater = new ReleaseUpdater({
     ...releases(join(config.dataDirectory, 'releases')),
     ...{ slot, selfTest, versions, onChange, clock, random, log },
-    open: (bundle) => activeRelease(bundle, key, surroundings),
+    open: (bundle) => activeRelease(bundle, key, config, surroundings),
     repositoryUrl: config.provisioning.release.repositoryUrl,
   });
   return { settings, updater };
@@ -223,6 +224,7 @@ function openPipelines(core: Core, settings: DesiredSettings): Promise<readonly 
       return new CameraPipeline({
         ...{ cameraId: camera.id, source, slot, deviceClock, clock, random, log },
         regionOfInterest: camera.regionOfInterest,
+        presentation: camera.presentationAttack,
         store: (record) => outbox.append(record),
         policy: () => settings.policies.sighting,
       });
@@ -250,14 +252,23 @@ const SAME_PERSON_FALSE_MATCH_RATE = 1e-4;
 async function activeRelease(
   bundle: VerifiedBundle,
   key: TemplateKey,
-  { openRecogniser: open }: EdgeAgentSurroundings,
+  config: EdgeAgentConfig,
+  { openRecogniser: open, log }: EdgeAgentSurroundings,
 ): Promise<ActiveRelease> {
   const recogniser = await open(bundle);
+  if (looksForAttacks(config) && !recogniser.scoresPresentations) {
+    const facts = { code: 'PRESENTATION.UNAVAILABLE', version: bundle.manifest.version };
+    log.error(facts, 'the release scores no presentations: cameras that require a live one identify nobody');
+  }
   const protector = createTemplateProtector({ ...key, dimension: recogniser.dimension });
   const { version, calibration } = bundle.manifest;
   const rare = calibration.points.filter(({ falseMatchRate }) => falseMatchRate <= SAME_PERSON_FALSE_MATCH_RATE);
   const samePersonThreshold = Math.min(...rare.map(({ threshold }) => threshold));
   return { version, digest: bundle.digest, recogniser, protector, samePersonThreshold };
+}
+
+function looksForAttacks({ cameras }: EdgeAgentConfig): boolean {
+  return cameras.some(({ presentationAttack }) => presentationAttack.mode !== 'off');
 }
 
 function agentVersion(): string {

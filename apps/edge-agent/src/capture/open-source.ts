@@ -20,17 +20,20 @@ export interface OpenSourceOptions {
   readonly log: Logger;
 }
 
+/** What a source is made of. */
+type CameraOfSource = Pick<CameraConfig, 'id' | 'source' | 'privacyZones'>;
+
 /**
  * The source of a camera.
  *
  * @throws AppError `CONFIG.INVALID` for a demo script that cannot be played
  */
-export async function openSource(camera: CameraConfig, options: OpenSourceOptions): Promise<FrameSource> {
+export async function openSource(camera: CameraOfSource, options: OpenSourceOptions): Promise<FrameSource> {
   const source = await openUnmasked(camera, options);
   return camera.privacyZones.length === 0 ? source : new MaskedSource(source, camera.privacyZones);
 }
 
-async function openUnmasked({ id, source }: CameraConfig, options: OpenSourceOptions): Promise<FrameSource> {
+async function openUnmasked({ id, source }: CameraOfSource, options: OpenSourceOptions): Promise<FrameSource> {
   const { clock, closeAfterMs, decode } = options;
   const log = options.log.child({ cameraId: id });
   if (source.kind === 'folder') return new FolderSource({ ...source, decode, clock, log });

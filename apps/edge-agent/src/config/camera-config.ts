@@ -1,6 +1,8 @@
 import { rest } from '@sightline/contracts';
 import { z } from 'zod';
 
+import { presentationSchema } from './presentation-config.js';
+
 const part = z.number().min(0).max(1).describe('In parts of the frame’s width or height, 0 to 1.');
 const polygonSchema = z
   .array(z.object({ x: part, y: part }).strict())
@@ -127,6 +129,7 @@ export const cameraSchema = z
       .union([boxSchema, polygonSchema])
       .optional()
       .describe('Faces whose centre lies outside are ignored: a polygon, or a box { x, y, width, height }.'),
+    presentationAttack: presentationSchema,
   })
   .strict();
 export type CameraConfig = z.output<typeof cameraSchema>;

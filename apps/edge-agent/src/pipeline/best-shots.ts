@@ -2,6 +2,8 @@
 export interface Shot {
   /** RGB, as the release's embedder wants it. */
   readonly aligned: Uint8Array;
+  /** For scoring the presentation, where the camera wants that. */
+  readonly surroundings?: Uint8Array | undefined;
   /** 0 to 1 */
   readonly quality: number;
   readonly streamMs: number;

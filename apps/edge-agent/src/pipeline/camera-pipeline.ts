@@ -1,6 +1,6 @@
 import { CloseReason } from '@sightline/contracts';
 import { backoffMs, errorMessage, isAppError, type AppError, type Clock, type Logger } from '@sightline/kernel';
-import type { Face } from '@sightline/recognition';
+import type { DetectOptions, Face } from '@sightline/recognition';
 import { ByteTracker, type Frame, type TrackerStep, type TrackId } from '@sightline/vision';
 
 import type { CapturedFrame, FrameSource } from '../capture/frame-source.js';
@@ -118,7 +118,7 @@ export class CameraPipeline {
     try {
       // Not aborted at a stop: it takes milliseconds, and the track keeps its last shot.
       await this.#options.slot.use(async ({ recogniser, digest }) => {
-        const { faces: found, stageMs } = await recogniser.detect(captured.frame);
+        const { faces: found, stageMs } = await recogniser.detect(captured.frame, this.#detectOptions());
         const faces = this.#ofInterest(found, captured.frame);
         this.#tracker.closeAfterMs = this.#options.policy().closeAfterMs;
         const step = this.#tracker.step(faces, captured.streamMs, captured.frame);
@@ -144,6 +144,13 @@ export class CameraPipeline {
     }
     this.#status = { ...this.#status, frames: this.#status.frames + 1, problem: null };
     while (this.#underWay.size >= REVISIONS_UNDER_WAY) await Promise.race(this.#underWay);
+  }
+
+  /** Only shots that may become templates are ever scored. */
+  #detectOptions(): DetectOptions {
+    const { presentation, policy } = this.#options;
+    if (presentation === undefined || presentation.mode === 'off') return {};
+    return { surroundings: { minimumQuality: policy().minimumQuality } };
   }
 
   #ofInterest(faces: readonly Face[], frame: Frame): readonly Face[] {

@@ -8,6 +8,7 @@ import type { CapturedFrame } from '../capture/frame-source.js';
 import type { DeviceClock } from '../device-clock.js';
 import type { NewRecord } from '../outbox/outbox-store.js';
 import { BestShots, type Shot } from './best-shots.js';
+import { defaultPresentationPolicy, PresentationScores, type PresentationPolicy } from './presentation.js';
 import type { RecogniserSlot } from './recogniser-slot.js';
 import { sightingRecord, wireTemplate } from './sighting-record.js';
 import type { SightingPolicy } from './sighting-policy.js';
@@ -20,6 +21,8 @@ export interface SightingTrackDependencies {
   readonly store: (record: NewRecord) => Promise<unknown>;
   readonly deviceClock: DeviceClock;
   readonly policy: () => SightingPolicy;
+  /** Off when absent. */
+  readonly presentation?: PresentationPolicy | undefined;
   readonly log: Logger;
 }
 
@@ -49,6 +52,7 @@ export class SightingTrack {
   readonly #runner = new ExclusiveRunner();
   readonly #bestShots = new BestShots();
   readonly #templates = new WeakMap<Shot, Template>();
+  readonly #presentations = new PresentationScores();
   readonly #stageTimes = new StageTimes();
   readonly #first: Observation;
   #last: Observation;
@@ -82,7 +86,8 @@ export class SightingTrack {
     this.#stageTimes.add('align', stageMs.align / facesInFrame);
     if (face.quality < policy.minimumQuality || !this.#mayUse(releaseDigest)) return;
     this.#goodShots += 1;
-    const shot = { aligned: face.aligned, quality: face.quality, streamMs: captured.streamMs, releaseDigest };
+    const { aligned, surroundings, quality } = face;
+    const shot = { aligned, surroundings, quality, streamMs: captured.streamMs, releaseDigest };
     this.#bestShots.offer(shot, { limit: policy.bestShots, spacingMs: policy.shotSpacingMs });
   }
 
@@ -134,6 +139,7 @@ export class SightingTrack {
       if (!this.#mayUse(shot.releaseDigest)) continue;
       const template = later.#templates.get(shot);
       if (template) this.#templates.set(shot, template);
+      this.#presentations.adopt(shot, later.#presentations);
       this.#goodShots += 1;
       this.#bestShots.offer(shot, { limit: policy.bestShots, spacingMs: policy.shotSpacingMs });
     }
@@ -168,9 +174,10 @@ export class SightingTrack {
     const { captured: last } = this.#last;
     const facts = { phase, closeReason, frames: this.#frames, quality: shots[0]?.quality ?? this.#bestQuality };
     return this.#runner.run(async () => {
-      const { deviceClock, store, log } = this.#dependencies;
+      const { deviceClock, store, presentation = defaultPresentationPolicy, log } = this.#dependencies;
       const templates = await this.#embed(shots);
-      const sighting = this.#compose(facts, last, templates);
+      const presentationAttack = this.#presentations.of(shots, presentation);
+      const sighting = this.#compose({ ...facts, ...(presentationAttack && { presentationAttack }) }, last, templates);
       try {
         await store(sightingRecord(sighting, deviceClock.deviceTime()));
         this.#revision = sighting.revision;
@@ -194,6 +201,8 @@ export class SightingTrack {
             const shot = missing[index];
             if (shot) this.#templates.set(shot, template);
           }
+          const presentationMs = await this.#presentations.add(missing, recogniser);
+          if (presentationMs !== undefined) this.#stageTimes.add('presentation', presentationMs);
         });
       } catch (error) {
         const code = isAppError(error) ? error.code : 'RECOGNITION.FAILED';
@@ -205,7 +214,7 @@ export class SightingTrack {
   }
 
   #compose(
-    facts: Pick<Sighting, 'phase' | 'closeReason' | 'frames' | 'quality'>,
+    facts: Pick<Sighting, 'phase' | 'closeReason' | 'frames' | 'quality' | 'presentationAttack'>,
     last: Observation['captured'],
     templates: readonly Template[],
   ): Sighting {

@@ -5,11 +5,19 @@ import type { StageMs } from '@sightline/recognition';
 /** Samples of one stage that are kept: enough for a steady median, bounded for a person who stays all day. */
 const SAMPLE_LIMIT = 64;
 
+type Stage = keyof StageMs | 'presentation';
+
 /** Medians of how long the stages took for one sighting. */
 export class StageTimes {
-  readonly #samples: Readonly<Record<keyof StageMs, number[]>> = { detect: [], landmarks: [], align: [], embed: [] };
+  readonly #samples: Readonly<Record<Stage, number[]>> = {
+    detect: [],
+    landmarks: [],
+    align: [],
+    embed: [],
+    presentation: [],
+  };
 
-  add(stage: keyof StageMs, ms: number): void {
+  add(stage: Stage, ms: number): void {
     const samples = this.#samples[stage];
     samples.push(ms);
     if (samples.length > SAMPLE_LIMIT) samples.shift();
@@ -17,12 +25,13 @@ export class StageTimes {
 
   /** In ms; 0 for a stage that never ran. */
   medians(): StageDurations {
-    const { detect, landmarks, align, embed } = this.#samples;
+    const { detect, landmarks, align, embed, presentation } = this.#samples;
     return create(StageDurationsSchema, {
       detect: median(detect),
       landmarks: median(landmarks),
       align: median(align),
       embed: median(embed),
+      presentation: median(presentation),
     });
   }
 }
