@@ -3,7 +3,8 @@ import { dirname } from 'node:path';
 
 import type { Clock, Logger } from '@sightline/kernel';
 
-import { OutboxStore, outboxError } from './outbox-store.js';
+import { outboxError } from './outbox-database.js';
+import { OutboxStore } from './outbox-store.js';
 
 export interface OpenOutboxStoreOptions {
   readonly path: string;

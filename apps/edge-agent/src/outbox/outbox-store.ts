@@ -1,41 +1,42 @@
-import Database from 'libsql';
+import type { SightingId, StreamId } from '@sightline/kernel';
 
-import { AppError, newStreamId, type SightingId, type StreamId } from '@sightline/kernel';
-
-const FORMAT_VERSION = 1;
-
-const SCHEMA = `
-  CREATE TABLE stream (
-    id TEXT NOT NULL,
-    last_sequence INTEGER NOT NULL,
-    acknowledged_through INTEGER NOT NULL,
-    sent_through INTEGER NOT NULL
-  );
-  CREATE TABLE record (sequence INTEGER PRIMARY KEY, payload BLOB NOT NULL);
-  CREATE TABLE open_sighting (sighting_id TEXT PRIMARY KEY, payload BLOB NOT NULL);
-`;
+import { insertGap, makeRoom, type Dropped } from './make-room.js';
+import { OutboxDatabase } from './outbox-database.js';
 
 /** A record to be stored. */
 export interface NewRecord {
   /** An encoded RecordPayload. */
   readonly payload: Uint8Array;
-  readonly sightingId: SightingId;
+  /** Absent where the record is of no sighting. */
+  readonly sightingId?: SightingId;
   /** Whether the sighting goes on after this record: then a next start closes it, should this process die. */
   readonly leavesOpen: boolean;
 }
 
 export interface StoredRecord {
   readonly sequence: number;
+  /** Empty for a gap. */
   readonly payload: Uint8Array;
+  /** The record stands for a run of sequences that ends with its own, of which so many were lost. */
+  readonly gap?: { readonly firstSequence: number; readonly lost: number };
 }
 
 /** One transaction's work. */
 export interface OutboxTransaction {
   readonly records: readonly NewRecord[];
+  /** Records that could not even be stored: they get sequences before the others, and a gap in their place. */
+  readonly refused: number;
   /** Records up to and including this sequence may go. */
   readonly acknowledgedThrough: number;
   /** Records up to and including this sequence were handed to the broker at least once. */
   readonly sentThrough: number;
+}
+
+export interface OutboxCommit {
+  /** Of the records, in their order. */
+  readonly sequences: readonly number[];
+  /** What had to go for want of room. */
+  readonly dropped: Dropped;
 }
 
 interface StreamRow {
@@ -50,11 +51,13 @@ interface StreamRow {
  * the disk. The stream id is minted with the file; a sequence is assigned in the transaction that stores the
  * record, and is never used again, since the last one is kept apart from the records.
  *
- * Errors are SQLite's own; `outboxError` gives them a code.
+ * Within its bound it makes room by the policy of {@link makeRoom}; when the disk itself is full, nothing is
+ * dropped and the commit fails. Errors are SQLite's own; `outboxError` gives them a code.
  */
 export class OutboxStore {
   readonly streamId: StreamId;
-  readonly #database: Database.Database;
+  readonly #database: OutboxDatabase;
+  readonly #maximumBytes: number;
   #lastSequence: number;
   #acknowledgedThrough: number;
   #sentThrough: number;
@@ -62,11 +65,12 @@ export class OutboxStore {
   /**
    * Opens the file, or makes a new one with a new stream.
    *
-   * @param maximumBytes the database never grows beyond it: more is refused as if the disk were full
+   * @param maximumBytes the database never grows beyond it
    */
   constructor(path: string, maximumBytes: number) {
-    this.#database = openDatabase(path, maximumBytes);
-    const stream = this.#get('SELECT * FROM stream') as StreamRow;
+    this.#database = new OutboxDatabase(path, maximumBytes);
+    this.#maximumBytes = maximumBytes;
+    const stream = this.#database.get('SELECT * FROM stream') as StreamRow;
     this.streamId = stream.id;
     this.#lastSequence = stream.last_sequence;
     this.#acknowledgedThrough = stream.acknowledged_through;
@@ -85,21 +89,27 @@ export class OutboxStore {
     return this.#sentThrough;
   }
 
-  /**
-   * Does all of it, durably, or nothing.
-   *
-   * @returns the sequences of the records, in their order
-   */
-  commit({ records, ...marks }: OutboxTransaction): readonly number[] {
+  /** Bytes of the file that hold something. */
+  get usedBytes(): number {
+    return this.#database.usedBytes;
+  }
+
+  /** Does all of it, durably, or nothing. */
+  commit({ records, refused, ...marks }: OutboxTransaction): OutboxCommit {
     const acknowledgedThrough = Math.max(this.#acknowledgedThrough, marks.acknowledgedThrough);
     const sentThrough = Math.max(this.#sentThrough, marks.sentThrough);
-    const first = this.#lastSequence + 1;
-    const lastSequence = this.#lastSequence + records.length;
-    this.#transaction(() => {
+    const first = this.#lastSequence + refused + 1;
+    const lastSequence = this.#lastSequence + refused + records.length;
+    let dropped: Dropped = { superseded: 0, lost: 0 };
+    this.#database.transaction(() => {
       // First, so that what goes makes room for what comes.
-      this.#run('DELETE FROM record WHERE sequence <= ?', acknowledgedThrough);
+      this.#database.run('DELETE FROM record WHERE sequence <= ?', acknowledgedThrough);
+      this.#database.run('DELETE FROM superseded WHERE sequence <= ?', acknowledgedThrough);
+      const incoming = records.reduce((sum, { payload }) => sum + payload.length, 0);
+      if (incoming > 0) dropped = makeRoom(this.#database, this.#maximumBytes, incoming);
+      if (refused > 0) insertGap(this.#database, { first: first - refused, last: first - 1, lost: refused });
       for (const [index, record] of records.entries()) this.#insert(first + index, record);
-      this.#run(
+      this.#database.run(
         'UPDATE stream SET last_sequence = ?, acknowledged_through = ?, sent_through = ?',
         lastSequence,
         acknowledgedThrough,
@@ -109,108 +119,60 @@ export class OutboxStore {
     this.#lastSequence = lastSequence;
     this.#acknowledgedThrough = acknowledgedThrough;
     this.#sentThrough = sentThrough;
-    return records.map((_, index) => first + index);
+    return { sequences: records.map((_, index) => first + index), dropped };
   }
 
   /** Stored records after a sequence, in order, at most `limit`. */
   pending(afterSequence: number, limit: number): readonly StoredRecord[] {
-    const rows = this.#all(
-      'SELECT sequence, payload FROM record WHERE sequence > ? ORDER BY sequence LIMIT ?',
+    const rows = this.#database.all(
+      `SELECT sequence, payload, first_sequence AS firstSequence, lost FROM record
+       WHERE sequence > ? ORDER BY sequence LIMIT ?`,
       afterSequence,
       limit,
-    ) as { readonly sequence: number; readonly payload: ArrayBuffer }[];
-    return rows.map(({ sequence, payload }) => ({ sequence, payload: new Uint8Array(payload) }));
-  }
-
-  pendingCount(): number {
-    return (this.#get('SELECT count(*) AS count FROM record') as { readonly count: number }).count;
+    ) as {
+      readonly sequence: number;
+      readonly payload: ArrayBuffer;
+      readonly firstSequence: number | null;
+      readonly lost: number | null;
+    }[];
+    return rows.map(({ sequence, payload, firstSequence, lost }) => ({
+      sequence,
+      payload: new Uint8Array(payload),
+      ...(firstSequence !== null && { gap: { firstSequence, lost: lost ?? 0 } }),
+    }));
   }
 
   /** The last stored state of every sighting that was left open, oldest first. */
   openSightings(): readonly Uint8Array[] {
     // Ids are time-ordered.
-    const rows = this.#all('SELECT payload FROM open_sighting ORDER BY sighting_id') as {
+    const rows = this.#database.all('SELECT payload FROM open_sighting ORDER BY sighting_id') as {
       readonly payload: ArrayBuffer;
     }[];
     return rows.map(({ payload }) => new Uint8Array(payload));
   }
 
   close(): void {
-    if (this.#database.open) this.#database.close();
+    this.#database.close();
   }
 
   #insert(sequence: number, { payload, sightingId, leavesOpen }: NewRecord): void {
-    this.#run('INSERT INTO record (sequence, payload) VALUES (?, ?)', sequence, payload);
+    this.#database.run('INSERT INTO record (sequence, payload) VALUES (?, ?)', sequence, payload);
+    if (sightingId === undefined) return;
+    // The record that this one supersedes, if it is still here and has not become part of a gap.
+    this.#database.run(
+      `INSERT OR IGNORE INTO superseded SELECT record.sequence FROM open_sighting JOIN record USING (sequence)
+       WHERE sighting_id = ? AND first_sequence IS NULL`,
+      sightingId,
+    );
     if (leavesOpen) {
-      this.#run('INSERT OR REPLACE INTO open_sighting (sighting_id, payload) VALUES (?, ?)', sightingId, payload);
+      this.#database.run(
+        'INSERT OR REPLACE INTO open_sighting (sighting_id, payload, sequence) VALUES (?, ?, ?)',
+        sightingId,
+        payload,
+        sequence,
+      );
     } else {
-      this.#run('DELETE FROM open_sighting WHERE sighting_id = ?', sightingId);
+      this.#database.run('DELETE FROM open_sighting WHERE sighting_id = ?', sightingId);
     }
   }
-
-  #transaction(work: () => void): void {
-    this.#database.exec('BEGIN IMMEDIATE');
-    try {
-      work();
-      this.#database.exec('COMMIT');
-    } catch (error) {
-      // On a full disk SQLite has rolled back by itself.
-      if (this.#database.inTransaction) this.#database.exec('ROLLBACK');
-      throw error;
-    }
-  }
-
-  #run(sql: string, ...values: readonly (string | number | Uint8Array)[]): void {
-    this.#database.prepare(sql).run(values);
-  }
-
-  #get(sql: string): unknown {
-    return this.#database.prepare(sql).get([]);
-  }
-
-  #all(sql: string, ...values: readonly number[]): unknown[] {
-    return this.#database.prepare(sql).all(values);
-  }
-}
-
-function openDatabase(path: string, maximumBytes: number): Database.Database {
-  const database = new Database(path, { timeout: 5000 });
-  try {
-    const pragma = (text: string): unknown => Object.values(database.prepare(`PRAGMA ${text}`).get([]) ?? {})[0];
-    pragma('journal_mode = WAL');
-    pragma('synchronous = FULL');
-    const pages = Math.max(16, Math.floor(maximumBytes / Number(pragma('page_size'))));
-    pragma(`max_page_count = ${pages}`);
-    const checked = pragma('quick_check');
-    if (checked !== 'ok') throw new AppError('OUTBOX.CORRUPT', 'The outbox file is damaged.');
-    const version = pragma('user_version');
-    if (version === 0) {
-      database.exec(`BEGIN IMMEDIATE; ${SCHEMA} PRAGMA user_version = ${FORMAT_VERSION}`);
-      database.prepare('INSERT INTO stream VALUES (?, 0, 0, 0)').run([newStreamId()]);
-      database.exec('COMMIT');
-    } else if (version !== FORMAT_VERSION) {
-      throw new AppError('OUTBOX.UNKNOWN_FORMAT', 'The outbox file was written by another version of the agent.');
-    }
-    return database;
-  } catch (error) {
-    database.close();
-    throw error;
-  }
-}
-
-/** Gives an error of the store its code. */
-export function outboxError(cause: unknown): AppError {
-  if (cause instanceof AppError) return cause;
-  const code = typeof cause === 'object' && cause !== null && 'code' in cause ? String(cause.code) : '';
-  if (code === 'SQLITE_FULL') {
-    return new AppError('OUTBOX.DISK_FULL', 'The disk is full: the outbox cannot store records.', {
-      retryable: true,
-      cause,
-    });
-  }
-  // A short read: the file ends before its own last page.
-  if (/^SQLITE_(CORRUPT|NOTADB|IOERR_SHORT_READ)/.test(code)) {
-    return new AppError('OUTBOX.CORRUPT', 'The outbox file is damaged.', { cause });
-  }
-  return new AppError('OUTBOX.UNAVAILABLE', 'The outbox file cannot be read or written.', { retryable: true, cause });
 }

@@ -6,13 +6,14 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-import { newSightingId, systemClock, type AppError } from '@sightline/kernel';
+import { newSightingId, systemClock, type AppError, type SightingId } from '@sightline/kernel';
+import Database from 'libsql';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { TestLog } from '../testing/test-log.js';
 import { VirtualClock } from '../testing/virtual-clock.js';
 import { openOutboxStore } from './open-outbox-store.js';
-import type { NewRecord } from './outbox-store.js';
+import type { NewRecord, OutboxStore } from './outbox-store.js';
 import { Outbox, type OutboxOptions } from './outbox.js';
 
 const MIB = 1024 * 1024;
@@ -21,6 +22,7 @@ let directory: string;
 let path: string;
 let log: TestLog;
 const open: Outbox[] = [];
+const stores: OutboxStore[] = [];
 
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'sightline-outbox-'));
@@ -30,12 +32,14 @@ beforeEach(() => {
 
 afterEach(async () => {
   for (const outbox of open.splice(0)) await outbox.close();
+  stores.length = 0;
   rmSync(directory, { recursive: true, force: true });
 });
 
 function openOutbox(options: Partial<OutboxOptions> & { readonly maximumBytes?: number } = {}): Outbox {
   const { maximumBytes = 64 * MIB, ...rest } = options;
   const store = openOutboxStore({ path, maximumBytes, clock: systemClock, log });
+  stores.push(store);
   const outbox = new Outbox(store, {
     commitDelayMs: 1,
     groupSize: 100,
@@ -50,6 +54,12 @@ function openOutbox(options: Partial<OutboxOptions> & { readonly maximumBytes?: 
   });
   open.push(outbox);
   return outbox;
+}
+
+function lastStore(): OutboxStore {
+  const store = stores.at(-1);
+  if (!store) throw new Error('no outbox is open');
+  return store;
 }
 
 function record(text = 'record', options: Partial<NewRecord> = {}): NewRecord {
@@ -150,56 +160,167 @@ describe('the outbox', () => {
   });
 });
 
-describe('an outbox in trouble', () => {
-  it('keeps records that do not fit, says so once, and stores them when there is room again', async () => {
+/** Makes the disk under an outbox refuse, as a full one does, until it is told otherwise. */
+function fillDisk(store: OutboxStore): { free(): void } {
+  const commit = store.commit.bind(store);
+  store.commit = () => {
+    throw Object.assign(new Error('database or disk is full'), { code: 'SQLITE_FULL' });
+  };
+  return { free: () => (store.commit = commit) };
+}
+
+describe('an outbox on a full disk', () => {
+  it('keeps records in memory, says so once, and stores them when there is room again', async () => {
     const clock = new VirtualClock();
-    const outbox = openOutbox({ clock, maximumBytes: 128 * 1024 });
-    const large = record('x'.repeat(8000));
-    const appended = Array.from({ length: 30 }, () => outbox.append(large));
-    const outcomes = Promise.allSettled(appended);
+    const outbox = openOutbox({ clock });
+    const stored = outbox.append(record('stored before'));
+    await clock.advance(10);
+    const disk = fillDisk(lastStore());
+    const waiting = ['a', 'b'].map((text) => outbox.append(record(text)));
     await clock.advance(600_000);
     expect(outbox.problem?.code).toBe('OUTBOX.DISK_FULL');
-    // As many as fit, although all thirty together do not.
-    const stored = texts(outbox).length;
-    expect(stored).toBeGreaterThan(5);
-    expect(outbox.backlog).toBe(30);
-    outbox.acknowledge(outbox.streamId, stored);
-    await clock.advance(600_000);
-    outbox.acknowledge(outbox.streamId, texts(outbox).at(-1) === undefined ? 0 : outbox.nextSequence - 1);
-    await clock.advance(600_000);
-    expect((await outcomes).map((outcome) => outcome.status === 'fulfilled' && outcome.value)).toEqual(
-      Array.from({ length: 30 }, (_, index) => index + 1),
-    );
-    expect(outbox.problem).toBeUndefined();
-    expect(new Set(log.codes)).toEqual(new Set(['OUTBOX.DISK_FULL']));
-  });
-
-  it('makes room by acknowledgements, and loses nothing that it said was stored', async () => {
-    const clock = new VirtualClock();
-    const outbox = openOutbox({ clock, maximumBytes: 128 * 1024, groupSize: 1, commitDelayMs: 0 });
-    let stored = 0;
-    while (!outbox.problem) {
-      void outbox.append(record('x'.repeat(8000))).then(() => (stored += 1));
-      await clock.advance(1);
-    }
-    expect(stored).toBeGreaterThan(2);
-    expect(texts(outbox)).toHaveLength(stored);
-    outbox.acknowledge(outbox.streamId, stored);
+    expect(outbox.backlog).toBe(3);
+    expect(texts(outbox)).toEqual(['1 stored before']);
+    disk.free();
     await clock.advance(60_000);
+    expect(await Promise.all([stored, ...waiting])).toEqual([1, 2, 3]);
     expect(outbox.problem).toBeUndefined();
-    expect(outbox.backlog).toBe(1);
-    expect(texts(outbox)[0]).toMatch(new RegExp(`^${stored} x`));
+    expect(outbox.dropped).toEqual({ superseded: 0, lost: 0 });
+    expect(log.codes).toEqual(['OUTBOX.DISK_FULL']);
   });
 
-  it('refuses what it cannot hold in memory', async () => {
+  it('lets the oldest in memory go when that is full, too, and accounts for them in a gap', async () => {
     const clock = new VirtualClock();
     const outbox = openOutbox({ clock, queueLimit: 2 });
-    const waiting = [outbox.append(record()), outbox.append(record())];
-    await expect(outbox.append(record())).rejects.toMatchObject({ code: 'OUTBOX.OVERLOADED', retryable: true });
-    await clock.advance(10);
-    expect(await Promise.all(waiting)).toEqual([1, 2]);
+    const disk = fillDisk(lastStore());
+    const outcomes = Promise.allSettled(['a', 'b', 'c', 'd'].map((text) => outbox.append(record(text))));
+    disk.free();
+    await clock.advance(60_000);
+    expect((await outcomes).map((each) => (each.status === 'fulfilled' ? each.value : 'refused'))).toEqual([
+      ...['refused', 'refused'],
+      ...[3, 4],
+    ]);
+    expect(outbox.pending(0, 9)[0]).toMatchObject({ sequence: 2, gap: { firstSequence: 1, lost: 2 } });
+    expect(texts(outbox, 2)).toEqual(['3 c', '4 d']);
+    expect(outbox.dropped).toEqual({ superseded: 0, lost: 2 });
   });
 
+  it('lets revisions in memory go first of which a later one comes, for which no gap is needed', async () => {
+    const clock = new VirtualClock();
+    const outbox = openOutbox({ clock, queueLimit: 2 });
+    const sightingId = newSightingId();
+    const first = outbox.append(record('other'));
+    const superseded = outbox.append(record('open', { sightingId, leavesOpen: true }));
+    const last = outbox.append(record('close', { sightingId }));
+    await expect(superseded).rejects.toMatchObject({ code: 'OUTBOX.OVERLOADED', retryable: true });
+    await clock.advance(10);
+    expect(await Promise.all([first, last])).toEqual([1, 2]);
+    expect(outbox.dropped).toEqual({ superseded: 1, lost: 0 });
+  });
+});
+
+describe('an outbox that has reached its bound', () => {
+  const large = (sightingId: SightingId, leavesOpen: boolean): NewRecord =>
+    record(`${sightingId} ${'x'.repeat(3000)}`, { sightingId, leavesOpen });
+
+  /** Sequences that are accounted for, and whether each is a gap. */
+  const account = (outbox: Outbox): readonly (readonly [number, boolean])[] =>
+    outbox
+      .pending(0, 10_000)
+      .flatMap(({ sequence, gap }) =>
+        Array.from({ length: sequence - (gap?.firstSequence ?? sequence) + 1 }, (_, index) => [
+          (gap?.firstSequence ?? sequence) + index,
+          gap !== undefined,
+        ]),
+      ) as [number, boolean][];
+
+  it('drops superseded revisions first, then the oldest records, never the newest, and stays within it', async () => {
+    const clock = new VirtualClock();
+    const outbox = openOutbox({ clock, maximumBytes: MIB, commitDelayMs: 0, groupSize: 20 });
+    const sightings = Array.from({ length: 400 }, newSightingId);
+    for (const [index, sightingId] of sightings.entries()) {
+      // Every sighting is opened, and closed a little later.
+      const earlier = sightings[index - 5];
+      void outbox.append(large(sightingId, true));
+      if (earlier) void outbox.append(large(earlier, false));
+      if (index % 10 !== 9) continue;
+      await clock.advance(1);
+      if (outbox.dropped.superseded > 0 && outbox.dropped.lost === 0) {
+        // Whatever was closed so far is still there.
+        const kept = new Set(texts(outbox).map((text) => text.split(' ')[1]));
+        expect(sightings.slice(0, index - 5).every((id) => kept.has(id))).toBe(true);
+      }
+    }
+    expect(outbox.dropped.superseded).toBeGreaterThan(100);
+    expect(outbox.dropped.lost).toBeGreaterThan(100);
+    expect(statSync(path).size).toBeLessThanOrEqual(MIB);
+    expect(outbox.usedBytes).toBeLessThanOrEqual(MIB);
+    const sequences = account(outbox);
+    expect(sequences.map(([sequence]) => sequence)).toEqual(
+      Array.from({ length: outbox.nextSequence - 1 }, (_, index) => index + 1),
+    );
+    expect(sequences.at(-1)).toEqual([outbox.nextSequence - 1, false]);
+    const gaps = outbox.pending(0, 10_000).flatMap(({ gap }) => (gap ? [gap.lost] : []));
+    expect(gaps.reduce((sum, lost) => sum + lost, 0)).toBe(outbox.dropped.lost);
+    expect(sequences.filter(([, isGap]) => isGap)).toHaveLength(outbox.dropped.lost + outbox.dropped.superseded);
+    expect(outbox.problem).toBeUndefined();
+    expect(new Set(log.codes)).toEqual(new Set(['OUTBOX.DROPPED']));
+  });
+
+  it('makes room by acknowledgements, and drops nothing while there is some', async () => {
+    const clock = new VirtualClock();
+    const outbox = openOutbox({ clock, maximumBytes: MIB, commitDelayMs: 0 });
+    for (let count = 0; count < 1000; count += 1) {
+      void outbox.append(large(newSightingId(), false));
+      if (count % 20 === 19) await clock.advance(1);
+      if (count % 100 === 99) outbox.acknowledge(outbox.streamId, count - 20);
+    }
+    expect(outbox.dropped).toEqual({ superseded: 0, lost: 0 });
+    expect(outbox.backlog).toBe(21);
+    expect(log.codes).toEqual([]);
+  });
+
+  it('keeps its gaps, one for each run, across a restart, and lets them go when they are acknowledged', async () => {
+    const clock = new VirtualClock();
+    const options = { clock, maximumBytes: MIB, commitDelayMs: 0 };
+    const first = openOutbox(options);
+    for (let count = 0; count < 600; count += 1) {
+      void first.append(large(newSightingId(), false));
+      if (count % 20 === 19) await clock.advance(1);
+    }
+    const before = first.pending(0, 1);
+    await first.close();
+    const second = openOutbox(options);
+    expect(second.pending(0, 1)).toEqual(before);
+    const [gap] = before;
+    expect(gap?.gap?.firstSequence).toBe(1);
+    expect(second.pending(0, 10_000).filter((each) => each.gap)).toHaveLength(1);
+    second.acknowledge(second.streamId, gap?.sequence ?? 0);
+    await clock.advance(10);
+    expect(second.pending(0, 1)[0]).toMatchObject({ sequence: (gap?.sequence ?? 0) + 1 });
+  });
+
+  it('goes on with a file that was written before gaps were known', async () => {
+    const old = new Database(path);
+    old.exec(`
+      CREATE TABLE stream (id TEXT NOT NULL, last_sequence INTEGER NOT NULL, acknowledged_through INTEGER NOT NULL,
+        sent_through INTEGER NOT NULL);
+      CREATE TABLE record (sequence INTEGER PRIMARY KEY, payload BLOB NOT NULL);
+      CREATE TABLE open_sighting (sighting_id TEXT PRIMARY KEY, payload BLOB NOT NULL);
+      INSERT INTO stream VALUES ('018f3c1e-0000-7000-8000-000000000000', 7, 6, 6);
+      INSERT INTO record VALUES (7, x'61');
+      INSERT INTO open_sighting VALUES ('018f3c1e-0000-7000-8000-000000000001', x'61');
+      PRAGMA user_version = 1`);
+    old.close();
+    const outbox = openOutbox();
+    const sightingId = '018f3c1e-0000-7000-8000-000000000001' as SightingId;
+    expect(await outbox.append(record('b', { sightingId }))).toBe(8);
+    expect(texts(outbox)).toEqual(['7 a', '8 b']);
+    expect(outbox.streamId).toBe('018f3c1e-0000-7000-8000-000000000000');
+  });
+});
+
+describe('an outbox in trouble', () => {
   it.each([
     ['is no database', () => writeFileSync(path, 'not a database '.repeat(1000))],
     ['was cut short', () => truncateSync(path, 9000)],

@@ -1,13 +1,15 @@
 import { AppError, backoffMs, errorMessage, type Clock, type Logger, type StreamId } from '@sightline/kernel';
 
-import { outboxError, type NewRecord, type OutboxStore, type StoredRecord } from './outbox-store.js';
+import type { Dropped } from './make-room.js';
+import { outboxError } from './outbox-database.js';
+import type { NewRecord, OutboxStore, StoredRecord } from './outbox-store.js';
 
 export interface OutboxOptions {
   /** A commit waits so long for company, ms. */
   readonly commitDelayMs: number;
   /** … and no longer once so many records wait, which is also the most that one commit stores. */
   readonly groupSize: number;
-  /** Records that may wait in memory while the disk refuses them. */
+  /** Records that may wait in memory while the disk refuses them; of more, the oldest go. */
   readonly queueLimit: number;
   readonly clock: Clock;
   readonly random: () => number;
@@ -30,8 +32,9 @@ interface Waiting {
  * commit costs the same for one record and for a hundred.
  *
  * Invariants: `append` resolves only after the commit; records keep the order in which they were given; a
- * record goes only on an acknowledgement of this very stream. While the disk refuses, records wait in memory
- * (bounded) and are tried again.
+ * record goes on an acknowledgement of this very stream, or, once the file is full, by its policy, which leaves
+ * a gap record. While the disk refuses, records wait in memory (bounded) and are tried again; nothing that was
+ * stored is dropped for that. What memory cannot hold either gets a gap record with the next commit.
  */
 export class Outbox {
   readonly #store: OutboxStore;
@@ -45,6 +48,9 @@ export class Outbox {
   #closing = false;
   #problem: AppError | undefined;
   #batchLimit: number;
+  /** Records that were let go before they were stored, since the last commit. */
+  #refused = 0;
+  #dropped: Dropped = { superseded: 0, lost: 0 };
 
   constructor(store: OutboxStore, options: OutboxOptions) {
     this.#store = store;
@@ -72,7 +78,17 @@ export class Outbox {
     return this.#problem;
   }
 
-  /** Records that are stored, or wait to be, and are not acknowledged. */
+  /** What went without having been acknowledged, since this outbox was opened. */
+  get dropped(): Dropped {
+    return this.#dropped;
+  }
+
+  /** Bytes of its file that hold something. */
+  get usedBytes(): number {
+    return this.#store.usedBytes;
+  }
+
+  /** Records that are stored, or wait to be, and are not acknowledged; those in gaps count as one each. */
   get backlog(): number {
     return this.#store.lastSequence - this.#acknowledgedThrough + this.#queue.length;
   }
@@ -81,16 +97,12 @@ export class Outbox {
    * Stores a record.
    *
    * @returns its sequence, after the commit
-   * @throws AppError `OUTBOX.OVERLOADED` (retryable: too many wait for the disk), `OUTBOX.CORRUPT`, `OUTBOX.CLOSED`
+   * @throws AppError `OUTBOX.OVERLOADED` (retryable: too many waited for the disk, and it was among the oldest),
+   *   `OUTBOX.CORRUPT`, `OUTBOX.CLOSED`
    */
   append(record: NewRecord): Promise<number> {
     if (this.#closing) return Promise.reject(closedError());
-    if (this.#queue.length >= this.#options.queueLimit) {
-      const cause = this.#problem;
-      return Promise.reject(
-        new AppError('OUTBOX.OVERLOADED', 'Too many records wait for the disk.', { retryable: true, cause }),
-      );
-    }
+    if (this.#queue.length >= this.#options.queueLimit) this.#shed(record);
     return new Promise((resolve, reject) => {
       this.#queue.push({ record, resolve, reject });
       if (this.#queue.length === this.#options.groupSize) this.#wake.abort();
@@ -168,11 +180,14 @@ export class Outbox {
   #commit(): boolean {
     const batch = this.#queue.slice(0, this.#batchLimit);
     try {
-      const sequences = this.#store.commit({
+      const { sequences, dropped } = this.#store.commit({
         records: batch.map(({ record }) => record),
+        refused: this.#refused,
         acknowledgedThrough: this.#acknowledgedThrough,
         sentThrough: this.#sentThrough,
       });
+      this.#refused = 0;
+      this.#noteDropped(dropped);
       this.#queue.splice(0, batch.length);
       this.#batchLimit = this.#options.groupSize;
       for (const [index, sequence] of sequences.entries()) batch[index]?.resolve(sequence);
@@ -189,12 +204,34 @@ export class Outbox {
     }
   }
 
+  /** Lets one that waits go: a revision that the new record supersedes, or else the oldest. */
+  #shed({ sightingId }: NewRecord): void {
+    const earlier = this.#queue.findIndex(
+      (waiting) => sightingId !== undefined && waiting.record.sightingId === sightingId,
+    );
+    const [shed] = this.#queue.splice(Math.max(0, earlier), 1);
+    if (earlier === -1) {
+      this.#refused += 1;
+      this.#dropped = { ...this.#dropped, lost: this.#dropped.lost + 1 };
+    } else {
+      this.#dropped = { ...this.#dropped, superseded: this.#dropped.superseded + 1 };
+    }
+    const cause = this.#problem;
+    shed?.reject(new AppError('OUTBOX.OVERLOADED', 'Too many records wait for the disk.', { retryable: true, cause }));
+  }
+
+  #noteDropped({ superseded, lost }: Dropped): void {
+    if (superseded + lost === 0) return;
+    this.#dropped = { superseded: this.#dropped.superseded + superseded, lost: this.#dropped.lost + lost };
+    this.#options.log.warn({ code: 'OUTBOX.DROPPED', superseded, lost }, 'the outbox is full: old records went');
+  }
+
   /** Lets acknowledged records go although the waiting ones do not fit yet. */
   #makeRoom(): void {
     const marks = { acknowledgedThrough: this.#acknowledgedThrough, sentThrough: this.#sentThrough };
     if (marks.acknowledgedThrough <= this.#store.acknowledgedThrough) return;
     try {
-      this.#store.commit({ records: [], ...marks });
+      this.#store.commit({ records: [], refused: 0, ...marks });
     } catch {
       // A disk that is full to the brim takes no deletion either: tried again with the next attempt.
     }

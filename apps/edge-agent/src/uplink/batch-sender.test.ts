@@ -4,6 +4,7 @@ import { join } from 'node:path';
 
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import {
+  GapReason,
   RecordPayloadSchema,
   SightingAckSchema,
   SightingBatchSchema,
@@ -80,6 +81,13 @@ async function append(count: number, bytes = 10): Promise<void> {
   await clock.advance(5);
 }
 
+/** A new connection, on which the cloud grants a window at once. */
+function connect(window = 4): void {
+  sender.connected();
+  const { streamId, acknowledgedThrough } = outbox;
+  sender.acknowledged({ streamId, committedThrough: BigInt(acknowledgedThrough), window });
+}
+
 async function acknowledge(committedThrough: number, window = 4, streamId: string = outbox.streamId): Promise<void> {
   sender.acknowledged(create(SightingAckSchema, { streamId, committedThrough: BigInt(committedThrough), window }));
   await clock.advance(5);
@@ -92,7 +100,7 @@ describe('the sender of batches', () => {
   it('sends nothing without a connection, and everything in order once there is one', async () => {
     await append(5);
     expect(sent).toEqual([]);
-    sender.connected();
+    connect();
     expect(sequences()).toEqual([[1, 2], [3, 4], [5]]);
     expect(sent[0]).toMatchObject({ schemaVersion: 1, streamId: outbox.streamId });
     expect(sent[0]?.records[0]?.replayed).toBe(false);
@@ -102,7 +110,7 @@ describe('the sender of batches', () => {
 
   it('has no more batches in flight than the window, and goes on with each acknowledgement', async () => {
     policy = { ...policy, maximumWindow: 2 };
-    sender.connected();
+    connect();
     await append(9);
     expect(sequences()).toEqual([
       [1, 2],
@@ -116,8 +124,46 @@ describe('the sender of batches', () => {
     expect(outbox.backlog).toBe(0);
   });
 
-  it('slows down when an acknowledgement lowers the window, and speeds up when one raises it', async () => {
+  it('begins with one batch on each connection and after silence, until the cloud grants more', async () => {
+    await append(8);
     sender.connected();
+    expect(sequences()).toEqual([[1, 2]]);
+    await acknowledge(2, 3);
+    expect(sequences().slice(1)).toEqual([
+      [3, 4],
+      [5, 6],
+      [7, 8],
+    ]);
+    sent.length = 0;
+    await clock.advance(5010);
+    expect(sequences()).toEqual([[3, 4]]);
+    sender.disconnected();
+    sender.connected();
+    expect(sequences()).toHaveLength(2);
+  });
+
+  it('sends a gap in the place of what the outbox dropped', async () => {
+    await append(3);
+    const records = outbox.pending(0, 3);
+    outbox.pending = () => [
+      { sequence: 2, payload: new Uint8Array(0), gap: { firstSequence: 1, lost: 1 } },
+      ...records.slice(2),
+    ];
+    sender.connected();
+    const payloads = sent[0]?.records.map(({ payload }) => fromBinary(RecordPayloadSchema, payload));
+    expect(sequences()).toEqual([[2, 3]]);
+    expect(payloads?.[0]).toMatchObject({
+      recordedAt: { wallMs: BigInt(clock.wallMs()) },
+      body: {
+        case: 'gap',
+        value: { firstSequence: 1n, lastSequence: 2n, lostRecords: 1n, reason: GapReason.DISK_FULL },
+      },
+    });
+    expect([...sentTimes.keys()]).toEqual([3]);
+  });
+
+  it('slows down when an acknowledgement lowers the window, and speeds up when one raises it', async () => {
+    connect();
     await append(20);
     expect(sent).toHaveLength(4);
     await acknowledge(2, 1);
@@ -134,23 +180,23 @@ describe('the sender of batches', () => {
   it('keeps batches within their bytes, and sends a larger record alone', async () => {
     policy = { ...policy, maximumBatchRecords: 100, maximumBatchBytes: 250 };
     await append(5, 60);
-    sender.connected();
+    connect();
     expect(sequences()).toEqual([[1, 2], [3, 4], [5]]);
     policy = { ...policy, maximumBatchBytes: 20 };
     sender.disconnected();
     sent.length = 0;
-    sender.connected();
+    connect();
     expect(sequences()).toEqual([[1], [2], [3], [4]]);
   });
 
   it('sends again from the acknowledgement on a new connection, marked as replayed', async () => {
-    sender.connected();
+    connect();
     await append(4);
     await acknowledge(2);
     sender.disconnected();
     await append(2);
     sent.length = 0;
-    sender.connected();
+    connect();
     expect(sequences()).toEqual([
       [3, 4],
       [5, 6],
@@ -160,19 +206,19 @@ describe('the sender of batches', () => {
   });
 
   it('sends again after a restart, and knows what it had sent', async () => {
-    sender.connected();
+    connect();
     await append(2);
     sender.disconnected();
     await append(1);
     await outbox.close();
     openAgain();
-    sender.connected();
+    connect();
     expect(sequences()).toEqual([[1, 2], [3]]);
     expect(sent.flatMap(({ records }) => records.map(({ replayed }) => replayed))).toEqual([true, true, false]);
   });
 
   it('sends again when no acknowledgement comes, each time after a longer wait', async () => {
-    sender.connected();
+    connect();
     await append(1);
     await clock.advance(4990);
     expect(sent).toHaveLength(1);
@@ -189,22 +235,19 @@ describe('the sender of batches', () => {
   });
 
   it('fills a hole that the cloud has: a later batch came, an earlier one did not', async () => {
-    sender.connected();
+    connect();
     await append(4);
     // The second batch was committed, the first was lost: nothing is acknowledged.
     await acknowledge(0);
     expect(outbox.backlog).toBe(4);
     await clock.advance(5010);
-    expect(sequences().slice(2)).toEqual([
-      [1, 2],
-      [3, 4],
-    ]);
+    expect(sequences().slice(2)).toEqual([[1, 2]]);
     await acknowledge(4);
     expect(outbox.backlog).toBe(0);
   });
 
   it('ignores acknowledgements of another stream and of what was never stored', async () => {
-    sender.connected();
+    connect();
     await append(2);
     await acknowledge(2, 4, newStreamId());
     await acknowledge(3);
@@ -213,7 +256,7 @@ describe('the sender of batches', () => {
   });
 
   it('takes an acknowledgement twice, and an old one, without harm', async () => {
-    sender.connected();
+    connect();
     await append(4);
     await acknowledge(4);
     await acknowledge(4);
@@ -225,7 +268,7 @@ describe('the sender of batches', () => {
 
   it('survives a broker that does not take a batch', async () => {
     publish = () => Promise.reject(new AppError('MQTT.OFFLINE', 'gone', { retryable: true }));
-    sender.connected();
+    connect();
     await append(2);
     publish = async () => undefined;
     await clock.advance(5010);

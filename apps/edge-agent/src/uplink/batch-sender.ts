@@ -13,6 +13,7 @@ import { backoffMs, isAppError, type Clock, type Logger } from '@sightline/kerne
 import type { DeviceClock } from '../device-clock.js';
 import type { Outbox } from '../outbox/outbox.js';
 import type { StoredRecord } from '../outbox/outbox-store.js';
+import { payloadOf } from './gap-record.js';
 
 export interface DeliveryPolicy {
   /** Batches in flight at most; an acknowledgement may lower it. */
@@ -70,10 +71,14 @@ export class BatchSender {
     this.#options = options;
   }
 
-  /** A new connection: everything that is not acknowledged is sent, again or for the first time. */
+  /**
+   * A new connection: everything that is not acknowledged is sent, again or for the first time. One batch goes
+   * first, and the window is what its acknowledgement grants: a cloud to which a thousand boxes return at once
+   * gets a thousand batches, not four thousand.
+   */
   connected(): void {
     this.#online = true;
-    this.#grantedWindow = Infinity;
+    this.#grantedWindow = 1;
     this.#timeouts = 0;
     this.#startOver();
   }
@@ -99,7 +104,11 @@ export class BatchSender {
   }
 
   /** Takes the cloud's acknowledgement. */
-  acknowledged({ streamId, committedThrough, window }: SightingAck): void {
+  acknowledged({
+    streamId,
+    committedThrough,
+    window,
+  }: Pick<SightingAck, 'streamId' | 'committedThrough' | 'window'>): void {
     const { outbox, log } = this.#options;
     const effect = outbox.acknowledge(streamId, Number(committedThrough));
     if (effect === 'foreign-stream' || effect === 'beyond-end') {
@@ -132,18 +141,19 @@ export class BatchSender {
 
   #send(records: readonly StoredRecord[]): void {
     const { outbox, publish, onSent, deviceClock, log } = this.#options;
+    const now = deviceClock.deviceTime();
     const batch = create(SightingBatchSchema, {
       schemaVersion: SCHEMA_VERSION,
       correlationId: randomUUID(),
       streamId: outbox.streamId,
-      sentAt: deviceClock.deviceTime(),
-      records: records.map(({ sequence, payload }) => ({
-        sequence: BigInt(sequence),
-        replayed: outbox.wasSent(sequence),
-        payload,
+      sentAt: now,
+      records: records.map((record) => ({
+        sequence: BigInt(record.sequence),
+        replayed: outbox.wasSent(record.sequence),
+        payload: payloadOf(record, now),
       })),
     });
-    for (const { sequence, payload } of records) onSent(sequence, recordedAt(payload));
+    for (const { sequence, payload, gap } of records) if (!gap) onSent(sequence, recordedAt(payload));
     outbox.markSent(records.at(-1)?.sequence ?? 0);
     publish(toBinary(SightingBatchSchema, batch)).catch((error: unknown) => {
       // The next connection, or the timer, sends it again.
@@ -172,6 +182,7 @@ export class BatchSender {
       return;
     }
     this.#timeouts += 1;
+    this.#grantedWindow = 1;
     log.warn({ code: 'UPLINK.NO_ACKNOWLEDGEMENT', timeouts: this.#timeouts }, 'no acknowledgement came: sending again');
     this.#startOver();
   }
