@@ -1,0 +1,179 @@
+import { chmodSync, mkdirSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
+
+import { AppError, errorMessage, type Logger } from '@sightline/kernel';
+import Database from 'libsql';
+
+const FORMAT_VERSION = 1;
+
+/** `started` is a promise not to start it again: what a crash leaves so may have happened or not. */
+export type ActionState = 'started' | 'succeeded' | 'failed' | 'late';
+
+const SCHEMA = `
+  CREATE TABLE action (
+    id INTEGER PRIMARY KEY,
+    rule_id TEXT NOT NULL,
+    sighting_id TEXT NOT NULL,
+    state TEXT NOT NULL,
+    UNIQUE (rule_id, sighting_id)
+  );
+  CREATE TABLE ballast (content BLOB NOT NULL);
+`;
+
+/** Entries that are kept. Sightings end with the process that saw them, so few minutes of them would do. */
+const ENTRY_LIMIT = 10_000;
+/** Written and freed at every start: more than all entries, so that a disk that fills up later stops no action. */
+const BALLAST_BYTES = 2 * 1024 * 1024;
+
+export interface ActionJournalOptions {
+  readonly path: string;
+  readonly log: Logger;
+}
+
+interface Waiting {
+  readonly ruleId: string;
+  readonly sightingId: string;
+  readonly resolve: (isNew: boolean) => void;
+  readonly reject: (error: AppError) => void;
+}
+
+/**
+ * The memory by which an action happens at most once for a rule and a sighting, whatever crashes: its intention is
+ * on the disk before it starts, and what has an intention is never started again. A crash in between means that it
+ * never happens. Intentions of one turn share a commit; how actions ended is written with the next one.
+ */
+export class ActionJournal {
+  readonly #database: Database.Database;
+  readonly #interrupted: number;
+  #waiting: Waiting[] = [];
+  #ended: { readonly ruleId: string; readonly sightingId: string; readonly state: ActionState }[] = [];
+
+  /**
+   * Opens the file. A damaged one is replaced by an empty one: what it knew is of sightings that are over.
+   *
+   * @throws AppError `ACTION.JOURNAL_UNAVAILABLE`, `ACTION.JOURNAL_UNKNOWN_FORMAT`
+   */
+  constructor({ path, log }: ActionJournalOptions) {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    this.#database = open(path, log);
+    chmodSync(path, 0o600);
+    const left = this.#database.prepare("SELECT count(*) AS count FROM action WHERE state = 'started'").get([]);
+    this.#interrupted = (left as { readonly count: number }).count;
+    if (this.#interrupted > 0) {
+      const message = 'actions had been started when the last run ended: whether they happened is not known';
+      log.warn({ code: 'ACTION.INTERRUPTED', actions: this.#interrupted }, message);
+      this.#database.exec("UPDATE action SET state = 'failed' WHERE state = 'started'");
+    }
+  }
+
+  /** Actions that had been started when an earlier run ended. They are never started again. */
+  get interrupted(): number {
+    return this.#interrupted;
+  }
+
+  /**
+   * Records durably that an action is about to start.
+   *
+   * @returns false when it has been recorded before: then it must not start
+   * @throws AppError `ACTION.JOURNAL_UNAVAILABLE`: then it must not start either
+   */
+  begin(ruleId: string, sightingId: string): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ ruleId, sightingId, resolve, reject });
+      // All that one decision fires arrives in one turn: one sync of the disk for all of it.
+      if (this.#waiting.length === 1) queueMicrotask(() => this.#commit());
+    });
+  }
+
+  /** Remembers how an action ended. Durable with the next commit, or at the closing. */
+  end(ruleId: string, sightingId: string, state: Exclude<ActionState, 'started'>): void {
+    this.#ended.push({ ruleId, sightingId, state });
+  }
+
+  close(): void {
+    if (!this.#database.open) return;
+    this.#commit();
+    this.#database.close();
+  }
+
+  #commit(): void {
+    const waiting = this.#waiting.splice(0);
+    if (waiting.length === 0 && this.#ended.length === 0) return;
+    try {
+      const isNew = this.#write(waiting);
+      this.#ended = [];
+      for (const [index, { resolve }] of waiting.entries()) resolve(isNew[index] ?? false);
+    } catch (cause) {
+      // At most once has priority over happening at all.
+      const error = unavailable(cause);
+      for (const { reject } of waiting) reject(error);
+    }
+  }
+
+  #write(waiting: readonly Waiting[]): readonly boolean[] {
+    const database = this.#database;
+    database.exec('BEGIN IMMEDIATE');
+    try {
+      const end = database.prepare('UPDATE action SET state = ? WHERE rule_id = ? AND sighting_id = ?');
+      for (const { ruleId, sightingId, state } of this.#ended) end.run([state, ruleId, sightingId]);
+      const insert = "INSERT OR IGNORE INTO action (rule_id, sighting_id, state) VALUES (?, ?, 'started')";
+      const begin = database.prepare(insert);
+      const isNew = waiting.map(({ ruleId, sightingId }) => begin.run([ruleId, sightingId]).changes === 1);
+      database.prepare('DELETE FROM action WHERE id <= (SELECT max(id) FROM action) - ?').run([ENTRY_LIMIT]);
+      database.exec('COMMIT');
+      return isNew;
+    } catch (error) {
+      if (database.inTransaction) database.exec('ROLLBACK');
+      throw error;
+    }
+  }
+}
+
+function open(path: string, log: Logger): Database.Database {
+  try {
+    return tryOpen(path);
+  } catch (cause) {
+    const error = unavailable(cause);
+    if (error.code !== 'ACTION.JOURNAL_CORRUPT') throw error;
+    log.error({ code: error.code }, 'the journal of actions was damaged: a new one begins');
+    for (const suffix of ['-wal', '-shm', '']) rmSync(path + suffix, { force: true });
+  }
+  try {
+    return tryOpen(path);
+  } catch (cause) {
+    throw unavailable(cause);
+  }
+}
+
+function tryOpen(path: string): Database.Database {
+  const database = new Database(path, { timeout: 5000 });
+  try {
+    const pragma = (text: string): unknown => Object.values(database.prepare(`PRAGMA ${text}`).get([]) ?? {})[0];
+    pragma('journal_mode = WAL');
+    pragma('synchronous = FULL');
+    if (pragma('quick_check') !== 'ok') throw new AppError('ACTION.JOURNAL_CORRUPT', 'The journal is damaged.');
+    const version = pragma('user_version');
+    if (version === 0) {
+      database.exec(`BEGIN IMMEDIATE; ${SCHEMA} PRAGMA user_version = ${FORMAT_VERSION}; COMMIT`);
+    } else if (version !== FORMAT_VERSION) {
+      const message = 'The journal of actions was written by another version of the agent.';
+      throw new AppError('ACTION.JOURNAL_UNKNOWN_FORMAT', message);
+    }
+    database.exec(`INSERT INTO ballast VALUES (zeroblob(${BALLAST_BYTES}))`);
+    database.exec('DELETE FROM ballast');
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+function unavailable(cause: unknown): AppError {
+  if (cause instanceof AppError) return cause;
+  const code = typeof cause === 'object' && cause !== null && 'code' in cause ? String(cause.code) : '';
+  if (/^SQLITE_(CORRUPT|NOTADB|IOERR_SHORT_READ)/.test(code)) {
+    return new AppError('ACTION.JOURNAL_CORRUPT', 'The journal of actions is damaged.', { cause });
+  }
+  const message = `The journal of actions cannot be written: ${errorMessage(cause)}`;
+  return new AppError('ACTION.JOURNAL_UNAVAILABLE', message, { cause });
+}
