@@ -4,6 +4,7 @@ import { z } from 'zod';
 
 import { defaultSightingPolicy } from '../pipeline/sighting-policy.js';
 import { defaultDeliveryPolicy } from '../uplink/batch-sender.js';
+import { actionsSchema } from './actions-config.js';
 import { cameraSchema } from './camera-config.js';
 import { localApiSchema, memorySchema } from './operation-config.js';
 
@@ -19,6 +20,7 @@ export const edgeAgentConfigSchema = z
       .array(cameraSchema)
       .min(1)
       .refine((cameras) => new Set(cameras.map(({ id }) => id)).size === cameras.length, 'camera ids must differ'),
+    actions: actionsSchema.describe('What the box does by itself when somebody was identified, or was not.'),
     logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
     whenSourcesEnd: z
       .enum(['exit', 'idle'])
