@@ -16,7 +16,7 @@ import {
   storeSightings,
   type ChangedSighting,
   type NewSighting,
-  type StoredDecision,
+  type AnsweredDecision,
 } from './sighting-store.js';
 import { deviceKey, distinctByKey, streamKey } from './stream-key.js';
 import { lockStreams, moveWatermark, type Stream } from './stream-store.js';
@@ -33,7 +33,7 @@ export interface RecordAnswer {
   readonly sequence: number;
   readonly sightingId: SightingId;
   readonly revision: number;
-  readonly decision: StoredDecision;
+  readonly decision: AnsweredDecision;
 }
 
 export type BatchOutcome =
@@ -199,7 +199,7 @@ function newSighting({ batch, siteId, record }: Placed): NewSighting[] {
   return [{ batch, siteId, replayed: record.replayed, record: record.sighting, result, searchMs: batch.searchMs }];
 }
 
-function answerOf({ batch, record }: Placed, decisions: ReadonlyMap<string, StoredDecision>): RecordAnswer[] {
+function answerOf({ batch, record }: Placed, decisions: ReadonlyMap<string, AnsweredDecision>): RecordAnswer[] {
   if (record.kind !== 'sighting') return [];
   const { sightingId, revision } = record.sighting;
   const decision = decisions.get(revisionKey(batch.address.tenantId, sightingId, revision));

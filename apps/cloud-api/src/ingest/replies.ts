@@ -52,6 +52,8 @@ export class Replies {
             threshold: decision.threshold,
             falseMatchRate: decision.falseMatchRate,
             refusalCode: decision.refusalCode ?? '',
+            groups: [...decision.groups],
+            localDiffered: decision.localDiffered,
           }),
         ),
       ]);

@@ -2,6 +2,7 @@ import { CloseReason, SightingPhase, type Sighting, type StageDurations } from '
 import { AppError, isAppError, isSha256, isUuid, type ErrorCode, type SightingId } from '@sightline/kernel';
 import type { Template } from '@sightline/template-protection';
 
+import { localDecision, type LocalDecision } from '../identification/local-decision.js';
 import type { SightingPhaseName } from '../storage/schema.js';
 import { deviceMoment, type DeviceMoment } from './device-time.js';
 import { templateFromWire } from './wire-template.js';
@@ -20,6 +21,8 @@ export interface SightingRecord {
   readonly shots: readonly Template[];
   /** Why the templates cannot be compared, when that shows already. The sighting itself is sound. */
   readonly refusalCode?: ErrorCode | undefined;
+  /** What the box decided by itself. */
+  readonly local?: LocalDecision | undefined;
   readonly quality: number;
   readonly frames: number;
   readonly closeReason: 'left' | 'agent-stopped' | null;
@@ -63,6 +66,7 @@ export function sightingRecord(sighting: Sighting, recordedAt: DeviceMoment): Si
     ...{ sightingId: sightingId as SightingId, revision, phase, cameraId, recordedAt, firstSeenAt, lastSeenAt },
     ...{ releaseDigest, trialArm, quality, frames, closeReason },
     ...shotsOf(sighting),
+    local: localDecision(sighting.localDecision),
     stageMs: durations(sighting.stageMs),
   };
 }

@@ -3,7 +3,9 @@ import type { Clock, PersonId, SightingId, TenantId } from '@sightline/kernel';
 import type { OpenSetDecision } from '@sightline/matching';
 import { and, asc, eq, inArray, sql } from 'drizzle-orm';
 
+import { noteSeenAtSites } from '../edge-caches/seen-at-site.js';
 import { decide, type SearchResult } from '../identification/identification.js';
+import { localDiffers, type LocalDecision } from '../identification/local-decision.js';
 import { inChunks } from '../storage/chunks.js';
 import { identification, person, sighting } from '../storage/schema.js';
 import type { BootEpochs } from './boot-store.js';
@@ -14,8 +16,11 @@ import { distinctByKey } from './stream-key.js';
 
 export type StoredDecision = Pick<
   typeof identification.$inferSelect,
-  'outcome' | 'personId' | 'score' | 'threshold' | 'falseMatchRate' | 'refusalCode'
+  'outcome' | 'personId' | 'score' | 'threshold' | 'falseMatchRate' | 'refusalCode' | 'localDiffered'
 >;
+
+/** A stored decision with the groups that the person has now. */
+export type AnsweredDecision = StoredDecision & { readonly groups: readonly string[] };
 
 /** A sighting of a batch on its way into the database. */
 export interface NewSighting {
@@ -70,14 +75,17 @@ export async function storeSightings(
   const enrolled = await lockPeople(tx, items);
   const decided = items.map((item) => {
     const { tenantId } = item.batch.address;
-    return { item, decision: decide(item.result, (personId) => enrolled.has(`${tenantId}/${personId}`)) };
+    const isEnrolled = (personId: PersonId) => enrolled.has(`${tenantId}/${personId}`);
+    return { item, decision: decide(item.result, isEnrolled), local: localColumns(item.record.local, isEnrolled) };
   });
   const decideMs = clock.monotonicMs() - startedMs;
-  const decisions = decided.map(({ item: { batch, record, searchMs }, decision }) => ({
+  const decisions = decided.map(({ item: { batch, record, searchMs }, decision, local }) => ({
     tenantId: batch.address.tenantId,
     sightingId: record.sightingId,
     revision: record.revision,
     ...decisionColumns(decision),
+    ...local,
+    localDiffered: localDiffers(record.local, decision),
     identifyMs: searchMs + decideMs,
     decidedAt: now,
   }));
@@ -85,8 +93,14 @@ export async function storeSightings(
   await inChunks(distinctByKey(decisions, byRevision), (chunk) =>
     tx.insert(identification).values(chunk).onConflictDoNothing().returning({ id: identification.sightingId }),
   );
+  const rows = items.map((item) => sightingRow(item, epochs, now));
+  const seen = rows.flatMap(({ tenantId, siteId, lastSeenAt }, index) => {
+    const personId = decisions[index]?.personId ?? null;
+    return personId === null ? [] : [{ tenantId, siteId, personId, lastSeenAt }];
+  });
+  await noteSeenAtSites(tx, seen);
   // One statement touches a row once: of several revisions in the group only the highest goes in.
-  const newestFirst = items.map((item) => sightingRow(item, epochs, now)).sort((a, b) => b.revision - a.revision);
+  const newestFirst = rows.sort((a, b) => b.revision - a.revision);
   const newest = distinctByKey(newestFirst, ({ tenantId, id }) => `${tenantId}/${id}`);
   return inChunks(newest, (chunk) => upsert(tx, chunk));
 }
@@ -95,25 +109,32 @@ export async function storeSightings(
 export async function readDecisions(
   tx: Transaction,
   revisions: readonly { readonly tenantId: TenantId; readonly sightingId: SightingId }[],
-): Promise<ReadonlyMap<string, StoredDecision>> {
+): Promise<ReadonlyMap<string, AnsweredDecision>> {
   const ids = [...new Set(revisions.map(({ sightingId }) => sightingId))];
   const tenants = [...new Set(revisions.map(({ tenantId }) => tenantId))];
   const rows = await inChunks(ids, (chunk) =>
     tx
-      .select()
+      .select({ decision: identification, groups: person.groups })
       .from(identification)
+      .leftJoin(person, and(eq(person.tenantId, identification.tenantId), eq(person.id, identification.personId)))
       .where(and(inArray(identification.tenantId, tenants), inArray(identification.sightingId, chunk))),
   );
-  return new Map(rows.map((row) => [revisionKey(row.tenantId, row.sightingId, row.revision), row]));
+  return new Map(
+    rows.map(({ decision, groups }) => [
+      revisionKey(decision.tenantId, decision.sightingId, decision.revision),
+      { ...decision, groups: groups ?? [] },
+    ]),
+  );
 }
 
-/** Keeps the candidates from being erased until the transaction ends: nobody is named who is gone at its commit. */
+/** Keeps the candidates, and whom boxes named, from being erased until the transaction ends: nobody is named who is gone at its commit. */
 async function lockPeople(tx: Transaction, items: readonly NewSighting[]): Promise<ReadonlySet<string>> {
   const byTenant = new Map<TenantId, Set<PersonId>>();
-  for (const { batch, result } of items) {
+  for (const { batch, record, result } of items) {
     const { tenantId } = batch.address;
     const ids = byTenant.get(tenantId) ?? new Set();
     for (const { personId } of result.candidates) ids.add(personId);
+    if (record.local?.outcome === 'identified') ids.add(record.local.personId);
     byTenant.set(tenantId, ids);
   }
   const enrolled = new Set<string>();
@@ -151,7 +172,7 @@ function sightingRow({ batch, siteId, replayed, record }: NewSighting, epochs: B
   };
 }
 
-function decisionColumns(decision: OpenSetDecision): StoredDecision {
+function decisionColumns(decision: OpenSetDecision): Omit<StoredDecision, 'localDiffered'> {
   const { outcome, threshold, falseMatchRate } = decision;
   return {
     outcome,
@@ -161,6 +182,12 @@ function decisionColumns(decision: OpenSetDecision): StoredDecision {
     score: decision.outcome === 'refused' ? null : (decision.score ?? null),
     refusalCode: decision.outcome === 'refused' ? decision.refusalCode : null,
   };
+}
+
+/** @param isEnrolled whether somebody is still there to be named */
+function localColumns(local: LocalDecision | undefined, isEnrolled: (personId: PersonId) => boolean) {
+  const named = local?.outcome === 'identified' && isEnrolled(local.personId) ? local.personId : null;
+  return { localOutcome: local?.outcome ?? null, localPersonId: named, localScore: local?.score ?? null };
 }
 
 async function upsert(tx: Transaction, rows: (typeof sighting.$inferInsert)[]): Promise<ChangedSighting[]> {

@@ -32,7 +32,16 @@ function sighting(id: string, second: number, changes: Partial<rest.Sighting> = 
   return {
     ...{ id, deviceId: 'box', siteId: 'gate', cameraId: 'door', phase: 'close', revision: 1 },
     ...{ firstSeenAt: at(second), lastSeenAt: at(second), receivedAt: at(second) },
-    ...{ quality: 0.8, frames: 5, replayed: false, releaseDigest: '', refusalCode: null, stageMs: {}, latencyMs: 20 },
+    ...{
+      quality: 0.8,
+      frames: 5,
+      replayed: false,
+      releaseDigest: '',
+      refusalCode: null,
+      localDiffered: false,
+      stageMs: {},
+      latencyMs: 20,
+    },
     decision: decided('unknown'),
     ...changes,
   };

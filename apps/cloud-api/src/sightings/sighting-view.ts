@@ -44,6 +44,7 @@ export function toSighting({ sighting: row, decision, name }: SightingRow): rest
       person: personId !== null && name !== null ? { id: personId, name } : null,
     },
     refusalCode,
+    localDiffered: decision.localDiffered,
     stageMs: { ...row.stageMs, identify: identifyMs },
   };
 }

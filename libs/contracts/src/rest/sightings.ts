@@ -20,6 +20,9 @@ export const sightingSchema = z
     releaseDigest: z.string(),
     decision: decisionSchema,
     refusalCode: z.string().nullable(),
+    localDiffered: z
+      .boolean()
+      .describe('The box had named somebody by its own cache, and the decision names another or nobody.'),
     stageMs: z
       .record(z.string(), z.number())
       .describe('Duration of each stage, ms: detect, landmarks, align and embed on the box, identify in the cloud.'),
