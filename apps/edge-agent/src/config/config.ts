@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { defaultSightingPolicy } from '../pipeline/sighting-policy.js';
 import { defaultDeliveryPolicy } from '../uplink/batch-sender.js';
 import { actionsSchema } from './actions-config.js';
+import { cacheSchema } from './cache-config.js';
 import { cameraSchema } from './camera-config.js';
 import { localApiSchema, memorySchema } from './operation-config.js';
 
@@ -21,6 +22,7 @@ export const edgeAgentConfigSchema = z
       .min(1)
       .refine((cameras) => new Set(cameras.map(({ id }) => id)).size === cameras.length, 'camera ids must differ'),
     actions: actionsSchema.describe('What the box does by itself when somebody was identified, or was not.'),
+    cache: cacheSchema.describe('The people whom the box knows by itself.'),
     logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
     whenSourcesEnd: z
       .enum(['exit', 'idle'])
@@ -32,6 +34,7 @@ export const edgeAgentConfigSchema = z
         bestShots: z.number().int().min(1).max(8).default(sighting.bestShots),
         confirmAfterFrames: z.number().int().min(1).max(100).default(sighting.confirmAfterFrames),
         closeAfterMs: z.number().int().min(100).max(600_000).default(sighting.closeAfterMs),
+        cooldownMs: z.number().int().min(0).max(600_000).default(sighting.cooldownMs),
         shotSpacingMs: z.number().min(0).max(60_000).default(sighting.shotSpacingMs),
         openAfterShots: z.number().int().min(1).max(1000).default(sighting.openAfterShots),
         openAfterMs: z.number().min(0).max(600_000).default(sighting.openAfterMs),

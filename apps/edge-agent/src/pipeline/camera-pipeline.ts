@@ -1,17 +1,18 @@
 import { CloseReason } from '@sightline/contracts';
 import { backoffMs, errorMessage, isAppError, type AppError, type Clock, type Logger } from '@sightline/kernel';
-import type { DetectOptions, Face } from '@sightline/recognition';
-import { ByteTracker, type Frame, type TrackerStep, type TrackId } from '@sightline/vision';
+import type { DetectOptions } from '@sightline/recognition';
+import type { Tiling } from '@sightline/vision';
 
 import type { CapturedFrame, FrameSource } from '../capture/frame-source.js';
-import { isCentredIn, type RelativePolygon } from '../capture/region.js';
-import { SightingTrack, type SightingTrackDependencies } from './sighting-track.js';
-import { INCOMPARABLE, trackLikeness } from './track-likeness.js';
+import { SearchSchedule, type SparingPolicy } from '../sparing/search-schedule.js';
+import { CameraTracks, type CameraTracksOptions } from './camera-tracks.js';
 
-export interface CameraPipelineOptions extends SightingTrackDependencies {
+export interface CameraPipelineOptions extends CameraTracksOptions {
   readonly source: FrameSource;
-  /** Faces whose centre lies outside are ignored; everywhere when absent. */
-  readonly regionOfInterest?: RelativePolygon | undefined;
+  /** Which frames are searched; all when absent. */
+  readonly sparing?: SparingPolicy | undefined;
+  /** How a wide scene is cut up; not at all when absent. */
+  readonly tiles?: Tiling | undefined;
   readonly clock: Clock;
   readonly random: () => number;
 }
@@ -19,8 +20,10 @@ export interface CameraPipelineOptions extends SightingTrackDependencies {
 export interface CameraStatus {
   readonly cameraId: string;
   readonly state: 'waiting' | 'running' | 'ended' | 'failed';
-  /** Frames that were looked at. */
+  /** Frames that were taken from the source. */
   readonly frames: number;
+  /** Those of them that were not searched for faces, because they could show nothing new. */
+  readonly sparedFrames: number;
   /** Frames that came while another was looked at, and were replaced by newer ones. */
   readonly droppedFrames: number;
   /** Frames in which recognition failed. */
@@ -40,13 +43,12 @@ const REVISIONS_UNDER_WAY = 8;
  */
 export class CameraPipeline {
   readonly #options: CameraPipelineOptions;
-  readonly #tracks = new Map<TrackId, SightingTrack>();
   readonly #underWay = new Set<Promise<void>>();
   readonly #log: Logger;
-  #tracker: ByteTracker;
   #status: Omit<CameraStatus, 'cameraId' | 'droppedFrames'> = {
     state: 'waiting',
     frames: 0,
+    sparedFrames: 0,
     failedFrames: 0,
     sightings: 0,
     problem: null,
@@ -56,7 +58,6 @@ export class CameraPipeline {
   constructor(options: CameraPipelineOptions) {
     this.#log = options.log.child({ cameraId: options.cameraId });
     this.#options = { ...options, log: this.#log };
-    this.#tracker = this.#createTracker();
   }
 
   get status(): CameraStatus {
@@ -102,100 +103,62 @@ export class CameraPipeline {
 
   /** Plays the source once. Its own time starts anew, so tracks never span two plays. */
   async #play(signal: AbortSignal): Promise<void> {
-    this.#tracker = this.#createTracker();
+    const { source, sparing, regionOfInterest } = this.#options;
+    const tracks = new CameraTracks(this.#options, (revision) => this.#start(revision));
+    const schedule = sparing && new SearchSchedule(sparing, regionOfInterest);
     try {
-      for await (const captured of this.#options.source.frames(signal)) {
-        await this.#frame(captured);
+      for await (const captured of source.frames(signal)) {
+        await this.#frame(captured, tracks, schedule);
         if (signal.aborted) break;
       }
     } finally {
-      this.#end(this.#tracker.finish(), signal.aborted ? CloseReason.AGENT_STOPPED : CloseReason.LEFT);
+      const sightingsBefore = tracks.sightings;
+      tracks.end(signal.aborted ? CloseReason.AGENT_STOPPED : CloseReason.LEFT);
+      this.#status = { ...this.#status, sightings: this.#status.sightings + tracks.sightings - sightingsBefore };
       await Promise.all(this.#underWay);
     }
   }
 
-  async #frame(captured: CapturedFrame): Promise<void> {
+  async #frame(captured: CapturedFrame, tracks: CameraTracks, schedule: SearchSchedule | undefined): Promise<void> {
+    const { slot, clock, policy } = this.#options;
+    const { frame, streamMs } = captured;
+    if (schedule?.wants(frame, streamMs, tracks.followed, policy().closeAfterMs) === false) {
+      this.#count({ sparedFrames: 1 });
+      return;
+    }
+    const beganMs = clock.monotonicMs();
+    const sightingsBefore = tracks.sightings;
     try {
       // Not aborted at a stop: it takes milliseconds, and the track keeps its last shot.
-      await this.#options.slot.use(async ({ recogniser, digest }) => {
-        const { faces: found, stageMs } = await recogniser.detect(captured.frame, this.#detectOptions());
-        const faces = this.#ofInterest(found, captured.frame);
-        this.#tracker.closeAfterMs = this.#options.policy().closeAfterMs;
-        const step = this.#tracker.step(faces, captured.streamMs, captured.frame);
-        this.#end(step, CloseReason.LEFT);
-        this.#join(step.joined);
-        for (const { trackId, detection, confirmed } of step.assignments) {
-          const face = faces[detection];
-          if (!face) continue;
-          const observation = { face, captured, stageMs, facesInFrame: found.length, releaseDigest: digest };
-          const track = this.#tracks.get(trackId) ?? new SightingTrack(this.#options, observation);
-          this.#tracks.set(trackId, track);
-          track.observe(observation);
-          if (!confirmed || !track.isDue) continue;
-          // Before somebody who may have been here a moment ago becomes a sighting of their own, we look.
-          const looksFirst = !track.isReported && step.undecided.includes(trackId);
-          this.#start(looksFirst ? track.look() : track.report());
-        }
-        this.#status = { ...this.#status, sightings: this.#status.sightings + step.opened.length };
+      await slot.use(async ({ recogniser, digest }) => {
+        tracks.take(await recogniser.detect(frame, this.#detectOptions()), captured, digest);
       });
       this.#failure = undefined;
     } catch (error) {
       this.#reportFailedFrame(error);
     }
-    this.#status = { ...this.#status, frames: this.#status.frames + 1, problem: null };
+    schedule?.searched(streamMs, clock.monotonicMs() - beganMs);
+    this.#count({ sightings: tracks.sightings - sightingsBefore });
     while (this.#underWay.size >= REVISIONS_UNDER_WAY) await Promise.race(this.#underWay);
+  }
+
+  /** One more frame has come, and what of it. */
+  #count({ sparedFrames = 0, sightings = 0 }: Partial<Pick<CameraStatus, 'sparedFrames' | 'sightings'>>): void {
+    const status = this.#status;
+    this.#status = {
+      ...status,
+      frames: status.frames + 1,
+      sparedFrames: status.sparedFrames + sparedFrames,
+      sightings: status.sightings + sightings,
+      problem: null,
+    };
   }
 
   /** Only shots that may become templates are ever scored. */
   #detectOptions(): DetectOptions {
-    const { presentation, policy } = this.#options;
-    if (presentation === undefined || presentation.mode === 'off') return {};
-    return { surroundings: { minimumQuality: policy().minimumQuality } };
-  }
-
-  #ofInterest(faces: readonly Face[], frame: Frame): readonly Face[] {
-    const { regionOfInterest: region } = this.#options;
-    return region ? faces.filter(({ box }) => isCentredIn(region, box, frame)) : faces;
-  }
-
-  #createTracker(): ByteTracker {
-    const { policy, slot } = this.#options;
-    return new ByteTracker({
-      birthHits: policy().confirmAfterFrames,
-      appearance: {
-        similarity: (lost, found) => this.#likeness(lost, found),
-        get threshold() {
-          return slot.current?.samePersonThreshold ?? Infinity;
-        },
-      },
-    });
-  }
-
-  /** Undefined until the found track was looked at. A track that was reported already stays what it is. */
-  #likeness(lostId: TrackId, foundId: TrackId): number | undefined {
-    const lost = this.#tracks.get(lostId);
-    const found = this.#tracks.get(foundId);
-    if (!lost?.isReported || !found || found.isReported) return INCOMPARABLE;
-    return found.hasLooked ? trackLikeness(lost.templates, found.templates) : undefined;
-  }
-
-  #join(joined: TrackerStep['joined']): void {
-    for (const { from, into } of joined) {
-      const later = this.#tracks.get(from);
-      if (later) this.#tracks.get(into)?.absorb(later);
-      this.#tracks.delete(from);
-    }
-  }
-
-  #end(
-    { closed, dropped }: Pick<TrackerStep, 'closed' | 'dropped'>,
-    reason: CloseReason.LEFT | CloseReason.AGENT_STOPPED,
-  ): void {
-    for (const trackId of closed) {
-      const track = this.#tracks.get(trackId);
-      if (track) this.#start(track.close(reason));
-    }
-    for (const trackId of [...closed, ...dropped]) this.#tracks.delete(trackId);
+    const { presentation, policy, tiles } = this.#options;
+    const isScored = presentation !== undefined && presentation.mode !== 'off';
+    return { faint: true, tiles, ...(isScored && { surroundings: { minimumQuality: policy().minimumQuality } }) };
   }
 
   #start(revision: Promise<void>): void {

@@ -8,6 +8,8 @@ export interface SightingPolicy {
   readonly confirmAfterFrames: number;
   /** A track that was not seen for so long is closed. */
   readonly closeAfterMs: number;
+  /** Who comes back within so long after that, by the looks of the face, goes on with the same sighting. */
+  readonly cooldownMs: number;
   /** At most one best shot comes from each stretch of so long: neighbours look alike. */
   readonly shotSpacingMs: number;
   /** A sighting opens once it has so many shots that are good enough … */
@@ -25,6 +27,7 @@ export const defaultSightingPolicy: SightingPolicy = {
   bestShots: 3,
   confirmAfterFrames: 3,
   closeAfterMs: 1000,
+  cooldownMs: 5000,
   shotSpacingMs: 250,
   openAfterShots: 3,
   openAfterMs: 500,

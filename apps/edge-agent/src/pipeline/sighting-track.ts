@@ -36,7 +36,10 @@ export interface Observation {
   readonly releaseDigest: string;
 }
 
-type ClosingReason = CloseReason.LEFT | CloseReason.AGENT_STOPPED;
+export type ClosingReason = CloseReason.LEFT | CloseReason.AGENT_STOPPED;
+
+/** A face that was not good enough in so long a time is followed without hurry, ms. */
+const SETTLING_MS = 3000;
 
 /**
  * A track on its way to being a sighting: gathers shots, decides when a revision is due, and has it embedded,
@@ -63,6 +66,10 @@ export class SightingTrack {
   #sentQuality: number | undefined;
   #sentAtStreamMs = 0;
   #revision = 0;
+  #isReported = false;
+  #isClosed = false;
+  /** Closed, and gone on since without a revision that says so. */
+  #wasClosed = false;
   #look: 'not yet' | 'under way' | 'done' = 'not yet';
   /** Digest of the release that its templates come from. */
   #releaseDigest: string;
@@ -91,11 +98,17 @@ export class SightingTrack {
     this.#bestShots.offer(shot, { limit: policy.bestShots, spacingMs: policy.shotSpacingMs });
   }
 
+  /** Takes a frame in which the detector was too unsure of the face for anything but to say that it is there. */
+  glimpse({ index, streamMs, capturedAt }: Observation['captured']): void {
+    this.#last = { ...this.#last, captured: { index, streamMs, capturedAt } };
+  }
+
   /** Whether the sighting should open, or be updated, now that its latest frame was observed. */
   get isDue(): boolean {
     const policy = this.#dependencies.policy();
     const best = this.#bestShots.shots[0];
     if (!best) return false;
+    if (this.#wasClosed) return true;
     const nowMs = this.#last.captured.streamMs;
     if (this.#sentQuality === undefined) {
       const seenMs = nowMs - this.#first.captured.streamMs;
@@ -107,7 +120,17 @@ export class SightingTrack {
 
   /** Whether a revision of it was made, so that it stands for itself. */
   get isReported(): boolean {
-    return this.#sentQuality !== undefined;
+    return this.#isReported;
+  }
+
+  /** Whether it was closed, and nobody has come back since. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** Whether nothing is lost when it is looked at less often. */
+  get isSettled(): boolean {
+    return this.#isReported || this.#last.captured.streamMs - this.#first.captured.streamMs >= SETTLING_MS;
   }
 
   /** Whether {@link look} has ended: what can be known of how the track looks is known. */
@@ -129,9 +152,11 @@ export class SightingTrack {
     this.#look = 'done';
   }
 
-  /** Goes on as a later track of the same person, of which nothing was reported. */
+  /** Goes on as a later track of the same person, of which nothing was reported; also when it was closed. */
   absorb(later: SightingTrack): void {
     const policy = this.#dependencies.policy();
+    this.#wasClosed ||= this.#isClosed;
+    this.#isClosed = false;
     this.#last = later.#last;
     this.#frames += later.#frames;
     this.#bestQuality = Math.max(this.#bestQuality, later.#bestQuality);
@@ -147,14 +172,17 @@ export class SightingTrack {
 
   /** Stores an open or an update revision. Never rejects. */
   report(): Promise<void> {
-    const phase = this.#sentQuality === undefined ? SightingPhase.OPEN : SightingPhase.UPDATE;
+    const phase = this.#isReported ? SightingPhase.UPDATE : SightingPhase.OPEN;
+    this.#wasClosed = false;
     this.#sentQuality = this.#bestShots.shots[0]?.quality ?? 0;
     this.#sentAtStreamMs = this.#last.captured.streamMs;
     return this.#revise(phase, CloseReason.UNSPECIFIED);
   }
 
-  /** Stores the last revision. Never rejects. */
+  /** Stores a closing revision: the last one, unless it goes on within the cooldown. Never rejects. */
   close(reason: ClosingReason): Promise<void> {
+    this.#isClosed = true;
+    this.#sentQuality = this.#bestShots.shots[0]?.quality ?? this.#sentQuality;
     return this.#revise(SightingPhase.CLOSE, reason);
   }
 
@@ -169,6 +197,7 @@ export class SightingTrack {
   }
 
   #revise(phase: SightingPhase, closeReason: CloseReason): Promise<void> {
+    this.#isReported = true;
     // What is known now is what the revision says, whenever its turn comes.
     const { shots } = this.#bestShots;
     const { captured: last } = this.#last;
