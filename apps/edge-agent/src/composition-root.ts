@@ -264,7 +264,14 @@ async function activeRelease(
   const { version, calibration } = bundle.manifest;
   const rare = calibration.points.filter(({ falseMatchRate }) => falseMatchRate <= SAME_PERSON_FALSE_MATCH_RATE);
   const samePersonThreshold = Math.min(...rare.map(({ threshold }) => threshold));
-  return { version, digest: bundle.digest, recogniser, protector, samePersonThreshold };
+  return {
+    version,
+    digest: bundle.digest,
+    recogniser,
+    protector,
+    samePersonThreshold,
+    calibration: calibration.points,
+  };
 }
 
 function looksForAttacks({ cameras }: EdgeAgentConfig): boolean {

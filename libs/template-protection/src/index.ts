@@ -7,6 +7,7 @@ export * from './template.js';
 export {
   assertComparable,
   assertDimension,
+  validateCodedVector,
   validateTemplate,
   type CodedVector,
   type TemplateBelonging,

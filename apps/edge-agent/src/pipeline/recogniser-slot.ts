@@ -1,4 +1,5 @@
 import { AppError, type Sha256 } from '@sightline/kernel';
+import type { CalibrationPoint } from '@sightline/matching';
 import type { Recogniser } from '@sightline/recognition';
 import type { TemplateProtector } from '@sightline/template-protection';
 
@@ -12,6 +13,8 @@ export interface ActiveRelease {
   readonly protector: TemplateProtector;
   /** Cosine from which on two tracks before one camera are taken for one person. */
   readonly samePersonThreshold: number;
+  /** Thresholds as they were measured for it. */
+  readonly calibration: readonly CalibrationPoint[];
 }
 
 interface Occupant {

@@ -15,13 +15,19 @@ export function testProtector(dimension: number): TemplateProtector {
   return createTemplateProtector({ ...key, dimension });
 }
 
+/** As a release states it. */
+const calibration = [
+  { falseMatchRate: 1e-5, threshold: 0.6 },
+  { falseMatchRate: 1e-3, threshold: 0.4 },
+];
+
 /** A release that runs on the fake recogniser. */
 export function fakeRelease(
   digit = 'a',
   recogniser = new FakeRecogniser(),
 ): ActiveRelease & { readonly recogniser: FakeRecogniser } {
   const protector = testProtector(recogniser.dimension);
-  return { version: '1.0.0', digest: digestOf(digit), recogniser, protector, samePersonThreshold: 0.5 };
+  return { version: '1.0.0', digest: digestOf(digit), recogniser, protector, samePersonThreshold: 0.5, calibration };
 }
 
 export function testProvisioning(
