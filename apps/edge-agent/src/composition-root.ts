@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import type { VerifiedBundle } from '@sightline/contracts';
@@ -17,11 +16,14 @@ import { decodeImage, openRecogniser, runSelfTest, type Recogniser } from '@sigh
 import { ReleaseClient, ReleaseStore } from '@sightline/release-trust';
 import { createTemplateProtector, templateKeyId, type TemplateKey } from '@sightline/template-protection';
 
+import { agentVersion } from './agent-version.js';
 import { openSource } from './capture/open-source.js';
 import { parseEdgeAgentConfig, type EdgeAgentConfig, type EdgeAgentConfigInput } from './config/config.js';
 import { lockDataDirectory } from './config/data-directory-lock.js';
 import { DeviceClock } from './device-clock.js';
 import { RunningEdgeAgent, type EdgeAgent } from './edge-agent.js';
+import { Operation } from './operation/operation.js';
+import { RecognitionMeter } from './operation/recognition-meter.js';
 import { openOutboxStore } from './outbox/open-outbox-store.js';
 import { Outbox } from './outbox/outbox.js';
 import { CameraPipeline } from './pipeline/camera-pipeline.js';
@@ -93,12 +95,13 @@ function realSurroundings(config: EdgeAgentConfig): EdgeAgentSurroundings {
   };
 }
 
-async function compose(
-  config: EdgeAgentConfig,
-  surroundings: EdgeAgentSurroundings,
-  started: StopStack,
-): Promise<EdgeAgent> {
-  const { clock, log } = surroundings;
+async function compose(config: EdgeAgentConfig, given: EdgeAgentSurroundings, started: StopStack): Promise<EdgeAgent> {
+  const meter = new RecognitionMeter();
+  const surroundings: EdgeAgentSurroundings = {
+    ...given,
+    openRecogniser: async (bundle) => meter.watch(await given.openRecogniser(bundle)),
+  };
+  const { clock, random, log } = surroundings;
   const { dataDirectory, provisioning, cameras } = config;
   const unlock = await lockDataDirectory(dataDirectory);
   started.push(unlock);
@@ -126,12 +129,20 @@ async function compose(
   };
   started.push(() => uplink.stop());
 
+  const operation = new Operation({
+    ...{ config, agentVersion: agentVersion(), meter, slot, outbox, clock, random, log },
+    reopenRelease: () => updater.reopen(),
+    fail: (error) => fatal.abort(error),
+  });
+  started.push(() => operation.stop());
   const pipelines = await openPipelines(core, settings);
   await updater.runActive();
   await uplink.start();
   log.info({ tenant: provisioning.tenantId, device: provisioning.deviceId, cameras: cameras.length }, 'agent started');
   const parts = { config, outbox, slot, updater, uplink, pipelines, identifications, clock, log, unlock };
-  return new RunningEdgeAgent({ ...parts, fatal: fatal.signal });
+  const agent = new RunningEdgeAgent({ ...parts, operation, fatal: fatal.signal });
+  await operation.start(() => agent.status());
+  return agent;
 }
 
 /** What every part of the agent shares. */
@@ -276,9 +287,4 @@ async function activeRelease(
 
 function looksForAttacks({ cameras }: EdgeAgentConfig): boolean {
   return cameras.some(({ presentationAttack }) => presentationAttack.mode !== 'off');
-}
-
-function agentVersion(): string {
-  const document: unknown = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
-  return typeof document === 'object' && document !== null && 'version' in document ? String(document.version) : '';
 }

@@ -1,28 +1,14 @@
 import type { AppError, Clock, Logger } from '@sightline/kernel';
 
+import type { EdgeAgentStatus } from './agent-status.js';
 import type { EdgeAgentConfig } from './config/config.js';
+import type { Operation } from './operation/operation.js';
 import type { Outbox } from './outbox/outbox.js';
-import type { CameraPipeline, CameraStatus } from './pipeline/camera-pipeline.js';
+import type { CameraPipeline } from './pipeline/camera-pipeline.js';
 import type { RecogniserSlot } from './pipeline/recogniser-slot.js';
 import type { ReleaseUpdater } from './update/release-updater.js';
-import type { IdentificationCounts, IdentificationInbox } from './uplink/identification-inbox.js';
+import type { IdentificationInbox } from './uplink/identification-inbox.js';
 import type { Uplink } from './uplink/uplink.js';
-
-export interface EdgeAgentStatus {
-  readonly connected: boolean;
-  readonly cameras: readonly CameraStatus[];
-  /** The release that runs. */
-  readonly release: { readonly version: string; readonly digest: string; readonly provider: string } | null;
-  readonly outbox: {
-    readonly streamId: string;
-    readonly nextSequence: number;
-    /** Records that the cloud has not acknowledged. */
-    readonly backlog: number;
-    /** Code of what keeps it from storing at the moment. */
-    readonly problem: string | null;
-  };
-  readonly identifications: IdentificationCounts;
-}
 
 /** A running agent. */
 export interface EdgeAgent {
@@ -47,8 +33,9 @@ export interface EdgeAgentParts {
   readonly identifications: IdentificationInbox;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Aborted when the outbox can store nothing more. */
+  /** Aborted when the outbox can store nothing more, or the memory ceiling does not hold. */
   readonly fatal: AbortSignal;
+  readonly operation: Operation;
   readonly unlock: () => Promise<void>;
 }
 
@@ -71,7 +58,7 @@ export class RunningEdgeAgent implements EdgeAgent {
   }
 
   status(): EdgeAgentStatus {
-    const { uplink, pipelines, slot, outbox, identifications } = this.#parts;
+    const { uplink, pipelines, slot, outbox, identifications, operation } = this.#parts;
     const release = slot.current;
     return {
       connected: uplink.connected,
@@ -86,6 +73,7 @@ export class RunningEdgeAgent implements EdgeAgent {
         problem: outbox.problem?.code ?? null,
       },
       identifications: identifications.counts,
+      ...operation.status,
     };
   }
 
@@ -111,7 +99,7 @@ export class RunningEdgeAgent implements EdgeAgent {
   }
 
   async #stop(): Promise<void> {
-    const { config, outbox, slot, updater, uplink, clock, log, unlock } = this.#parts;
+    const { config, outbox, slot, updater, uplink, operation, clock, log, unlock } = this.#parts;
     log.info({ backlog: outbox.backlog }, 'agent stops');
     this.#stopping.abort(new Error('the agent stops'));
     const bound = AbortSignal.timeout(config.stopTimeoutMs);
@@ -122,6 +110,7 @@ export class RunningEdgeAgent implements EdgeAgent {
       await Promise.race([this.#cameras, timeout]);
       if (uplink.connected) await this.#drained(bound);
       await uplink.stop();
+      await operation.stop();
       await slot.close();
     } finally {
       // Its timer would keep the process alive.

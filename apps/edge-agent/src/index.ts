@@ -1,3 +1,4 @@
+export type { EdgeAgentStatus } from './agent-status.js';
 export {
   demoScriptSchema,
   demoTruthSchema,
@@ -11,4 +12,4 @@ export { startEdgeAgent } from './composition-root.js';
 export { cameraSchema } from './config/camera-config.js';
 export type { EdgeAgentConfigInput } from './config/config.js';
 export { loadEdgeAgentConfig } from './config/load-config.js';
-export type { EdgeAgent, EdgeAgentStatus } from './edge-agent.js';
+export type { EdgeAgent } from './edge-agent.js';

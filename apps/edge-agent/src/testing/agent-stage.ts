@@ -54,6 +54,8 @@ export class AgentStage {
       sighting: { closeAfterMs: 300 },
       delivery: { acknowledgementTimeoutMs: 300 },
       stopTimeoutMs: 1000,
+      // Sockets cannot be copied with the data directory, and the tests of the local API have their own.
+      localApi: { enabled: false },
       ...config,
     };
     const agent = await startEdgeAgent(input, this.#surroundings(sources));

@@ -97,6 +97,22 @@ export class ReleaseUpdater {
     this.#begin(version, desired);
   }
 
+  /**
+   * Opens the release that runs anew and lets the old threads go with the memory that they hold. Nothing is done while
+   * another release is under way, which replaces them anyway.
+   */
+  async reopen(): Promise<void> {
+    const { store, slot, open } = this.#options;
+    if (this.#stopped || this.#attempt) return;
+    const bundle = await store.current();
+    const running = slot.current;
+    if (!bundle || bundle.digest !== running?.digest) return;
+    const release = await open(bundle);
+    // Another may have come meanwhile.
+    if (slot.current === running) await slot.swap(release);
+    else await release.recogniser.close();
+  }
+
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#attempt?.controller.abort(new Error('the agent stops'));
