@@ -236,6 +236,8 @@ function openPipelines(core: Core, settings: DesiredSettings): Promise<readonly 
         ...{ cameraId: camera.id, source, slot, deviceClock, clock, random, log },
         regionOfInterest: camera.regionOfInterest,
         presentation: camera.presentationAttack,
+        sparing: { motionGate: camera.motionGate, detectionRate: camera.detection },
+        tiles: camera.detection.tiles,
         store: (record) => outbox.append(record),
         policy: () => settings.policies.sighting,
       });

@@ -1,6 +1,7 @@
 import { rest } from '@sightline/contracts';
 import { z } from 'zod';
 
+import { detectionSchema, motionGateSchema } from './perception-config.js';
 import { presentationSchema } from './presentation-config.js';
 
 const part = z.number().min(0).max(1).describe('In parts of the frame’s width or height, 0 to 1.');
@@ -130,6 +131,8 @@ export const cameraSchema = z
       .optional()
       .describe('Faces whose centre lies outside are ignored: a polygon, or a box { x, y, width, height }.'),
     presentationAttack: presentationSchema,
+    motionGate: motionGateSchema,
+    detection: detectionSchema,
   })
   .strict();
 export type CameraConfig = z.output<typeof cameraSchema>;

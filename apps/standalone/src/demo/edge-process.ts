@@ -60,7 +60,8 @@ export async function prepareEdgeProcess(
       },
     ],
     whenSourcesEnd: 'exit',
-    sighting: { closeAfterMs: CLOSE_AFTER_MS },
+    // Each pass is a sighting of its own, also when the same person passes twice.
+    sighting: { closeAfterMs: CLOSE_AFTER_MS, cooldownMs: 0 },
   };
   const configPath = workspace.path('edge-agent.json');
   await writePrivateJson(configPath, config);
