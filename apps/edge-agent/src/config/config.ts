@@ -6,7 +6,6 @@ import { defaultSightingPolicy } from '../pipeline/sighting-policy.js';
 import { defaultDeliveryPolicy } from '../uplink/batch-sender.js';
 import { actionsSchema } from './actions-config.js';
 import { cacheSchema } from './cache-config.js';
-import { cacheSchema } from './cache-config.js';
 import { cameraSchema } from './camera-config.js';
 import { localApiSchema, memorySchema } from './operation-config.js';
 
@@ -23,7 +22,6 @@ export const edgeAgentConfigSchema = z
       .min(1)
       .refine((cameras) => new Set(cameras.map(({ id }) => id)).size === cameras.length, 'camera ids must differ'),
     actions: actionsSchema.describe('What the box does by itself when somebody was identified, or was not.'),
-    cache: cacheSchema.describe('The people whom the box knows by itself.'),
     cache: cacheSchema.describe('The people whom the box knows by itself.'),
     logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
     whenSourcesEnd: z
