@@ -1,13 +1,7 @@
-import {
-  AppError,
-  backoffMs,
-  errorMessage,
-  silentLogger,
-  systemClock,
-  type Clock,
-  type Logger,
-} from '@sightline/kernel';
+import { AppError, backoffMs, silentLogger, systemClock, type Clock, type Logger } from '@sightline/kernel';
 
+import { Certificates, type MqttTls, type MqttTlsSource } from './certificates.js';
+import { connectionFailure } from './connection-failure.js';
 import { MessageDispatcher, type DispatchLimits } from './message-dispatcher.js';
 import type {
   MqttConnection,
@@ -16,12 +10,13 @@ import type {
   MqttPublishOptions,
   MqttSubscribeOptions,
 } from './mqtt-connection.js';
-import { MqttSession, type MqttSessionOptions, type MqttTls, type MqttWill } from './mqtt-session.js';
+import { MqttSession, type MqttSessionOptions, type MqttWill } from './mqtt-session.js';
+import { ReconnectPolicy, type ReconnectBounds } from './reconnect-policy.js';
 import { isTopicName } from './topic-filter.js';
 import { untilAborted } from './until-aborted.js';
 
 export interface ConnectMqttOptions {
-  /** `mqtt://host:port` or `mqtts://host:port`. */
+  /** `mqtt://`, `mqtts://`, `ws://` or `wss://`, host and port. */
   readonly url: string;
   readonly clientId: string;
   readonly username?: string;
@@ -32,13 +27,14 @@ export interface ConnectMqttOptions {
   readonly will?: MqttWill | (() => MqttWill);
   /** Default: 30. */
   readonly keepaliveSeconds?: number;
-  readonly tls?: MqttTls;
+  /** A function is asked before each connection, and now and then whether its answer has changed. */
+  readonly tls?: MqttTls | MqttTlsSource;
   /** Publishes that await their PUBACK at once. Default: 256. */
   readonly maximumInFlight?: number;
   /** Received messages held without acknowledgement, before reading stops. Default: 1024 messages, 64 MiB. */
   readonly maximumUnacknowledged?: DispatchLimits;
-  /** Bounds of the delay before each new connection. Default: 500 ms, doubling up to 15 s. */
-  readonly reconnect?: { readonly baseMs: number; readonly capMs: number };
+  /** Bounds of the delay before each new connection, with full jitter. Default: 500 ms, doubling up to 15 s. */
+  readonly reconnect?: ReconnectBounds;
   /** Bounds of the delay before a rejected message is asked for again. Default: 1 s, doubling up to 60 s. */
   readonly redeliver?: { readonly baseMs: number; readonly capMs: number };
   /** How long `close` waits for handlers and publishes under way. Default: 5 s. */
@@ -62,6 +58,8 @@ type Listeners = { readonly [E in keyof MqttConnectionEvents]: Set<(detail: Mqtt
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const DISCONNECT_TIMEOUT_MS = 2000;
+/** How often certificates that may change are looked at. */
+const CERTIFICATES_EVERY_MS = 2000;
 const MIB = 1024 * 1024;
 
 function newSubscription(filter: string, qos: 0 | 1): Subscription {
@@ -77,14 +75,15 @@ function newSubscription(filter: string, qos: 0 | 1): Subscription {
 
 /** Keeps one session alive: reconnects with jittered backoff, subscribes again, and asks for redelivery. */
 class ReconnectingConnection implements MqttConnection {
-  readonly #sessionOptions: Omit<MqttSessionOptions, 'will'>;
+  readonly #sessionOptions: Omit<MqttSessionOptions, 'will' | 'tls'>;
+  readonly #certificates: Certificates;
   readonly #will: MqttWill | (() => MqttWill) | undefined;
   readonly #dispatcher: MessageDispatcher;
   readonly #subscriptions = new Map<string, Subscription>();
   readonly #publishing = new Set<Promise<void>>();
   readonly #listeners: Listeners = { connected: new Set(), disconnected: new Set() };
   readonly #closing = new AbortController();
-  readonly #reconnect: { readonly baseMs: number; readonly capMs: number };
+  readonly #policy: ReconnectPolicy;
   readonly #redeliver: { readonly baseMs: number; readonly capMs: number };
   readonly #closeTimeoutMs: number;
   readonly #log: Logger;
@@ -92,24 +91,27 @@ class ReconnectingConnection implements MqttConnection {
   readonly #random: () => number;
   #session: MqttSession | undefined;
   #renewal: { attempt: number; atMs: number; pending: boolean } = { attempt: 0, atMs: -Infinity, pending: false };
-  #running: Promise<void> | undefined;
+  #running: Promise<unknown> | undefined;
+  /** Ends the wait for the next attempt. */
+  #retry = new AbortController();
+  #troubleCode: string | undefined;
   #closed: Promise<void> | undefined;
 
   constructor(options: ConnectMqttOptions) {
     this.#log = (options.log ?? silentLogger).child({ clientId: options.clientId });
     this.#clock = options.clock ?? systemClock;
     this.#random = options.random ?? Math.random;
-    this.#reconnect = options.reconnect ?? { baseMs: 500, capMs: 15_000 };
+    this.#policy = new ReconnectPolicy(options.reconnect ?? { baseMs: 500, capMs: 15_000 }, this.#random);
+    this.#certificates = new Certificates(options.tls);
     this.#redeliver = options.redeliver ?? { baseMs: 1000, capMs: 60_000 };
     this.#closeTimeoutMs = options.closeTimeoutMs ?? 5000;
-    const { url, clientId, username, password, tls } = options;
+    const { url, clientId, username, password } = options;
     this.#will = options.will;
     this.#sessionOptions = {
       url,
       clientId,
       ...(username !== undefined && { username }),
       ...(password !== undefined && { password }),
-      ...(tls && { tls }),
       clean: options.clean ?? false,
       keepaliveSeconds: options.keepaliveSeconds ?? 30,
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
@@ -128,7 +130,7 @@ class ReconnectingConnection implements MqttConnection {
   }
 
   start(): void {
-    this.#running = this.#run();
+    this.#running = Promise.all([this.#run(), this.#watchCertificates()]);
   }
 
   on<Event extends keyof MqttConnectionEvents>(
@@ -193,42 +195,79 @@ class ReconnectingConnection implements MqttConnection {
   }
 
   async #run(): Promise<void> {
-    let attempt = 0;
     while (!this.#closing.signal.aborted) {
       const startedMs = this.#clock.monotonicMs();
-      await this.#runSession();
-      const delayMs = backoffMs(attempt, { ...this.#reconnect, random: this.#random });
-      // A connection that outlived the delay was a good one. One that the broker ends at once was not.
-      const wasStable = this.#clock.monotonicMs() - startedMs > Math.max(delayMs, 1000);
-      attempt = wasStable ? 0 : attempt + 1;
-      await this.#clock.sleep(delayMs, this.#closing.signal).catch(() => undefined);
+      const failure = await this.#runSession();
+      if (failure) this.#report(failure);
+      const lastedMs = this.#clock.monotonicMs() - startedMs;
+      const delayMs = this.#policy.delayMs({ lastedMs, refused: failure !== undefined && !failure.retryable });
+      this.#retry = new AbortController();
+      const signal = AbortSignal.any([this.#closing.signal, this.#retry.signal]);
+      await this.#clock.sleep(delayMs, signal).catch(() => undefined);
     }
   }
 
-  async #runSession(): Promise<void> {
-    const will = typeof this.#will === 'function' ? this.#will() : this.#will;
-    const options = { ...this.#sessionOptions, ...(will && { will }) };
-    const session = new MqttSession(options, (incoming) => this.#dispatcher.accept(incoming));
-    const abandon = (): void => session.drop('the client is closing');
+  /** @returns what kept it from connecting */
+  async #runSession(): Promise<AppError | undefined> {
+    let session: MqttSession | undefined;
+    const abandon = (): void => session?.drop('the client is closing');
     this.#closing.signal.addEventListener('abort', abandon, { once: true });
     try {
+      session = await this.#openSession();
       const { sessionPresent } = await session.opened();
       this.#session = session;
+      this.#troubleCode = undefined;
       this.#closing.signal.removeEventListener('abort', abandon);
-      await Promise.all([...this.#subscriptions.values()].map((each) => this.#requestSubscription(session, each)));
+      const opened = session;
+      await Promise.all([...this.#subscriptions.values()].map((each) => this.#requestSubscription(opened, each)));
       this.#log.info({ sessionPresent }, 'connected to the broker');
       this.#emit('connected', { sessionPresent });
       const reason = await session.ended;
       this.#session = undefined;
       this.#log.info({ reason }, 'disconnected from the broker');
       this.#emit('disconnected', { reason });
+      return undefined;
     } catch (error) {
-      this.#log.warn({ code: 'MQTT.UNREACHABLE', reason: errorMessage(error) }, 'no connection to the broker');
+      return connectionFailure(error);
     } finally {
       this.#closing.signal.removeEventListener('abort', abandon);
       this.#session = undefined;
       this.#dispatcher.forgetUnclaimed();
     }
+  }
+
+  async #openSession(): Promise<MqttSession> {
+    const tls = await this.#certificates.take();
+    this.#closing.signal.throwIfAborted();
+    const will = typeof this.#will === 'function' ? this.#will() : this.#will;
+    const options = { ...this.#sessionOptions, ...(tls && { tls }), ...(will && { will }) };
+    return new MqttSession(options, (incoming) => this.#dispatcher.accept(incoming));
+  }
+
+  /** A renewed certificate is used at once: by a new connection in the place of the one there is, or of the wait. */
+  async #watchCertificates(): Promise<void> {
+    while (this.#certificates.mayChange) {
+      try {
+        await this.#clock.sleep(CERTIFICATES_EVERY_MS, this.#closing.signal);
+      } catch {
+        return;
+      }
+      if (!(await this.#certificates.haveChanged())) continue;
+      this.#log.info({}, 'the certificates have changed: connecting with the new ones');
+      this.#policy.reset();
+      if (this.#session) await this.#disconnect(this.#session, 'the certificates have changed');
+      this.#retry.abort();
+    }
+  }
+
+  #report({ code, message, retryable }: AppError): void {
+    const fields = { code, reason: message };
+    const text = 'no connection to the broker';
+    // A broker that is away for weeks is not to fill the log.
+    if (code === this.#troubleCode) this.#log.debug(fields, text);
+    else if (retryable) this.#log.warn(fields, text);
+    else this.#log.error(fields, text);
+    this.#troubleCode = code;
   }
 
   async #requestSubscription(session: MqttSession, subscription: Subscription): Promise<void> {

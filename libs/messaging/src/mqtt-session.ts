@@ -1,6 +1,8 @@
 import { AppError, errorMessage } from '@sightline/kernel';
 import { connect, type IClientOptions, type MqttClient } from 'mqtt';
 
+import type { MqttTls } from './certificates.js';
+import { connectionFailure } from './connection-failure.js';
 import type { IncomingMessage } from './message-dispatcher.js';
 import { Slots } from './slots.js';
 
@@ -10,13 +12,6 @@ export interface MqttWill {
   readonly payload: Uint8Array;
   readonly qos: 0 | 1;
   readonly retain: boolean;
-}
-
-/** PEM texts. The server's certificate is always verified. */
-export interface MqttTls {
-  readonly ca?: string;
-  readonly certificate?: string;
-  readonly privateKey?: string;
 }
 
 export interface MqttSessionOptions {
@@ -86,6 +81,7 @@ export class MqttSession {
   readonly #opened: Promise<{ readonly sessionPresent: boolean }>;
   readonly #acknowledgements: number[] = [];
   #reason = 'the connection was closed';
+  #failure: unknown;
   #open = false;
   /** Resolves with the reason when the network connection is gone. */
   readonly ended: Promise<string>;
@@ -96,7 +92,10 @@ export class MqttSession {
     this.#keepaliveMs = options.keepaliveSeconds * 1000;
     const client = connect(options.url, toClientOptions(options));
     this.#client = client;
-    client.on('error', (error) => (this.#reason = errorMessage(error)));
+    client.on('error', (error) => {
+      this.#failure ??= error;
+      this.#reason = errorMessage(error);
+    });
     this.ended = new Promise((resolve) => {
       client.on('close', () => {
         this.#onClosed();
@@ -108,13 +107,16 @@ export class MqttSession {
         this.#open = true;
         resolve({ sessionPresent });
       });
-      void this.ended.then((reason) => reject(new AppError('MQTT.UNREACHABLE', reason, { retryable: true })));
+      void this.ended.then((reason) => reject(connectionFailure(this.#failure, reason)));
     });
     this.#opened.catch(() => undefined); // `opened()` reports it to whoever asks
     this.#deferAcknowledgements(receive);
   }
 
-  /** @throws AppError `MQTT.UNREACHABLE` (retryable) when the broker is not there or refuses */
+  /**
+   * @throws AppError `MQTT.UNREACHABLE` (retryable) when the broker is not there; `MQTT.BAD_CREDENTIALS`,
+   *   `MQTT.CERTIFICATE_…` when it refuses us, `MQTT.BROKER_…` when we refuse it
+   */
   opened(): Promise<{ readonly sessionPresent: boolean }> {
     return this.#opened;
   }

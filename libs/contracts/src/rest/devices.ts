@@ -32,13 +32,25 @@ export type Device = z.infer<typeof deviceSchema>;
 export const devicePageSchema = pageOf(deviceSchema, 'DevicePage');
 export type DevicePage = z.infer<typeof devicePageSchema>;
 
+/** Each a path of a PEM file on the box, read again for every connection, or the PEM text itself. */
+const mqttTlsSchema = z
+  .object({
+    ca: z.string().optional().describe('Who vouches for the broker. Default: the authorities that Node knows.'),
+    certificate: z.string().optional().describe('What the box shows, with the chain up to its authority.'),
+    key: z.string().optional(),
+  })
+  .refine(
+    ({ certificate, key }) => (certificate === undefined) === (key === undefined),
+    'certificate and key go together',
+  );
+
 /** Answer to a device's creation: what the box needs to join. The secrets are shown this once. */
 export const provisioningSchema = z
   .object({
     tenantId: slugSchema,
     deviceId: slugSchema,
     siteId: slugSchema,
-    mqtt: z.object({ url: z.string(), username: z.string(), password: z.string() }),
+    mqtt: z.object({ url: z.string(), username: z.string(), password: z.string(), tls: mqttTlsSchema.optional() }),
     templateKey: z
       .object({ keyId: z.string(), epoch: z.number().int(), secret: z.string().describe('Base64, 32 bytes.') })
       .describe("The tenant's current template key."),
