@@ -17,6 +17,8 @@ import { ReleaseClient, ReleaseStore } from '@sightline/release-trust';
 import { createTemplateProtector, templateKeyId, type TemplateKey } from '@sightline/template-protection';
 
 import { agentVersion } from './agent-version.js';
+import { composeCache } from './cache/compose-cache.js';
+import type { LocalCache } from './cache/local-cache.js';
 import { openSource } from './capture/open-source.js';
 import { parseEdgeAgentConfig, type EdgeAgentConfig, type EdgeAgentConfigInput } from './config/config.js';
 import { lockDataDirectory } from './config/data-directory-lock.js';
@@ -116,7 +118,13 @@ async function compose(config: EdgeAgentConfig, given: EdgeAgentSurroundings, st
     ...{ clock, log, isSynchronised: () => deviceClock.synchronised },
   });
   started.push(() => trustedTime.persist());
-  const core: Core = { config, surroundings, deviceClock, trustedTime, outbox, slot, key: templateKeyOf(config) };
+  const key = templateKeyOf(config);
+  const cache = await composeCache({
+    ...{ dataDirectory, provisioning, trustedTime, deviceClock, log, config: config.cache, keyId: templateKeyId(key) },
+    running: () => slot.current,
+  });
+  started.push(() => cache?.close());
+  const core: Core = { config, surroundings, deviceClock, trustedTime, outbox, slot, cache, key };
 
   let report: (change: Change) => void = () => undefined;
   const { settings, updater } = composeDesired(core, (change) => report(change));
@@ -154,6 +162,8 @@ interface Core {
   readonly trustedTime: TrustedTime;
   readonly outbox: Outbox;
   readonly slot: RecogniserSlot;
+  /** Undefined where the box has none. */
+  readonly cache: LocalCache | undefined;
   readonly key: TemplateKey;
 }
 
@@ -209,9 +219,10 @@ function composeUplink(core: Core, { settings, updater, identifications }: Uplin
     running: () => slot.current,
     release: () => updater.state,
     config: () => settings.state,
+    gallery: () => core.cache?.holding,
   });
   return new Uplink({
-    ...{ mqtt, outbox, state, identifications, clock, log },
+    ...{ mqtt, outbox, state, identifications, clock, log, cache: core.cache },
     address: { tenantId: tenantId as TenantId, deviceId: deviceId as DeviceId },
     createSender: (publish) =>
       new BatchSender({
@@ -239,6 +250,7 @@ function openPipelines(core: Core, settings: DesiredSettings): Promise<readonly 
         sparing: { motionGate: camera.motionGate, detectionRate: camera.detection },
         tiles: camera.detection.tiles,
         store: (record) => outbox.append(record),
+        decideLocally: (probe) => core.cache?.decide(probe),
         policy: () => settings.policies.sighting,
       });
     }),

@@ -1,9 +1,10 @@
 import { create } from '@bufbuild/protobuf';
-import { CloseReason, SightingPhase, SightingSchema, type Sighting } from '@sightline/contracts';
+import { CloseReason, SightingPhase, SightingSchema, type LocalDecision, type Sighting } from '@sightline/contracts';
 import { ExclusiveRunner, errorMessage, isAppError, newSightingId, type Logger } from '@sightline/kernel';
 import type { DetectionResult, Face } from '@sightline/recognition';
 import type { Template } from '@sightline/template-protection';
 
+import type { LocalProbe } from '../cache/local-matcher.js';
 import type { CapturedFrame } from '../capture/frame-source.js';
 import type { DeviceClock } from '../device-clock.js';
 import type { NewRecord } from '../outbox/outbox-store.js';
@@ -23,6 +24,8 @@ export interface SightingTrackDependencies {
   readonly policy: () => SightingPolicy;
   /** Off when absent. */
   readonly presentation?: PresentationPolicy | undefined;
+  /** What the box itself decides, at once; never throws. Undefined where it may not, or has nobody to compare with. */
+  readonly decideLocally?: ((probe: LocalProbe) => LocalDecision | undefined) | undefined;
   readonly log: Logger;
 }
 
@@ -247,11 +250,14 @@ export class SightingTrack {
     last: Observation['captured'],
     templates: readonly Template[],
   ): Sighting {
-    const { cameraId, deviceClock } = this.#dependencies;
+    const { cameraId, deviceClock, decideLocally } = this.#dependencies;
+    const revision = this.#revision + 1;
+    const localDecision = decideLocally?.({ sightingId: this.#id, revision, templates });
     return create(SightingSchema, {
       ...facts,
+      ...(localDecision && { localDecision }),
       sightingId: this.#id,
-      revision: this.#revision + 1,
+      revision,
       cameraId,
       firstSeenAt: deviceClock.deviceTime(this.#first.captured.capturedAt),
       lastSeenAt: deviceClock.deviceTime(last.capturedAt),

@@ -11,6 +11,7 @@ import {
 import type { KeyId } from '@sightline/kernel';
 import { randomUUID } from 'node:crypto';
 
+import type { LocalCache } from '../cache/local-cache.js';
 import type { DeviceClock } from '../device-clock.js';
 import type { Outbox } from '../outbox/outbox.js';
 import type { ActiveRelease } from '../pipeline/recogniser-slot.js';
@@ -40,6 +41,8 @@ export interface DeviceStateOptions {
   readonly running: () => ActiveRelease | undefined;
   readonly release: () => FieldState;
   readonly config: () => FieldState;
+  /** What the local cache holds; undefined where there is none. */
+  readonly gallery: () => LocalCache['holding'] | undefined;
 }
 
 /** What the box says of itself: encoded status, birth and reported state. */
@@ -60,6 +63,7 @@ export class DeviceState {
 
   birth(sessionId: string): Uint8Array {
     const { deviceClock, outbox, agentVersion, cameraIds, keyId, availableProviders, running } = this.#options;
+    const gallery = this.#options.gallery();
     const birth = create(DeviceBirthSchema, {
       schemaVersion: SCHEMA_VERSION,
       correlationId: randomUUID(),
@@ -74,6 +78,9 @@ export class DeviceState {
       outboxNextSequence: BigInt(outbox.nextSequence),
       cameraIds: [...cameraIds],
       keyId,
+      galleryCacheId: gallery?.cacheId ?? '',
+      galleryVersion: BigInt(gallery?.version ?? 0),
+      galleryMaximumTemplates: gallery?.maximumTemplates ?? 0,
       ...this.#running(),
     });
     return toBinary(DeviceBirthSchema, birth);

@@ -1,21 +1,25 @@
 import { randomUUID } from 'node:crypto';
 
-import { fromBinary } from '@bufbuild/protobuf';
+import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import {
   channels,
   DesiredConfigSchema,
   DesiredReleaseSchema,
   IdentificationSchema,
+  GalleryDeltaSchema,
+  GalleryReceiptSchema,
   SightingAckSchema,
   topicOf,
   type Channel,
   type DesiredConfig,
   type DesiredRelease,
   type DeviceAddress,
+  type GalleryReceipt,
 } from '@sightline/contracts';
 import { errorMessage, isAppError, type Clock, type Logger } from '@sightline/kernel';
 import { connectMqtt, type ConnectMqttOptions, type MqttConnection } from '@sightline/messaging';
 
+import type { LocalCache } from '../cache/local-cache.js';
 import type { Outbox } from '../outbox/outbox.js';
 import type { BatchSender } from './batch-sender.js';
 import type { DeviceState } from './device-state.js';
@@ -27,6 +31,8 @@ export interface UplinkOptions {
   readonly outbox: Outbox;
   readonly state: DeviceState;
   readonly identifications: IdentificationInbox;
+  /** Absent where the box has none. */
+  readonly cache: Pick<LocalCache, 'take' | 'answered' | 'pendingReceipt' | 'receipted'> | undefined;
   readonly createSender: (publish: (batch: Uint8Array) => Promise<void>) => BatchSender;
   readonly onDesiredRelease: (desired: DesiredRelease) => void;
   readonly onDesiredConfig: (desired: DesiredConfig) => void;
@@ -89,6 +95,7 @@ export class Uplink {
       'identification',
       (bytes) => fromBinary(IdentificationSchema, bytes),
       (identification) => {
+        this.#options.cache?.answered(identification);
         const ageMs = this.#options.identifications.take(identification, outbox.streamId);
         const { sightingId, revision } = identification;
         if (ageMs !== undefined) log.debug({ sightingId, revision, ageMs }, 'a sighting was identified in time');
@@ -96,6 +103,7 @@ export class Uplink {
     );
     this.#subscribe('desired/release', (bytes) => fromBinary(DesiredReleaseSchema, bytes), onDesiredRelease);
     this.#subscribe('desired/config', (bytes) => fromBinary(DesiredConfigSchema, bytes), onDesiredConfig);
+    this.#followGallery();
     if (connection.connected) void this.#greet();
   }
 
@@ -134,7 +142,26 @@ export class Uplink {
       await this.#publish('birth', state.birth(sessionId));
       await this.#publish('state/reported', state.reported(sessionId));
     });
+    const receipt = this.#options.cache?.pendingReceipt();
+    if (receipt) await this.#sendReceipt(receipt);
     if (this.connected && sessionId === this.#sessionId) this.#sender.connected();
+  }
+
+  #followGallery(): void {
+    const { cache } = this.#options;
+    if (!cache) return;
+    this.#subscribe(
+      'gallery',
+      (bytes) => fromBinary(GalleryDeltaSchema, bytes),
+      (delta) => void this.#sendReceipt(cache.take(delta)),
+    );
+  }
+
+  async #sendReceipt(receipt: GalleryReceipt): Promise<void> {
+    await this.#announce(async () => {
+      await this.#publish('gallery/receipt', toBinary(GalleryReceiptSchema, receipt));
+      this.#options.cache?.receipted(receipt);
+    });
   }
 
   async #announce(publish: () => Promise<void>): Promise<void> {
