@@ -46,12 +46,15 @@ export class AgentStage {
     const cameras = sources.map((_, index) => ({
       id: `cam-${index + 1}`,
       source: { kind: 'folder', directory: this.directory } as const,
+      // Scripted frames have no pixels.
+      motionGate: { enabled: false },
+      detection: { steadyIntervalMs: 0 },
     }));
     const input: EdgeAgentConfigInput = {
       dataDirectory: join(this.directory, 'data'),
       provisioning: testProvisioning(this.cloud.mqtt),
       cameras,
-      sighting: { closeAfterMs: 300 },
+      sighting: { closeAfterMs: 300, cooldownMs: 0 },
       delivery: { acknowledgementTimeoutMs: 300 },
       stopTimeoutMs: 1000,
       // Sockets cannot be copied with the data directory, and the tests of the local API have their own.
