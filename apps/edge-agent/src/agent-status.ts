@@ -1,3 +1,4 @@
+import type { LocalCacheStatus } from './cache/local-cache.js';
 import type { OperationStatus } from './operation/operation-status.js';
 import type { CameraStatus } from './pipeline/camera-pipeline.js';
 import type { IdentificationCounts } from './uplink/identification-inbox.js';
@@ -17,4 +18,6 @@ export interface EdgeAgentStatus extends OperationStatus {
     readonly problem: string | null;
   };
   readonly identifications: IdentificationCounts;
+  /** Null where the box has none. */
+  readonly cache: LocalCacheStatus | null;
 }

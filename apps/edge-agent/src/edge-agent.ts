@@ -1,6 +1,7 @@
 import type { AppError, Clock, Logger } from '@sightline/kernel';
 
 import type { EdgeAgentStatus } from './agent-status.js';
+import type { LocalCache } from './cache/local-cache.js';
 import type { EdgeAgentConfig } from './config/config.js';
 import type { Operation } from './operation/operation.js';
 import type { Outbox } from './outbox/outbox.js';
@@ -31,6 +32,7 @@ export interface EdgeAgentParts {
   readonly uplink: Uplink;
   readonly pipelines: readonly CameraPipeline[];
   readonly identifications: IdentificationInbox;
+  readonly cache: LocalCache | undefined;
   readonly clock: Clock;
   readonly log: Logger;
   /** Aborted when the outbox can store nothing more, or the memory ceiling does not hold. */
@@ -58,7 +60,7 @@ export class RunningEdgeAgent implements EdgeAgent {
   }
 
   status(): EdgeAgentStatus {
-    const { uplink, pipelines, slot, outbox, identifications, operation } = this.#parts;
+    const { uplink, pipelines, slot, outbox, identifications, cache, operation } = this.#parts;
     const release = slot.current;
     return {
       connected: uplink.connected,
@@ -73,6 +75,7 @@ export class RunningEdgeAgent implements EdgeAgent {
         problem: outbox.problem?.code ?? null,
       },
       identifications: identifications.counts,
+      cache: cache?.status ?? null,
       ...operation.status,
     };
   }
@@ -99,7 +102,7 @@ export class RunningEdgeAgent implements EdgeAgent {
   }
 
   async #stop(): Promise<void> {
-    const { config, outbox, slot, updater, uplink, operation, clock, log, unlock } = this.#parts;
+    const { config, outbox, slot, updater, uplink, cache, operation, clock, log, unlock } = this.#parts;
     log.info({ backlog: outbox.backlog }, 'agent stops');
     this.#stopping.abort(new Error('the agent stops'));
     const bound = AbortSignal.timeout(config.stopTimeoutMs);
@@ -115,6 +118,7 @@ export class RunningEdgeAgent implements EdgeAgent {
     } finally {
       // Its timer would keep the process alive.
       stopped.abort();
+      cache?.close();
       await outbox.close();
       await unlock();
     }
