@@ -45,7 +45,8 @@ export class WatchingAgent {
           templateKey: { keyId: templateKeyId(key), epoch: key.epoch, secret: key.secret.toString('base64') },
           release: { repositoryUrl: 'http://127.0.0.1:9/repository', trustedRoot: 'e30=' },
         },
-        cameras,
+        // Also what never moves is to be seen.
+        cameras: cameras.map((camera) => ({ motionGate: { enabled: false }, ...camera })),
         stopTimeoutMs: 8000,
       },
       { ...surroundings(lookingRecogniser(seen)), log: listLogger(log) },
@@ -68,11 +69,13 @@ function lookingRecogniser(seen: Seen[]): Recogniser {
     variantDigest: sha256,
     dimension: 8,
     provider: 'cpu',
+    scoresPresentations: false,
     detect: async ({ width, height, data }) => {
       seen.push({ width, height, tone: data[0] ?? -1, atMs: performance.now() });
       return { faces: [], stageMs: { detect: 0, landmarks: 0, align: 0 } };
     },
     embed: async () => ({ templates: [], embedMs: 0 }),
+    liveScores: async () => ({ scores: [], presentationMs: 0 }),
     close: async () => undefined,
   };
 }
