@@ -12,6 +12,7 @@ type Pointer = number;
 /** What `assembly/index.ts` exports; its docstrings hold. */
 interface KernelExports {
   readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
+  halve(from: Pointer, width: number, height: number, to: Pointer): void;
   setFrame(frame: Pointer, width: number, height: number): void;
   setMap(a: number, b: number, c: number, d: number, e: number, f: number): void;
   workBytes(width: number, taps: number): number;

@@ -3,13 +3,14 @@ import { AppError } from '@sightline/kernel';
 import type { Affine } from './affine.js';
 import type { Frame } from './frame.js';
 import { Kernels } from './kernels.js';
+import { Pyramid } from './pyramid.js';
 import { channelCount, normalisation, type InputFormat } from './tensor-input.js';
 
 /** Beyond this many samples along each side of an output pixel, more of them change nothing that is seen. */
 const MAXIMUM_TAPS = 16;
-/** What may lie behind the last row of a frame or a picture when eight bytes or four pixels are moved at once. */
+/** What may lie behind the last row of a picture when eight bytes or four pixels are moved at once. */
 const SLACK_BYTES = 64;
-/** Kernels that hold more are replaced after use: a memory never shrinks. A 4K frame with its outputs has 27 MB. */
+/** Kernels that hold more are replaced after use: a memory never shrinks. A 4K frame with its halves and outputs has 36 MB. */
 const KEPT_BYTES = 64 * 2 ** 20;
 /** The kernels keep coordinates in single precision. */
 const MAXIMUM_SIDE = 2 ** 22;
@@ -35,9 +36,10 @@ export const identity: Affine = { a: 1, b: 0, c: 0, d: 0, e: 1, f: 0 };
 
 /**
  * Resamples frames with WebAssembly kernels, one frame at a time. An output pixel (x, y) takes its colour from
- * where a map puts it in the frame: bilinear; outside the frame its nearest edge pixel goes on. Where the map
- * shrinks the picture by more than two, each output pixel averages several samples spread over its area, so
- * that nothing aliases. Colours are within 1/10 of a level of exact arithmetic, of 256. A map that is not finite
+ * where a map puts it in the frame: bilinear; outside the frame its nearest edge pixel goes on. Nothing aliases:
+ * where the map shrinks the picture by more than two, the frame is halved first, as often as that takes, each time
+ * to means of two by two, in bytes; where it shrinks one direction more, each output pixel averages several
+ * samples spread over its area. Colours are within 1/10 of a level of exact arithmetic, of 256. A map that is not finite
  * yields some picture, and numbers that may not be finite.
  */
 export class Resampler {
@@ -70,18 +72,16 @@ export class LoadedFrame {
   readonly width: number;
   readonly height: number;
   readonly #kernels: Kernels;
+  readonly #pyramid: Pyramid;
   readonly #end: number;
   #open = true;
 
-  constructor(kernels: Kernels, { width, height, data }: Frame) {
-    this.width = width;
-    this.height = height;
+  constructor(kernels: Kernels, frame: Frame) {
+    this.width = frame.width;
+    this.height = frame.height;
     this.#kernels = kernels;
-    kernels.release();
-    const start = kernels.allocate(data.length + width * 3 + SLACK_BYTES);
+    this.#pyramid = new Pyramid(kernels, frame);
     this.#end = kernels.allocate(0);
-    new Uint8Array(kernels.memory, start, data.length).set(data);
-    kernels.run.setFrame(start, width, height);
   }
 
   /**
@@ -174,10 +174,13 @@ export class LoadedFrame {
     run.toPlanes(red.at, start + plane, blue.at, ...means, red.factor, second.factor, blue.factor);
   }
 
-  #prepare({ a, b, c, d, e, f }: Affine, width: number, height: number): void {
+  #prepare(toFrame: Affine, width: number, height: number): void {
     const { run } = this.#kernels;
-    const taps = tapsOf({ a, b, d, e });
+    const { level, toLevel } = this.#pyramid.levelFor(toFrame);
+    const { a, b, c, d, e, f } = toLevel;
+    const taps = tapsOf(toLevel);
     const work = this.#kernels.allocate(run.workBytes(width, taps));
+    run.setFrame(level.start, level.width, level.height);
     run.setMap(a, b, c, d, e, f);
     run.setOutput(width, height, taps, work);
   }
