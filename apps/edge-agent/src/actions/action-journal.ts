@@ -21,9 +21,9 @@ const SCHEMA = `
 `;
 
 /** Entries that are kept. Sightings end with the process that saw them, so few minutes of them would do. */
-const ENTRY_LIMIT = 10_000;
+const ENTRY_LIMIT = 2000;
 /** Written and freed at every start: more than all entries, so that a disk that fills up later stops no action. */
-const BALLAST_BYTES = 2 * 1024 * 1024;
+const BALLAST_BYTES = 512 * 1024;
 
 export interface ActionJournalOptions {
   readonly path: string;

@@ -1,4 +1,4 @@
-import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { create } from '@bufbuild/protobuf';
 import {
   IdentificationOutcome,
   IdentificationSchema,
@@ -15,7 +15,21 @@ const { IDENTIFIED, UNKNOWN, REFUSED } = IdentificationOutcome;
 const ada = '0190b5f0-0000-7000-8000-00000000000a';
 const bob = '0190b5f0-0000-7000-8000-00000000000b';
 
-const sighting = (fields: MessageInitShape<typeof SightingSchema> = {}): Sighting =>
+type SightingFields = Partial<Pick<Sighting, 'sightingId' | 'revision' | 'phase'>> & {
+  readonly localDecision?: {
+    readonly outcome: IdentificationOutcome;
+    readonly personId: string;
+    readonly score: number;
+  };
+  readonly presentationAttack?: {
+    readonly liveScore: number;
+    readonly shots: number;
+    readonly requiredLiveScore: number;
+  };
+};
+type IdentificationFields = Partial<Pick<Identification, 'sightingId' | 'revision' | 'outcome' | 'personId'>>;
+
+const sighting = (fields: SightingFields = {}): Sighting =>
   create(SightingSchema, {
     sightingId: 's1',
     revision: 1,
@@ -26,7 +40,7 @@ const sighting = (fields: MessageInitShape<typeof SightingSchema> = {}): Sightin
     ...fields,
   });
 
-const identification = (fields: MessageInitShape<typeof IdentificationSchema> = {}): Identification =>
+const identification = (fields: IdentificationFields = {}): Identification =>
   create(IdentificationSchema, {
     sightingId: 's1',
     revision: 1,
@@ -37,7 +51,7 @@ const identification = (fields: MessageInitShape<typeof IdentificationSchema> = 
     ...fields,
   });
 
-const local = (outcome: IdentificationOutcome, personId = ''): MessageInitShape<typeof SightingSchema> => ({
+const local = (outcome: IdentificationOutcome, personId = ''): SightingFields => ({
   localDecision: { outcome, personId, score: 0.5 },
 });
 
@@ -93,7 +107,7 @@ describe('a decision to act upon', () => {
 
   it('identifies nobody who did not look as alive as the camera requires, whoever says so', () => {
     const made = decisions();
-    const required = (liveScore: number, shots: number): MessageInitShape<typeof SightingSchema> => ({
+    const required = (liveScore: number, shots: number): SightingFields => ({
       presentationAttack: { liveScore, shots, requiredLiveScore: 0.5 },
       ...local(IDENTIFIED, ada),
     });
@@ -104,8 +118,8 @@ describe('a decision to act upon', () => {
   });
 
   it('of a sighting without a time is older than anything', () => {
-    const { lastSeenAt: _, ...timeless } = sighting(local(IDENTIFIED, ada));
-    expect(decisions().recorded(create(SightingSchema, timeless))?.capturedAtMonotonicMs).toBe(-Infinity);
+    const timeless = create(SightingSchema, { sightingId: 's1', phase: SightingPhase.OPEN, ...local(IDENTIFIED, ada) });
+    expect(decisions().recorded(timeless)?.capturedAtMonotonicMs).toBe(-Infinity);
   });
 
   it('remembers a bounded number of sightings and revisions', () => {

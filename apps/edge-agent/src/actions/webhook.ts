@@ -5,6 +5,7 @@ import type { LookupFunction } from 'node:net';
 
 import { AppError, isAppError, type Clock } from '@sightline/kernel';
 
+import type { ActionEvent } from './action-event.js';
 import { notReceived, type Attempt, type Performer } from './performer.js';
 import { addressOf, isPrivateAddress } from './private-address.js';
 import { SIGNATURE_HEADER, signatureHeader } from './signature.js';
@@ -65,7 +66,7 @@ export class Webhook implements Performer {
     const abort = (): unknown => request.destroy(new AppError('ACTION.ABORTED', 'The agent has ended.'));
     signal.addEventListener('abort', abort, { once: true });
     try {
-      await exchange(request, progress, () => this.#send(request, JSON.stringify(event())));
+      await exchange(request, progress, () => this.#send(request, event()));
     } catch (error) {
       // Once there is an answer, it counts, however the connection ends.
       if (progress.statusCode === undefined) throw failureOf(error, progress);
@@ -96,8 +97,10 @@ export class Webhook implements Performer {
     return requestHttp(url, { ...options, lookup: lookupPrivate });
   }
 
-  #send(request: ClientRequest, body: string): void {
+  #send(request: ClientRequest, event: ActionEvent): void {
     const { signingSecret, clock } = this.#options;
+    const body = JSON.stringify(event);
+    request.setHeader('idempotency-key', event.eventId);
     if (signingSecret !== undefined) {
       request.setHeader(SIGNATURE_HEADER, signatureHeader(signingSecret, body, clock.wallMs()));
     }
