@@ -1,6 +1,7 @@
 import { Metrics, type MetricSample } from '@sightline/observability';
 
 import type { EdgeAgentStatus } from '../agent-status.js';
+import { describeCache } from '../cache/cache-metrics.js';
 import type { RecognitionMeter } from '../operation/recognition-meter.js';
 
 /** Seconds: from a small net on a fast box to a large one on a slow box. */
@@ -22,6 +23,7 @@ export function agentMetrics(options: AgentMetricsOptions): Metrics {
   describeCameras(metrics, reading);
   describeRecognition(metrics, options.meter, reading);
   describeDelivery(metrics, reading);
+  describeCache(metrics, () => options.status().cache);
   describeHealth(metrics, reading);
   return metrics;
 }
