@@ -10,6 +10,7 @@ import {
   type Logger,
   type TenantId,
 } from '@sightline/kernel';
+import { certificatesFrom } from '@sightline/messaging';
 import { createLogger } from '@sightline/observability';
 import { availableProviders } from '@sightline/onnx-runtime';
 import { decodeImage, openRecogniser, runSelfTest, type Recogniser } from '@sightline/recognition';
@@ -19,6 +20,7 @@ import { createTemplateProtector, templateKeyId, type TemplateKey } from '@sight
 import { agentVersion } from './agent-version.js';
 import { composeCache } from './cache/compose-cache.js';
 import type { LocalCache } from './cache/local-cache.js';
+import { AgentActions } from './actions/agent-actions.js';
 import { openSource } from './capture/open-source.js';
 import { parseEdgeAgentConfig, type EdgeAgentConfig, type EdgeAgentConfigInput } from './config/config.js';
 import { lockDataDirectory } from './config/data-directory-lock.js';
@@ -36,9 +38,12 @@ import { DesiredSettings } from './update/desired-settings.js';
 import { DesiredVersionsFile } from './update/desired-versions.js';
 import { ReleaseUpdater, type ReleaseUpdaterOptions } from './update/release-updater.js';
 import { BatchSender } from './uplink/batch-sender.js';
+import { RestartableSource } from './uplink/commands/restartable-source.js';
+import { composeUplinkParts } from './uplink/compose-parts.js';
 import { DeviceState } from './uplink/device-state.js';
 import { IdentificationInbox } from './uplink/identification-inbox.js';
 import { Uplink } from './uplink/uplink.js';
+import type { UplinkPart } from './uplink/uplink-part.js';
 
 /** What the agent takes from outside, so that it runs on virtual time and seeded luck, and without models. */
 export interface EdgeAgentSurroundings {
@@ -113,10 +118,7 @@ async function compose(config: EdgeAgentConfig, given: EdgeAgentSurroundings, st
   started.push(() => outbox.close());
   const slot = new RecogniserSlot();
   started.push(() => slot.close());
-  const trustedTime = new TrustedTime({
-    path: join(dataDirectory, 'trusted-time.json'),
-    ...{ clock, log, isSynchronised: () => deviceClock.synchronised },
-  });
+  const trustedTime = openTrustedTime(dataDirectory, deviceClock, surroundings);
   started.push(() => trustedTime.persist());
   const key = templateKeyOf(config);
   const cache = await composeCache({
@@ -124,15 +126,25 @@ async function compose(config: EdgeAgentConfig, given: EdgeAgentSurroundings, st
     running: () => slot.current,
   });
   started.push(() => cache?.close());
-  const core: Core = { config, surroundings, deviceClock, trustedTime, outbox, slot, cache, key };
+  const actions = openActions(config, cache, deviceClock, surroundings);
+  started.push(() => actions.close(0));
+  const core: Core = { config, surroundings, deviceClock, trustedTime, outbox, slot, cache, actions, key };
 
   let report: (change: Change) => void = () => undefined;
   const { settings, updater } = composeDesired(core, (change) => report(change));
   started.push(() => updater.stop());
   const identifications = new IdentificationInbox(deviceClock, config.delivery.identificationBoundMs);
-  const uplink = composeUplink(core, { settings, updater, identifications });
+  let pipelines: readonly CameraPipeline[] = [];
+  const sources = new Map<string, RestartableSource>();
+  const { health, commands } = composeUplinkParts({
+    ...{ config, outbox, slot, meter, deviceClock, trustedTime, sources, clock, random, log },
+    cameras: () => pipelines.map(({ status }) => status),
+    resyncGallery: undefined,
+  });
+  const uplink = composeUplink(core, { settings, updater, identifications, parts: [health, commands] });
   report = (change) => {
     if (change === 'settings') uplink.pump();
+    if (change === 'running') health.releaseChanged();
     void uplink.reportChange({ birth: change === 'running' });
   };
   started.push(() => uplink.stop());
@@ -143,14 +155,37 @@ async function compose(config: EdgeAgentConfig, given: EdgeAgentSurroundings, st
     fail: (error) => fatal.abort(error),
   });
   started.push(() => operation.stop());
-  const pipelines = await openPipelines(core, settings);
+  pipelines = await openPipelines(core, settings, sources);
   await updater.runActive();
   await uplink.start();
   log.info({ tenant: provisioning.tenantId, device: provisioning.deviceId, cameras: cameras.length }, 'agent started');
-  const parts = { config, outbox, slot, updater, uplink, pipelines, identifications, cache, clock, log, unlock };
+  const parts = { config, outbox, slot, updater, uplink, pipelines, identifications, cache, actions, clock, log, unlock };
   const agent = new RunningEdgeAgent({ ...parts, operation, fatal: fatal.signal });
   await operation.start(() => agent.status());
   return agent;
+}
+
+function openTrustedTime(
+  dataDirectory: string,
+  deviceClock: DeviceClock,
+  { clock, log }: EdgeAgentSurroundings,
+): TrustedTime {
+  const path = join(dataDirectory, 'trusted-time.json');
+  return new TrustedTime({ path, clock, log, isSynchronised: () => deviceClock.synchronised });
+}
+
+function openActions(
+  { actions: rules, dataDirectory, provisioning }: EdgeAgentConfig,
+  cache: LocalCache | undefined,
+  deviceClock: DeviceClock,
+  { clock, random, log }: EdgeAgentSurroundings,
+): AgentActions {
+  const { tenantId, deviceId, siteId } = provisioning;
+  return new AgentActions({
+    ...{ rules, dataDirectory, origin: { tenantId, deviceId, siteId }, environment: process.env, clock, random, log },
+    isClockTrusted: () => deviceClock.synchronised,
+    groupsOf: (personId) => cache?.groupsOf(personId) ?? [],
+  });
 }
 
 /** What every part of the agent shares. */
@@ -164,6 +199,7 @@ interface Core {
   readonly slot: RecogniserSlot;
   /** Undefined where the box has none. */
   readonly cache: LocalCache | undefined;
+  readonly actions: AgentActions;
   readonly key: TemplateKey;
 }
 
@@ -206,9 +242,10 @@ interface UplinkParts {
   readonly settings: DesiredSettings;
   readonly updater: ReleaseUpdater;
   readonly identifications: IdentificationInbox;
+  readonly parts: readonly UplinkPart[];
 }
 
-function composeUplink(core: Core, { settings, updater, identifications }: UplinkParts): Uplink {
+function composeUplink(core: Core, { settings, updater, identifications, parts }: UplinkParts): Uplink {
   const { config, deviceClock, outbox, slot, key } = core;
   const { clock, random, log } = core.surroundings;
   const { tenantId, deviceId, mqtt } = config.provisioning;
@@ -222,7 +259,12 @@ function composeUplink(core: Core, { settings, updater, identifications }: Uplin
     gallery: () => core.cache?.holding,
   });
   return new Uplink({
-    ...{ mqtt, outbox, state, identifications, clock, log, cache: core.cache },
+    ...{ outbox, state, identifications, parts, clock, log, cache: core.cache, trustedTime: core.trustedTime },
+    mqtt: {
+      ...{ url: mqtt.url, username: mqtt.username, password: mqtt.password },
+      ...(mqtt.tls && { tls: certificatesFrom(mqtt.tls) }),
+      reconnect: { baseMs: config.uplink.reconnectBaseMs, capMs: config.uplink.reconnectCapMs },
+    },
     address: { tenantId: tenantId as TenantId, deviceId: deviceId as DeviceId },
     createSender: (publish) =>
       new BatchSender({
@@ -230,26 +272,36 @@ function composeUplink(core: Core, { settings, updater, identifications }: Uplin
         policy: () => settings.policies.delivery,
         onSent: (sequence, recordedAt) => identifications.expect(sequence, recordedAt),
       }),
+    onIdentification: (identification) => core.actions.identified(identification),
     onDesiredRelease: (desired) => updater.desire(desired),
     onDesiredConfig: (desired) => settings.desire(desired),
   });
 }
 
-function openPipelines(core: Core, settings: DesiredSettings): Promise<readonly CameraPipeline[]> {
+function openPipelines(
+  core: Core,
+  settings: DesiredSettings,
+  sources: Map<string, RestartableSource>,
+): Promise<readonly CameraPipeline[]> {
   const { config, slot, outbox, deviceClock, surroundings } = core;
   const { clock, random, log } = surroundings;
   const { closeAfterMs } = settings.policies.sighting;
   return Promise.all(
     config.cameras.map(async (camera) => {
       const decode = (bytes: Uint8Array): ReturnType<typeof decodeImage> => decodeImage(bytes);
-      const source = await surroundings.openSource(camera, { decode, closeAfterMs, clock, log });
+      const opened = await surroundings.openSource(camera, { decode, closeAfterMs, clock, log });
+      const source = new RestartableSource(opened);
+      sources.set(camera.id, source);
       return new CameraPipeline({
         ...{ cameraId: camera.id, source, slot, deviceClock, clock, random, log },
         regionOfInterest: camera.regionOfInterest,
         presentation: camera.presentationAttack,
         sparing: { motionGate: camera.motionGate, detectionRate: camera.detection },
         tiles: camera.detection.tiles,
-        store: (record) => outbox.append(record),
+        store: (record) => {
+          core.actions.recorded(record.payload);
+          return outbox.append(record);
+        },
         decideLocally: (probe) => core.cache?.decide(probe),
         policy: () => settings.policies.sighting,
       });

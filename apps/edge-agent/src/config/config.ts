@@ -8,9 +8,47 @@ import { actionsSchema } from './actions-config.js';
 import { cacheSchema } from './cache-config.js';
 import { cameraSchema } from './camera-config.js';
 import { localApiSchema, memorySchema } from './operation-config.js';
+import { uplinkSchema } from './uplink-config.js';
 
 const sighting = defaultSightingPolicy;
 const delivery = defaultDeliveryPolicy;
+
+/** What becomes of a track. The cloud may desire some of it otherwise. */
+export const sightingSchema = z
+  .object({
+    minimumQuality: z.number().min(0).max(1).default(sighting.minimumQuality),
+    bestShots: z.number().int().min(1).max(8).default(sighting.bestShots),
+    confirmAfterFrames: z.number().int().min(1).max(100).default(sighting.confirmAfterFrames),
+    closeAfterMs: z.number().int().min(100).max(600_000).default(sighting.closeAfterMs),
+    cooldownMs: z.number().int().min(0).max(600_000).default(sighting.cooldownMs),
+    shotSpacingMs: z.number().min(0).max(60_000).default(sighting.shotSpacingMs),
+    openAfterShots: z.number().int().min(1).max(1000).default(sighting.openAfterShots),
+    openAfterMs: z.number().min(0).max(600_000).default(sighting.openAfterMs),
+    updateGain: z.number().min(0).max(1).default(sighting.updateGain),
+    updateIntervalMs: z.number().min(0).max(600_000).default(sighting.updateIntervalMs),
+  })
+  .strict();
+
+/** How records travel. The cloud may desire some of it otherwise. */
+export const deliverySchema = z
+  .object({
+    maximumWindow: z.number().int().min(1).max(64).default(delivery.maximumWindow),
+    maximumBatchRecords: z.number().int().min(1).max(1000).default(delivery.maximumBatchRecords),
+    maximumBatchBytes: z
+      .number()
+      .int()
+      .min(1024)
+      .max(900 * 1024)
+      .default(delivery.maximumBatchBytes),
+    acknowledgementTimeoutMs: z.number().int().min(100).max(600_000).default(delivery.acknowledgementTimeoutMs),
+    identificationBoundMs: z
+      .number()
+      .int()
+      .min(100)
+      .default(10_000)
+      .describe('An identification of an older record is not acted upon.'),
+  })
+  .strict();
 
 /** Everything that the agent is told. What has a default may be left out. */
 export const edgeAgentConfigSchema = z
@@ -28,51 +66,25 @@ export const edgeAgentConfigSchema = z
       .enum(['exit', 'idle'])
       .default('idle')
       .describe('exit: the agent ends once all sources have and the outbox is empty.'),
-    sighting: z
-      .object({
-        minimumQuality: z.number().min(0).max(1).default(sighting.minimumQuality),
-        bestShots: z.number().int().min(1).max(8).default(sighting.bestShots),
-        confirmAfterFrames: z.number().int().min(1).max(100).default(sighting.confirmAfterFrames),
-        closeAfterMs: z.number().int().min(100).max(600_000).default(sighting.closeAfterMs),
-        cooldownMs: z.number().int().min(0).max(600_000).default(sighting.cooldownMs),
-        shotSpacingMs: z.number().min(0).max(60_000).default(sighting.shotSpacingMs),
-        openAfterShots: z.number().int().min(1).max(1000).default(sighting.openAfterShots),
-        openAfterMs: z.number().min(0).max(600_000).default(sighting.openAfterMs),
-        updateGain: z.number().min(0).max(1).default(sighting.updateGain),
-        updateIntervalMs: z.number().min(0).max(600_000).default(sighting.updateIntervalMs),
-      })
-      .strict()
-      .prefault({}),
-    delivery: z
-      .object({
-        maximumWindow: z.number().int().min(1).max(64).default(delivery.maximumWindow),
-        maximumBatchRecords: z.number().int().min(1).max(1000).default(delivery.maximumBatchRecords),
-        maximumBatchBytes: z
-          .number()
-          .int()
-          .min(1024)
-          .max(900 * 1024)
-          .default(delivery.maximumBatchBytes),
-        acknowledgementTimeoutMs: z.number().int().min(100).max(600_000).default(delivery.acknowledgementTimeoutMs),
-        identificationBoundMs: z
-          .number()
-          .int()
-          .min(100)
-          .default(10_000)
-          .describe('An identification of an older record is not acted upon.'),
-      })
-      .strict()
-      .prefault({}),
+    sighting: sightingSchema.prefault({}),
+    delivery: deliverySchema.prefault({}),
+    uplink: uplinkSchema,
     outbox: z
       .object({
         commitDelayMs: z.number().min(0).max(1000).default(20),
         groupSize: z.number().int().min(1).max(10_000).default(100),
-        queueLimit: z.number().int().min(1).default(10_000),
+        queueLimit: z
+          .number()
+          .int()
+          .min(1)
+          .default(10_000)
+          .describe('Records that may wait in memory while the disk is full; of more, the oldest go.'),
         maximumBytes: z
           .number()
           .int()
           .min(1024 * 1024)
-          .default(1024 * 1024 * 1024),
+          .default(1024 * 1024 * 1024)
+          .describe('Of the file. Once it is full, superseded revisions go first, then the oldest records.'),
       })
       .strict()
       .prefault({}),

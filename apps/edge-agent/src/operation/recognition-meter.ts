@@ -10,13 +10,15 @@ export interface RecognitionCounts {
   readonly embeddings: number;
   /** Calls that failed. */
   readonly failures: number;
+  /** Those of them that should have made templates. */
+  readonly embedFailures: number;
 }
 
 type Observer = (stage: MeteredStage, ms: number) => void;
 
 /** Counts what the recognisers of an agent do, one after the other, and tells how long the stages take. */
 export class RecognitionMeter {
-  #counts: RecognitionCounts = { detections: 0, embeddings: 0, failures: 0 };
+  #counts: RecognitionCounts = { detections: 0, embeddings: 0, failures: 0, embedFailures: 0 };
   readonly #observers: Observer[] = [];
 
   get counts(): RecognitionCounts {
@@ -42,7 +44,7 @@ export class RecognitionMeter {
         return result;
       },
       embed: async (faces, options) => {
-        const result = await this.#counted(() => recogniser.embed(faces, options));
+        const result = await this.#counted(() => recogniser.embed(faces, options), 1);
         this.#counts = { ...this.#counts, embeddings: this.#counts.embeddings + faces.length };
         this.#observe('embed', result.embedMs, faces.length);
         return result;
@@ -52,11 +54,12 @@ export class RecognitionMeter {
     };
   }
 
-  async #counted<T>(call: () => Promise<T>): Promise<T> {
+  async #counted<T>(call: () => Promise<T>, embeds: 0 | 1 = 0): Promise<T> {
     try {
       return await call();
     } catch (error) {
-      this.#counts = { ...this.#counts, failures: this.#counts.failures + 1 };
+      const { failures, embedFailures } = this.#counts;
+      this.#counts = { ...this.#counts, failures: failures + 1, embedFailures: embedFailures + embeds };
       throw error;
     }
   }

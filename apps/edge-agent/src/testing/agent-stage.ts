@@ -56,6 +56,7 @@ export class AgentStage {
       cameras,
       sighting: { closeAfterMs: 300, cooldownMs: 0 },
       delivery: { acknowledgementTimeoutMs: 300 },
+      uplink: { reconnectBaseMs: 100, reconnectCapMs: 500 },
       stopTimeoutMs: 1000,
       // Sockets cannot be copied with the data directory, and the tests of the local API have their own.
       localApi: { enabled: false },
