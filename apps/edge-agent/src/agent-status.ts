@@ -1,3 +1,4 @@
+import type { AgentActionsStatus } from './actions/agent-actions.js';
 import type { LocalCacheStatus } from './cache/local-cache.js';
 import type { OperationStatus } from './operation/operation-status.js';
 import type { CameraStatus } from './pipeline/camera-pipeline.js';
@@ -20,4 +21,5 @@ export interface EdgeAgentStatus extends OperationStatus {
   readonly identifications: IdentificationCounts;
   /** Null where the box has none. */
   readonly cache: LocalCacheStatus | null;
+  readonly actions: AgentActionsStatus;
 }

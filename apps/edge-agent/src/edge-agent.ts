@@ -1,5 +1,6 @@
 import type { AppError, Clock, Logger } from '@sightline/kernel';
 
+import type { AgentActions } from './actions/agent-actions.js';
 import type { EdgeAgentStatus } from './agent-status.js';
 import type { LocalCache } from './cache/local-cache.js';
 import type { EdgeAgentConfig } from './config/config.js';
@@ -33,6 +34,7 @@ export interface EdgeAgentParts {
   readonly pipelines: readonly CameraPipeline[];
   readonly identifications: IdentificationInbox;
   readonly cache: LocalCache | undefined;
+  readonly actions: AgentActions;
   readonly clock: Clock;
   readonly log: Logger;
   /** Aborted when the outbox can store nothing more, or the memory ceiling does not hold. */
@@ -60,7 +62,7 @@ export class RunningEdgeAgent implements EdgeAgent {
   }
 
   status(): EdgeAgentStatus {
-    const { uplink, pipelines, slot, outbox, identifications, cache, operation } = this.#parts;
+    const { uplink, pipelines, slot, outbox, identifications, cache, actions, operation } = this.#parts;
     const release = slot.current;
     return {
       connected: uplink.connected,
@@ -76,6 +78,7 @@ export class RunningEdgeAgent implements EdgeAgent {
       },
       identifications: identifications.counts,
       cache: cache?.status ?? null,
+      actions: actions.status,
       ...operation.status,
     };
   }
@@ -102,7 +105,7 @@ export class RunningEdgeAgent implements EdgeAgent {
   }
 
   async #stop(): Promise<void> {
-    const { config, outbox, slot, updater, uplink, cache, operation, clock, log, unlock } = this.#parts;
+    const { config, outbox, slot, updater, uplink, cache, actions, operation, clock, log, unlock } = this.#parts;
     log.info({ backlog: outbox.backlog }, 'agent stops');
     this.#stopping.abort(new Error('the agent stops'));
     const bound = AbortSignal.timeout(config.stopTimeoutMs);
@@ -111,13 +114,16 @@ export class RunningEdgeAgent implements EdgeAgent {
     try {
       await updater.stop();
       await Promise.race([this.#cameras, timeout]);
+      const acted = actions.close(config.stopTimeoutMs);
       if (uplink.connected) await this.#drained(bound);
       await uplink.stop();
+      await acted;
       await operation.stop();
       await slot.close();
     } finally {
       // Its timer would keep the process alive.
       stopped.abort();
+      await actions.close(0);
       cache?.close();
       await outbox.close();
       await unlock();
