@@ -102,6 +102,8 @@ describe('coded rows', () => {
   it('hold nothing after they were cleared, and refuse what is no probe of theirs', () => {
     const rows = new CodedRows(4);
     const row = Float32Array.of(1, 2, 3, 4);
+    expect(rows.nearest(row)).toEqual([]);
+    rows.clear();
     rows.add(template(row));
     rows.clear();
     expect(rows.size).toBe(0);

@@ -44,6 +44,7 @@ export class CodedRows {
     this.#stride = Math.ceil(dimension / COMPONENTS_TOGETHER) * COMPONENTS_TOGETHER;
     this.#productsAt = KERNEL_START + this.#stride * Int16Array.BYTES_PER_ELEMENT;
     this.#rowsAt = this.#productsAt + CHUNK * Int32Array.BYTES_PER_ELEMENT;
+    reserve(this.#kernel, this.#rowsAt);
   }
 
   get size(): number {
