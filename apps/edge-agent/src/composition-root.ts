@@ -159,7 +159,20 @@ async function compose(config: EdgeAgentConfig, given: EdgeAgentSurroundings, st
   await updater.runActive();
   await uplink.start();
   log.info({ tenant: provisioning.tenantId, device: provisioning.deviceId, cameras: cameras.length }, 'agent started');
-  const parts = { config, outbox, slot, updater, uplink, pipelines, identifications, cache, actions, clock, log, unlock };
+  const parts = {
+    config,
+    outbox,
+    slot,
+    updater,
+    uplink,
+    pipelines,
+    identifications,
+    cache,
+    actions,
+    clock,
+    log,
+    unlock,
+  };
   const agent = new RunningEdgeAgent({ ...parts, operation, fatal: fatal.signal });
   await operation.start(() => agent.status());
   return agent;
