@@ -65,7 +65,7 @@ describe('the command line', () => {
   it('refuses a bad configuration, naming every bad key', async () => {
     const path = writeConfig({ ...config, cameras: [], surprise: 1 });
     const { code, output } = await run('run', '--config', path).ended;
-    expect(code).toBe(1);
+    expect(code).toBe(78);
     expect(output).toContain('CONFIG.INVALID');
     expect(output).toContain('cameras');
     expect(output).toContain('surprise');

@@ -1,53 +1,92 @@
 #!/usr/bin/env node
-import { errorMessage, isAppError, terminationSignal } from '@sightline/kernel';
-import { createLogger } from '@sightline/observability';
-import { Command } from 'commander';
+import { errorMessage, isAppError } from '@sightline/kernel';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 
-import { startEdgeAgent } from './composition-root.js';
-import { loadEdgeAgentConfig } from './config/load-config.js';
+import { agentVersion } from './agent-version.js';
+import { bench, type BenchOptions } from './commands/bench.js';
+import { check, type CheckOptions } from './commands/check.js';
+import { devices, type DevicesOptions } from './commands/devices.js';
+import { exitCodeOf, exitCodes } from './commands/exit-codes.js';
+import { provision, type ProvisionOptions } from './commands/provision.js';
+import { runAgent } from './commands/run.js';
+import { CONFIG_VARIABLE } from './config/environment.js';
 
-async function run(configPath: string): Promise<void> {
-  const signal = terminationSignal();
-  const log = createLogger({ name: 'edge-agent', level: 'info' });
-  const config = loadEdgeAgentConfig(configPath, process.env, log);
-  const agent = await startEdgeAgent(config);
-  const orphaned = new AbortController();
-  process.once('disconnect', () => orphaned.abort()); // a parent that is gone can no longer stop us
-  const stopped = aborted(AbortSignal.any([signal, orphaned.signal]));
-  const finished = agent.finished.then(() => (config.whenSourcesEnd === 'exit' ? undefined : stopped));
-  try {
-    await Promise.race([finished, stopped]);
-    if (agent.status().cameras.some(({ state }) => state === 'failed')) process.exitCode = 1;
-  } finally {
-    await agent.stop();
-    if (process.connected) process.disconnect();
-  }
-}
+const configOption = (): Option => new Option('--config <file>', 'its configuration, JSON').env(CONFIG_VARIABLE);
+const defaultConfig = '/etc/sightline/edge-agent.json';
 
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
+const ENVIRONMENT_HELP = `
+Every key can be set by the environment too, which wins over the file: delivery.maximumWindow by
+SIGHTLINE_EDGE_DELIVERY_MAXIMUM_WINDOW, dataDirectory by SIGHTLINE_EDGE_DATA_DIRECTORY; with …_FILE
+appended the variable names a file that holds the value. "check --print" shows what comes from where.`;
+
+const EXIT_HELP = `
+Exit codes: 0 ended as asked, 1 failed, 64 wrong command line, 69 something needed did not answer,
+73 another agent uses the data directory, 75 start again (memory ceiling), 77 the box has another
+identity, 78 wrong configuration.`;
+
+function seconds(text: string): number {
+  const value = Number(text);
+  if (!(value >= 1 && value <= 600)) throw new InvalidArgumentError('1 to 600.');
+  return value;
 }
 
 const program = new Command('sightline-edge-agent')
   .description('Recognises faces at the camera and publishes protected templates')
-  .showHelpAfterError();
+  .version(agentVersion())
+  .addHelpText('after', EXIT_HELP)
+  .showHelpAfterError()
+  .exitOverride();
 
 program
   .command('run', { isDefault: true })
   .description('runs the agent until SIGINT or SIGTERM, or until its sources end when configured so')
-  .requiredOption('--config <file>', 'its configuration, JSON')
-  .addHelpText(
-    'after',
-    '\nThese environment variables win over the file: SIGHTLINE_EDGE_DATA_DIRECTORY,\nSIGHTLINE_EDGE_PROVISIONING_FILE, SIGHTLINE_EDGE_LOG_LEVEL, SIGHTLINE_EDGE_WHEN_SOURCES_END.',
-  )
-  .action(({ config }: { config: string }) => run(config));
+  .addOption(configOption().default(defaultConfig))
+  .addHelpText('after', ENVIRONMENT_HELP)
+  .action(runAgent);
+
+program
+  .command('check')
+  .description('says everything that is wrong with the configuration, and with what it needs of this box')
+  .addOption(configOption().default(defaultConfig))
+  .option('--print', 'show every value and where it comes from, secrets masked')
+  .option('--schema', 'print the JSON Schema of the configuration')
+  .option('--online', 'also see whether the broker answers')
+  .action((options: CheckOptions) => check(options));
+
+program
+  .command('devices')
+  .description('lists what this box has to compute and to see with, having tried it')
+  .addOption(configOption())
+  .option('--json', 'as JSON')
+  .action((options: DevicesOptions) => devices(options));
+
+program
+  .command('bench')
+  .description('measures this box with its active release; the figures reach the registry with the next connection')
+  .addOption(configOption().default(defaultConfig))
+  .option('--seconds <number>', 'how long', seconds, 10)
+  .option('--output <file>', 'write the figures there too, JSON')
+  .option('--no-report', 'keep them from the registry')
+  .action((options: BenchOptions) => bench(options));
+
+program
+  .command('provision')
+  .description('gives this box the identity of the document that POST /v1/devices answered')
+  .argument('[document]', 'its path, or - for the standard input', '-')
+  .option('--directory <directory>', 'where the configuration goes', '/etc/sightline')
+  .option('--data-directory <directory>', 'where the agent will keep what it records', '/var/lib/sightline/edge-agent')
+  .option('--offline', 'do not ask whether the broker answers')
+  .option('--force', 'replace another identity; what it had recorded is moved aside')
+  .action((document: string, options: ProvisionOptions) => provision(document, options));
 
 try {
   await program.parseAsync();
 } catch (error) {
-  console.error(isAppError(error) ? `${error.code}: ${error.message}` : errorMessage(error));
-  process.exitCode = 1;
+  if (error instanceof CommanderError) {
+    // Commander has said what there is to say.
+    process.exitCode = error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+  } else {
+    console.error(isAppError(error) ? `${error.code}: ${error.message}` : errorMessage(error));
+    process.exitCode = exitCodeOf(error);
+  }
 }

@@ -2,3 +2,4 @@ export { decodeImage, type DecodeOptions } from './decode-image.js';
 export { openRecogniser, type RecogniserOptions } from './open-recogniser.js';
 export * from './recogniser.js';
 export { computeSelfTest, runSelfTest } from './self-test.js';
+export { syntheticFrame } from './synthetic-frame.js';

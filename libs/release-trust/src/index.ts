@@ -4,3 +4,4 @@ export * from './release-store.js';
 export * from './signing/release-repository.js';
 export * from './signing/role-keys.js';
 export { modelTarget } from './targets-layout.js';
+export { describeTrustedRoot } from './trusted-root.js';

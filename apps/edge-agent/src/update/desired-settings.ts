@@ -3,24 +3,28 @@ import { DesiredConfigSchema, type DesiredConfig } from '@sightline/contracts';
 import { isAppError, type Logger } from '@sightline/kernel';
 import { z } from 'zod';
 
+import { deliverySchema, sightingSchema } from '../config/config.js';
 import type { SightingPolicy } from '../pipeline/sighting-policy.js';
 import type { DeliveryPolicy } from '../uplink/batch-sender.js';
 import type { FieldState } from '../uplink/device-state.js';
 import type { DesiredVersionsFile } from './desired-versions.js';
 
-/** What a desired configuration may say, in bounds within which the agent still works. */
+const { minimumQuality, bestShots, closeAfterMs } = sightingSchema.shape;
+const { maximumWindow, maximumBatchRecords } = deliverySchema.shape;
+
+/** What a desired configuration may say, in the very bounds of the box's own. */
 const settingsSchema = z.object({
   sighting: z
     .object({
-      minimumQuality: z.number().min(0).max(1).optional(),
-      bestShots: z.number().int().min(1).max(8).optional(),
-      closeAfterMs: z.number().int().min(100).max(600_000).optional(),
+      minimumQuality: minimumQuality.unwrap().optional(),
+      bestShots: bestShots.unwrap().optional(),
+      closeAfterMs: closeAfterMs.unwrap().optional(),
     })
     .optional(),
   delivery: z
     .object({
-      maximumWindow: z.number().int().min(1).max(64).optional(),
-      maximumBatchRecords: z.number().int().min(1).max(1000).optional(),
+      maximumWindow: maximumWindow.unwrap().optional(),
+      maximumBatchRecords: maximumBatchRecords.unwrap().optional(),
     })
     .optional(),
 });
@@ -42,6 +46,7 @@ export interface DesiredSettingsOptions {
 export class DesiredSettings {
   readonly #options: DesiredSettingsOptions;
   #policies: Policies;
+  #keys: readonly string[] = [];
   #state: FieldState = { version: 0, status: 'none', error: '' };
 
   constructor(options: DesiredSettingsOptions) {
@@ -53,6 +58,11 @@ export class DesiredSettings {
 
   get policies(): Policies {
     return this.#policies;
+  }
+
+  /** Keys of the configuration that the cloud decides at the moment: `sighting.bestShots`. */
+  get desiredKeys(): readonly string[] {
+    return this.#keys;
   }
 
   get state(): FieldState {
@@ -90,10 +100,15 @@ export class DesiredSettings {
       return false;
     }
     const { defaults } = this.#options;
+    const sighting = given(parsed.data.sighting);
+    const delivery = given(parsed.data.delivery);
     this.#policies = {
-      sighting: { ...defaults.sighting, ...given(parsed.data.sighting) },
-      delivery: { ...defaults.delivery, ...given(parsed.data.delivery) },
+      sighting: { ...defaults.sighting, ...sighting },
+      delivery: { ...defaults.delivery, ...delivery },
     };
+    this.#keys = Object.entries({ sighting, delivery }).flatMap(([section, values]) =>
+      Object.keys(values).map((key) => `${section}.${key}`),
+    );
     this.#state = { version, status: 'applied', error: '' };
     return true;
   }
