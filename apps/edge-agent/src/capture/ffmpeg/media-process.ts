@@ -1,10 +1,11 @@
-import { execFile, spawn } from 'node:child_process';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { promisify } from 'node:util';
 
 import type { Clock } from '@sightline/kernel';
 
 import type { FfmpegInvocation } from './invocation.js';
+import { openOutputSocket } from './output-socket.js';
 
 /** How a process ended. */
 export interface MediaExit {
@@ -22,6 +23,7 @@ export interface MediaProcess {
 }
 
 export interface MediaOutput {
+  /** The chunk is overwritten after the call. */
   readonly onOutput: (chunk: Uint8Array) => void;
   readonly onLog: (text: string) => void;
 }
@@ -57,24 +59,31 @@ async function findGuard(): Promise<readonly string[]> {
   }
 }
 
-function start(
+async function start(
   command: string,
   args: readonly string[],
   input: string,
   { onOutput, onLog }: MediaOutput,
   clock: Clock,
-): MediaProcess {
-  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] });
-  child.stdout.on('data', onOutput);
-  child.stderr.setEncoding('utf8').on('data', onLog);
+): Promise<MediaProcess> {
+  // Where no folder can be made for it, Node's own way serves, at twice the cost.
+  const output = await openOutputSocket(onOutput).catch(() => undefined);
+  const child: ChildProcess = spawn(command, args, { stdio: ['pipe', output?.writer ?? 'pipe', 'pipe'] });
+  output?.writer.destroy();
+  child.stdout?.on('data', onOutput);
+  child.stderr?.setEncoding('utf8').on('data', onLog);
   // It may be gone before it has read its script; its exit tells.
-  for (const stream of [child.stdin, child.stdout, child.stderr]) stream.on('error', () => undefined);
-  child.stdin.end(input);
-  const exited = new Promise<MediaExit>((resolve) => {
+  for (const stream of [child.stdin, child.stdout, child.stderr]) stream?.on('error', () => undefined);
+  child.stdin?.end(input);
+  const gone = new Promise<MediaExit>((resolve) => {
     child.once('error', (error: NodeJS.ErrnoException) => {
       if (child.pid === undefined) resolve({ code: null, signal: null, missing: error.code === 'ENOENT' });
     });
     child.once('close', (code, signal) => resolve({ code, signal, missing: code === NO_SUCH_PROGRAM }));
+  });
+  const exited = gone.then(async (exit) => {
+    await output?.ended;
+    return exit;
   });
   const stop = async (): Promise<void> => {
     if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) {
@@ -82,15 +91,16 @@ function start(
       return;
     }
     // It may be waiting for its output to be read; nobody wants that any more.
-    child.stdout.destroy();
+    output?.stop();
+    child.stdout?.destroy();
     child.kill('SIGTERM');
-    const gone = new AbortController();
-    const force = clock.sleep(GRACE_MS, gone.signal).then(
+    const ended = new AbortController();
+    const force = clock.sleep(GRACE_MS, ended.signal).then(
       () => child.kill('SIGKILL'),
       () => undefined,
     );
     await once(child, 'exit');
-    gone.abort();
+    ended.abort();
     await force;
     await exited;
   };
