@@ -9,10 +9,13 @@ import { HeldPeople } from './held-people.js';
 /** Contradictions from which on somebody's templates should be looked at. */
 const MANY_CONTRADICTIONS = 3;
 
+/** What is asked of a store. */
+export type OpenCacheStore = Pick<CacheStore, keyof CacheStore>;
+
 export interface CacheContentOptions {
   readonly path: string;
   /** Opens the file at the path. */
-  readonly openStore: (path: string) => CacheStore;
+  readonly openStore: (path: string) => OpenCacheStore;
   readonly log: Logger;
 }
 
@@ -22,7 +25,7 @@ export interface CacheContentOptions {
  */
 export class CacheContent {
   readonly #options: CacheContentOptions;
-  #store: CacheStore | undefined;
+  #store: OpenCacheStore | undefined;
   #people: HeldPeople | undefined;
   readonly #contradictions = new Map<PersonId, number>();
   /** An erasure could not be carried out: nothing of the file is read any more. */

@@ -10,11 +10,18 @@ import type { DeviceClock } from '../device-clock.js';
 import type { ActiveRelease } from '../pipeline/recogniser-slot.js';
 import type { TrustedTime } from '../trusted-time.js';
 import { CacheContent } from './cache-content.js';
+import type { Belonging } from './cache-head.js';
 import { openCacheKey } from './cache-key.js';
 import { CacheStore } from './cache-store.js';
 import { DeltaReceiver } from './delta-receiver.js';
 import { LocalCache } from './local-cache.js';
 import { LocalMatcher } from './local-matcher.js';
+
+/** What the cache asks of a release. */
+export interface CachedRelease extends Pick<ActiveRelease, 'calibration'> {
+  readonly recogniser: Pick<ActiveRelease['recogniser'], 'spaceId' | 'dimension'>;
+  readonly protector: Pick<ActiveRelease['protector'], 'keyId'>;
+}
 
 export interface ComposeCacheOptions {
   readonly config: CacheConfig;
@@ -22,7 +29,7 @@ export interface ComposeCacheOptions {
   readonly provisioning: Pick<rest.Provisioning, 'tenantId' | 'deviceId' | 'gallery'>;
   /** The tenant's template key of this box. */
   readonly keyId: KeyId;
-  readonly running: () => ActiveRelease | undefined;
+  readonly running: () => CachedRelease | undefined;
   readonly trustedTime: Pick<TrustedTime, 'nowMs' | 'observe'>;
   readonly deviceClock: DeviceClock;
   readonly log: Logger;
@@ -65,7 +72,7 @@ export async function composeCache(options: ComposeCacheOptions): Promise<LocalC
   return new LocalCache({ content, receiver, matcher, maximumTemplates, log });
 }
 
-function belongingOfRelease(release: ActiveRelease | undefined) {
+function belongingOfRelease(release: CachedRelease | undefined): Belonging | undefined {
   if (!release) return undefined;
   const { recogniser, protector } = release;
   return { spaceId: recogniser.spaceId, keyId: protector.keyId, dimension: recogniser.dimension };
