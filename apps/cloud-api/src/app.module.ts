@@ -3,6 +3,7 @@ import { HealthController } from '@sightline/rest-server';
 
 import { AccessModule } from './access/access.module.js';
 import { DevicesModule } from './devices/devices.module.js';
+import { EdgeCachesModule } from './edge-caches/edge-caches.module.js';
 import { FacesModule } from './faces/faces.module.js';
 import { IdentificationModule } from './identification/identification.module.js';
 import { IngestModule } from './ingest/ingest.module.js';
@@ -24,6 +25,7 @@ export class AppModule {
         PeopleModule,
         FacesModule,
         DevicesModule,
+        EdgeCachesModule,
         IngestModule,
         SightingsModule,
         PageModule,

@@ -12,6 +12,7 @@ import { apiHead } from './api-head.js';
 import { AppModule } from './app.module.js';
 import type { CloudApiConfig } from './config.js';
 import { Devices, type DeviceIdentity } from './devices/devices.js';
+import { EdgeCachePublisher } from './edge-caches/edge-cache-publisher.js';
 import { takePhotoBodies } from './http/photo-upload.js';
 import { GalleryFollower } from './identification/gallery-follower.js';
 import type { Platform } from './platform/platform.module.js';
@@ -65,7 +66,8 @@ async function start(config: CloudApiConfig, releaseSource: ReleaseSource, stack
   stack.push(() => mqtt.close());
   const app = await createApp({ config, database, gallery, mqtt, releaseSource });
   // Stopped after the application, whose last requests still need them.
-  for (const service of [GalleryFollower, Notifications, Releases]) stack.push(() => app.get(service).stop());
+  for (const service of [EdgeCachePublisher, GalleryFollower, Notifications, Releases])
+    stack.push(() => app.get(service).stop());
   stack.push(() => app.close());
   await startServices(app, config);
   await app.listen({ host: config.host, port: config.port });
@@ -96,6 +98,7 @@ async function startServices(app: NestFastifyApplication, config: CloudApiConfig
   await app.get(ApiKeys).bootstrap(config.tenantId, config.bootstrapAdminKey);
   await app.get(GalleryFollower).start();
   app.get(Notifications).start();
+  app.get(EdgeCachePublisher).start();
   app.get(Releases).start();
 }
 

@@ -27,6 +27,7 @@ export const errorDefinitions = {
   'VERIFICATION.NO_FACE': { status: 422, title: 'No face was found in one of the photos' },
   'VERIFICATION.SEVERAL_FACES': { status: 422, title: 'More than one face was found in one of the photos' },
   'PERSON.NOT_FOUND': { status: 404, title: 'No such person' },
+  'PERSON.NOT_ERASED': { status: 404, title: 'Nobody with this id was erased' },
   'PERSON.DUPLICATE_EXTERNAL_ID': { status: 409, title: 'Another person has this external id' },
   'PERSON.NOT_ENROLLED': { status: 409, title: 'The person has no template of the active model space' },
   'DEVICE.NOT_FOUND': { status: 404, title: 'No such device' },

@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 
 import { DesiredConfigs } from './desired-configs.js';
+import { DeviceBirths } from './device-births.js';
 import { DeviceLink } from './device-link.js';
 import { DeviceTwin } from './device-twin.js';
 import { DevicesController } from './devices.controller.js';
@@ -9,7 +10,7 @@ import { FleetController } from './fleet.controller.js';
 
 @Module({
   controllers: [DevicesController, FleetController],
-  providers: [Devices, DeviceTwin, DeviceLink, DesiredConfigs],
-  exports: [Devices, DeviceLink],
+  providers: [Devices, DeviceBirths, DeviceTwin, DeviceLink, DesiredConfigs],
+  exports: [Devices, DeviceBirths, DeviceLink],
 })
 export class DevicesModule {}

@@ -8,6 +8,7 @@ import { and, desc, eq, sql } from 'drizzle-orm';
 
 import { digestsEqual, sha256 } from '../access/api-key.js';
 import type { CloudApiConfig } from '../config.js';
+import { GallerySigningKeys } from '../edge-caches/gallery-signing-keys.js';
 import { decodeCursor, toPage, type PageQuery } from '../http/page-cursor.js';
 import { CLOCK, CONFIG, DATABASE } from '../platform/tokens.js';
 import { device } from '../storage/schema.js';
@@ -33,6 +34,7 @@ export class Devices {
     @Inject(CLOCK) private readonly clock: Clock,
     private readonly templateKeys: TemplateKeys,
     private readonly desiredConfigs: DesiredConfigs,
+    private readonly gallerySigningKeys: GallerySigningKeys,
   ) {}
 
   /**
@@ -45,6 +47,7 @@ export class Devices {
     const deviceId = id as DeviceId;
     const password = newDevicePassword();
     const key = await this.templateKeys.current(tenantId);
+    const gallery = await this.gallerySigningKeys.current();
     try {
       await this.database.db.insert(device).values({
         tenantId,
@@ -73,6 +76,7 @@ export class Devices {
         repositoryUrl: publicRepositoryUrl ?? repositoryUrl,
         trustedRoot: Buffer.from(trustedRoot).toString('base64'),
       },
+      gallery: { signingKeyId: gallery.keyId, signingKey: Buffer.from(gallery.publicKey).toString('base64') },
     };
   }
 

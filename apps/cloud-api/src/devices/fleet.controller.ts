@@ -15,6 +15,7 @@ import { MessagePattern, Payload } from '@nestjs/microservices';
 import { CLOCK, LOGGER } from '../platform/tokens.js';
 import { untilStored } from '../storage/transient.js';
 import { DesiredConfigs } from './desired-configs.js';
+import { DeviceBirths } from './device-births.js';
 import { DeviceTwin } from './device-twin.js';
 
 /** Follows what the fleet says of itself: status, births and reported states. */
@@ -27,6 +28,7 @@ export class FleetController implements BeforeApplicationShutdown {
     @Inject(LOGGER) private readonly log: Logger,
     private readonly twin: DeviceTwin,
     private readonly desiredConfigs: DesiredConfigs,
+    private readonly births: DeviceBirths,
   ) {}
 
   beforeApplicationShutdown(): void {
@@ -44,8 +46,10 @@ export class FleetController implements BeforeApplicationShutdown {
   async birth(@Payload() message: MqttMessage): Promise<void> {
     await this.#take(message, DeviceBirthSchema, async (address, birth) => {
       const known = await this.twin.born(address, birth);
-      if (known) await this.desiredConfigs.publish(address);
-      return known;
+      if (!known) return false;
+      await this.desiredConfigs.publish(address);
+      await this.births.tell(address, birth);
+      return true;
     });
   }
 
@@ -65,7 +69,8 @@ export class FleetController implements BeforeApplicationShutdown {
     let address: DeviceAddress;
     let message: MessageShape<Desc>;
     try {
-      address = parseTopic(topic);
+      const { tenantId, deviceId } = parseTopic(topic);
+      address = { tenantId, deviceId };
       message = fromBinary(schema, payload);
     } catch (error) {
       const code = isAppError(error) ? error.code : 'MQTT.MALFORMED_MESSAGE';

@@ -5,6 +5,7 @@ import { Global, Module, type DynamicModule } from '@nestjs/common';
 
 import type { CloudApiConfig } from '../config.js';
 import type { ReleaseSource } from '../releases/active-release.js';
+import { GallerySigningKeys } from '../edge-caches/gallery-signing-keys.js';
 import { Releases } from '../releases/releases.js';
 import { Notifications } from '../storage/notifications.js';
 import { TemplateKeys } from '../template-keys/template-keys.js';
@@ -33,7 +34,7 @@ export class PlatformModule {
       { provide: MQTT, useValue: mqtt },
       { provide: RELEASE_SOURCE, useValue: releaseSource },
     ];
-    const services = [Notifications, Releases, TemplateKeys];
+    const services = [Notifications, Releases, TemplateKeys, GallerySigningKeys];
     return {
       module: PlatformModule,
       providers: [...values, ...services],

@@ -75,7 +75,10 @@ export async function startTestCloud(options: TestCloudOptions = {}): Promise<Te
     config,
     broker,
     request: (request) =>
-      started.app.inject({ ...request, headers: { authorization: `Bearer ${ADMIN_KEY}`, ...request.headers } }),
+      (api ?? started).app.inject({
+        ...request,
+        headers: { authorization: `Bearer ${ADMIN_KEY}`, ...request.headers },
+      }),
     restart: async () => (api = await startWith(config, releaseSource)),
     stop: () => stack.stop(),
   };

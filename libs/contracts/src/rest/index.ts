@@ -1,5 +1,6 @@
 export * from './common.js';
 export * from './devices.js';
+export * from './edge-caches.js';
 export * from './faces.js';
 export * from './identification.js';
 export * from './people.js';

@@ -1,0 +1,169 @@
+import { IdentificationOutcome, LocalDecisionSchema, TemplateCodec, type rest } from '@sightline/contracts';
+import { create } from '@bufbuild/protobuf';
+import { newSightingId, type PersonId } from '@sightline/kernel';
+import { sql } from 'drizzle-orm';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { TemplateKeys } from '../template-keys/template-keys.js';
+import { enrolAlong } from '../testing/enrol.js';
+import { axis, DIMENSION, templateOf } from '../testing/fake-release.js';
+import { TestBoxCache } from '../testing/test-box-cache.js';
+import { startTestCloud, TENANT, type TestCloud } from '../testing/test-cloud.js';
+import { sightingPayload, startTestDevice, until, wireTemplate, type TestDevice } from '../testing/test-device.js';
+import { EdgeCachePublisher } from './edge-cache-publisher.js';
+
+const WEEK_MS = 7 * 86_400_000;
+
+let cloud: TestCloud;
+let device: TestDevice;
+let box: TestBoxCache;
+let ada: PersonId;
+let grace: PersonId;
+
+beforeAll(async () => {
+  cloud = await startTestCloud();
+  ({ id: ada } = await enrolAlong(cloud.api, 'Ada', 0));
+  ({ id: grace } = await enrolAlong(cloud.api, 'Grace', 3));
+  await patch(ada, { groups: ['staff'] });
+  await patch(grace, { sites: ['elsewhere'] });
+  device = await startTestDevice(cloud, 'box-1');
+  box = await TestBoxCache.of(device);
+});
+afterAll(() => cloud.stop());
+
+const patch = (id: string, payload: object) => cloud.request({ method: 'PATCH', url: `/v1/people/${id}`, payload });
+const remove = (id: string) => cloud.request({ method: 'DELETE', url: `/v1/people/${id}` });
+const pass = () => cloud.api.app.get(EdgeCachePublisher).pass();
+const holds = (...ids: readonly string[]) =>
+  until(
+    () => (ids.length === box.people.size && ids.every((id) => box.people.has(id)) ? true : undefined),
+    `${ids.length} people, not ${box.people.size}`,
+  );
+async function shown(): Promise<rest.EdgeCache | undefined> {
+  return (await cloud.request({ url: '/v1/edge-caches' })).json<rest.EdgeCachePage>().items[0];
+}
+const eventually = (fits: (cache: rest.EdgeCache) => boolean, what: string) =>
+  until(async () => {
+    const found = await shown();
+    return found !== undefined && fits(found) ? found : undefined;
+  }, what);
+const settled = () =>
+  eventually(({ unsent, sentVersion, confirmedVersion }) => unsent === 0 && sentVersion === confirmedVersion, 'calm');
+const erasureOf = async (id: string) => (await cloud.request({ url: `/v1/people/${id}/erasure` })).json<rest.Erasure>();
+/** The next look plans the whole cache. */
+const planAll = () => cloud.api.database.db.execute(sql`UPDATE cloud.edge_cache SET planned_at = NULL`);
+
+describe('the local cache of a box', () => {
+  it('begins at its birth: the people of its site, signed, in int8, with their groups and a lease', async () => {
+    await box.born();
+    await holds(ada);
+    expect(box.people.get(ada)).toMatchObject({
+      groups: ['staff'],
+      templates: [{ codec: TemplateCodec.INT8, dimension: DIMENSION }],
+    });
+    expect(box.expiresAtMs / 1000).toBeCloseTo((Date.now() + WEEK_MS) / 1000, -2);
+    expect(box.deltas).toHaveLength(1);
+    const cache = await settled();
+    expect(cache).toMatchObject({ deviceId: 'box-1', cacheId: box.cacheId, people: 1, templates: 1, error: null });
+    expect(cache).toMatchObject({ sentVersion: 1, confirmedVersion: 1, pendingErasures: [] });
+    expect(Date.parse(cache.lease?.expiresAt ?? '')).toBe(box.expiresAtMs);
+  });
+
+  it('follows enrolments, groups and sites', async () => {
+    const { id } = await enrolAlong(cloud.api, 'Joan', 5);
+    await pass();
+    await holds(ada, id);
+    await patch(ada, { groups: ['staff', 'night'] });
+    await pass();
+    await until(() => (box.people.get(ada)?.groups.length === 2 ? true : undefined), 'the groups');
+    await patch(id, { sites: ['elsewhere'] });
+    await pass();
+    await holds(ada);
+    expect(box.deltas.at(-1)?.tombstones).toMatchObject([{ personId: id, erasureId: '' }]);
+    await settled();
+  });
+
+  it('gets whom the site has seen lately, and the box hears where it differed', async () => {
+    const protector = await cloud.api.app.get(TemplateKeys).protector(TENANT, DIMENSION);
+    const payload = sightingPayload({
+      sightingId: newSightingId(),
+      templates: [wireTemplate(templateOf(axis(3), protector))],
+      localDecision: create(LocalDecisionSchema, {
+        ...{ outcome: IdentificationOutcome.IDENTIFIED, personId: ada, score: 0.6 },
+      }),
+    });
+    await device.send([{ sequence: 1, payload }]);
+    await device.acked(1);
+    const answer = await until(() => device.identifications[0], 'the decision');
+    expect(answer).toMatchObject({ personId: grace, localDiffered: true, groups: [] });
+    await planAll();
+    await pass();
+    await holds(ada, grace);
+    expect(await settled()).toMatchObject({ localDiffered: 1 });
+  });
+
+  it('loses an erased person at once, and the receipt shows it', async () => {
+    expect((await cloud.request({ url: `/v1/people/${grace}/erasure` })).json()).toMatchObject({
+      status: 404,
+      code: 'PERSON.NOT_ERASED',
+    });
+    await remove(grace);
+    await holds(ada);
+    const erasure = await until(async () => {
+      const found = await erasureOf(grace);
+      return found.outstanding === 0 ? found : undefined;
+    }, 'the receipt');
+    expect(erasure.devices).toMatchObject([{ deviceId: 'box-1', confirmedAt: expect.any(String) as string }]);
+    expect(box.deltas.at(-1)?.tombstones).toMatchObject([{ personId: grace, erasureId: erasure.id }]);
+  });
+
+  it('of a box that is away is outstanding until the box is back', async () => {
+    const { id } = await enrolAlong(cloud.api, 'Gone', 7);
+    await pass();
+    await holds(ada, id);
+    await box.dies();
+    await eventually(({ online }) => !online, 'the death');
+    await remove(id);
+    await pass();
+    const pending = await eventually(({ pendingErasures }) => pendingErasures.length > 0, 'the erasure');
+    expect(pending.pendingErasures).toMatchObject([{ personId: id, sentAt: null }]);
+    expect(await erasureOf(id)).toMatchObject({
+      outstanding: 1,
+      devices: [{ leaseExpiresAt: pending.lease?.expiresAt }],
+    });
+    expect(box.people.size).toBe(2);
+    await box.born();
+    await holds(ada);
+    await eventually(({ pendingErasures }) => pendingErasures.length === 0, 'the receipt');
+  });
+
+  it('is sent again from where the box is when messages were lost', async () => {
+    const { cacheId, version } = box;
+    box.refuses = 'silence';
+    const { id } = await enrolAlong(cloud.api, 'Lost', 9);
+    await pass();
+    await eventually(({ sentVersion }) => sentVersion > version, 'a delta into the void');
+    box.refuses = undefined;
+    await remove(id);
+    await holds(ada);
+    await settled();
+    expect(box.cacheId).toBe(cacheId);
+    expect(await erasureOf(id)).toMatchObject({ outstanding: 0 });
+  });
+
+  it('takes late receipts for what they are, and repeats nothing after a restart', async () => {
+    const calm = await settled();
+    const seen = box.deltas.length;
+    const { version } = box;
+    box.version = 1;
+    await box.receipt({ correlationId: 'of long ago' });
+    await box.receipt({ correlationId: 'of long ago', error: 'CACHE.GAP' });
+    box.version = version;
+    await cloud.api.stop();
+    await cloud.restart();
+    await box.receipt();
+    await eventually(({ lastReceiptAt }) => lastReceiptAt !== calm.lastReceiptAt, 'the receipt');
+    expect(await settled()).toMatchObject({ cacheId: calm.cacheId, sentVersion: calm.sentVersion });
+    expect(box.deltas).toHaveLength(seen);
+  });
+});
