@@ -1,3 +1,5 @@
+import { chmodSync, closeSync, openSync } from 'node:fs';
+
 import Database from 'libsql';
 
 import { AppError } from '@sightline/kernel';
@@ -19,7 +21,12 @@ export class CacheDatabase {
   readonly #database: Database.Database;
 
   constructor(path: string) {
-    this.#database = coded(() => new Database(path, { timeout: 5000 }));
+    this.#database = coded(() => {
+      // Nobody else reads it; the log gets the file's own permissions.
+      closeSync(openSync(path, 'a', 0o600));
+      chmodSync(path, 0o600);
+      return new Database(path, { timeout: 5000 });
+    });
     try {
       coded(() => this.#prepare());
     } catch (error) {
