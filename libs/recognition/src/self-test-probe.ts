@@ -2,7 +2,7 @@ import { AppError, seededIntegers } from '@sightline/kernel';
 
 import type { Pipeline } from './pipeline.js';
 import type { PresentationScorer } from './presentation-scorer.js';
-import { syntheticFrame, syntheticHead, syntheticPoints } from './synthetic-frame.js';
+import { syntheticFace, syntheticFrame, syntheticHead, syntheticPoints } from './synthetic-frame.js';
 
 /** Some sums of a model's outputs, and how large the outputs are. */
 export interface SignedSums {
@@ -43,7 +43,7 @@ export async function probeModels(
       detector: signedSums(outputs, seed),
       landmarks: signedSums([landmarks], seed),
       aligned: pipeline.align(loaded, syntheticPoints),
-      surroundings: scorer?.surroundings(loaded, syntheticHead),
+      surroundings: scorer?.surroundings(loaded, syntheticFace),
     };
   });
   if (aligned === undefined) {

@@ -8,6 +8,9 @@ const HEIGHT = 480;
 /** Where {@link syntheticFrame} draws its head, pixels. */
 export const syntheticHead: Box = { x: 210, y: 110, width: 220, height: 260 };
 
+/** Its face: small enough that what is around it is in the frame too, pixels. */
+export const syntheticFace: Box = { x: 265, y: 200, width: 100, height: 110 };
+
 /** Where its eyes, nose and mouth lie: tilted a little, so that alignment has something to undo. */
 export const syntheticPoints: FivePoints = [
   { x: 270, y: 214 },

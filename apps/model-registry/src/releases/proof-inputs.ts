@@ -8,6 +8,7 @@ import {
   channelCount,
   clipToFrame,
   detectorView,
+  presentationView,
   Resampler,
   squareAround,
   type Affine,
@@ -47,12 +48,11 @@ export async function realProofInputs(
 function inputsOfFace(frame: LoadedFrame, { box, points }: ProofFace): [ModelTask, ProofInput][] {
   const { landmarks, embedder, presentationAttack } = defaultCatalog;
   const head = squareAround(box, box.height);
-  const surroundings = squareAround(box, Math.max(box.width, box.height) * presentationAttack.spec.cropScale);
   const toFace = alignment(points, embedder.spec.alignmentTemplate);
   const views: [ModelTask, InputSpec, Affine | undefined][] = [
     ['landmarks', landmarks.spec.input, boxView(clipToFrame(head, frame), landmarks.spec.input)],
     ['embedder', embedder.spec.input, toFace],
-    ['presentationAttack', presentationAttack.spec.input, boxView(surroundings, presentationAttack.spec.input)],
+    ['presentationAttack', presentationAttack.spec.input, presentationView(box, frame, presentationAttack.spec)],
   ];
   return views.map(([task, format, view]) => [task, inputOf(frame, view, format)]);
 }

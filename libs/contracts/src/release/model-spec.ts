@@ -66,8 +66,11 @@ export const embedderSpecSchema = z.object({
 
 export const presentationAttackSpecSchema = z.object({
   input: inputSpecSchema,
-  cropScale: z.number().positive().describe('Side of the square crop over the longer side of the box.'),
-  liveIndex: z.number().int().min(0),
+  cropScale: z
+    .number()
+    .positive()
+    .describe("Sides of the crop over those of the detector's box; at most the frame's, and moved into the frame."),
+  liveIndex: z.number().int().min(0).describe('The output of a living face. The outputs are taken for logits.'),
 });
 
 export type InputSpec = z.infer<typeof inputSpecSchema>;
