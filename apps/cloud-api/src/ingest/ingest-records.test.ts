@@ -2,6 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import {
   DeviceTimeSchema,
   IdentificationOutcome,
+  PresentationAttackSchema,
   SightingPhase,
   type Identification,
   type rest,
@@ -196,6 +197,25 @@ describe('a sighting whose templates cannot be compared', () => {
       'the identification',
     );
     expect(told).toMatchObject({ outcome: IdentificationOutcome.REFUSED, refusalCode: code, personId: '' });
+  });
+});
+
+describe('how live a sighting looks', () => {
+  const stored = async (liveScore: number, requiredLiveScore: number): Promise<rest.Sighting> => {
+    const sightingId = newSightingId();
+    const presentationAttack = create(PresentationAttackSchema, { liveScore, shots: 1, requiredLiveScore });
+    const templates = [wireTemplate(templateOf(axis(1), protector))];
+    await sendAlone(sightingPayload({ sightingId, templates, presentationAttack }));
+    return getSighting(sightingId);
+  };
+
+  it('is kept, and refuses a decision where its camera required more', async () => {
+    expect(await stored(0.25, 0)).toMatchObject({ liveScore: 0.25, refusalCode: null });
+    expect(await stored(0.75, 0.5)).toMatchObject({ liveScore: 0.75, refusalCode: null });
+    expect(await stored(0.25, 0.5)).toMatchObject({
+      ...{ liveScore: 0.25, refusalCode: 'PRESENTATION.NOT_LIVE' },
+      decision: { outcome: 'refused', person: null, score: null },
+    });
   });
 });
 

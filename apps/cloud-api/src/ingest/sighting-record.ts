@@ -5,6 +5,7 @@ import type { Template } from '@sightline/template-protection';
 import { localDecision, type LocalDecision } from '../identification/local-decision.js';
 import type { SightingPhaseName } from '../storage/schema.js';
 import { deviceMoment, type DeviceMoment } from './device-time.js';
+import { presentationFromWire } from './presentation.js';
 import { templateFromWire } from './wire-template.js';
 
 /** One revision of one sighting, checked. */
@@ -24,6 +25,8 @@ export interface SightingRecord {
   /** What the box decided by itself. */
   readonly local?: LocalDecision | undefined;
   readonly quality: number;
+  /** How live the person looked, 0 to 1; null where that was not scored. */
+  readonly liveScore: number | null;
   readonly frames: number;
   readonly closeReason: 'left' | 'agent-stopped' | null;
   readonly stageMs: Readonly<Record<string, number>>;
@@ -61,11 +64,14 @@ export function sightingRecord(sighting: Sighting, recordedAt: DeviceMoment): Si
   if (lastSeenAt === undefined) throw invalid('last_seen_at');
   const impossible = impossibleField(sighting);
   if (impossible !== undefined) throw invalid(impossible);
+  const presentation = presentationFromWire(sighting.presentationAttack);
+  if (presentation === undefined) throw invalid('presentation_attack');
   const closeReason = closeReasons[sighting.closeReason] ?? null;
   return {
     ...{ sightingId: sightingId as SightingId, revision, phase, cameraId, recordedAt, firstSeenAt, lastSeenAt },
     ...{ releaseDigest, trialArm, quality, frames, closeReason },
-    ...shotsOf(sighting),
+    ...presentation,
+    ...shotsOf(sighting, presentation.refusalCode),
     local: localDecision(sighting.localDecision),
     stageMs: durations(sighting.stageMs),
   };
@@ -87,8 +93,9 @@ function impossibleField({ sightingId, revision, cameraId, ...sighting }: Sighti
   return Object.entries(isPossible).find(([, possible]) => !possible)?.[0];
 }
 
-/** A template that is malformed spoils the comparison, not the sighting. */
-function shotsOf({ templates }: Sighting): Pick<SightingRecord, 'shots' | 'refusalCode'> {
+/** A template that is malformed spoils the comparison, not the sighting. What is refused already is not compared. */
+function shotsOf({ templates }: Sighting, refusalCode?: ErrorCode): Pick<SightingRecord, 'shots' | 'refusalCode'> {
+  if (refusalCode !== undefined) return { shots: [], refusalCode };
   try {
     return { shots: templates.map(templateFromWire) };
   } catch (error) {
@@ -98,8 +105,9 @@ function shotsOf({ templates }: Sighting): Pick<SightingRecord, 'shots' | 'refus
 }
 
 function durations(stageMs: StageDurations | undefined): Readonly<Record<string, number>> {
-  const { detect = 0, landmarks = 0, align = 0, embed = 0 } = stageMs ?? {};
-  const stages = Object.entries({ detect, landmarks, align, embed });
+  const { detect = 0, landmarks = 0, align = 0, embed = 0, presentation = 0 } = stageMs ?? {};
+  const scored = presentation > 0 ? { presentation } : {};
+  const stages = Object.entries({ detect, landmarks, align, embed, ...scored });
   return Object.fromEntries(stages.filter(([, ms]) => Number.isFinite(ms) && ms >= 0));
 }
 

@@ -156,10 +156,11 @@ function sightingRow({ batch, siteId, replayed, record }: NewSighting, epochs: B
   const date = (moment: SightingRecord['recordedAt']) => dateMoment(moment, batch, epochs(batch));
   const first = date(record.firstSeenAt);
   const { address, receivedAtMs } = batch;
-  const { sightingId, phase, cameraId, revision, quality, frames, closeReason, releaseDigest, trialArm } = record;
+  const { sightingId, phase, cameraId, revision, quality, liveScore } = record;
+  const { frames, closeReason, releaseDigest, trialArm } = record;
   return {
     ...{ tenantId: address.tenantId, deviceId: address.deviceId, id: sightingId, siteId, cameraId, phase, revision },
-    ...{ quality, frames, closeReason, releaseDigest, trialArm, replayed, stageMs: record.stageMs },
+    ...{ quality, liveScore, frames, closeReason, releaseDigest, trialArm, replayed, stageMs: record.stageMs },
     firstSeenAt: new Date(first.ms),
     lastSeenAt: new Date(Math.max(first.ms, date(record.lastSeenAt).ms)),
     dating: first.dating,
@@ -206,6 +207,7 @@ async function upsert(tx: Transaction, rows: (typeof sighting.$inferInsert)[]): 
         receivedAt: sql`excluded.received_at`,
         latencyMs: sql`excluded.latency_ms`,
         quality: sql`excluded.quality`,
+        liveScore: sql`excluded.live_score`,
         frames: sql`excluded.frames`,
         replayed: sql`excluded.replayed`,
         closeReason: sql`excluded.close_reason`,

@@ -34,6 +34,7 @@ function sighting(id: string, second: number, changes: Partial<rest.Sighting> = 
     ...{ firstSeenAt: at(second), lastSeenAt: at(second), receivedAt: at(second) },
     ...{
       quality: 0.8,
+      liveScore: null,
       frames: 5,
       replayed: false,
       releaseDigest: '',

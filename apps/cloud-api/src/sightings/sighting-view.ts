@@ -32,10 +32,11 @@ export function readSightings({ db }: Database, where: SQL | undefined, limit: n
 
 /** A sighting as REST shows it. */
 export function toSighting({ sighting: row, decision, name }: SightingRow): rest.Sighting {
-  const { id, deviceId, siteId, cameraId, phase, revision, quality, frames, replayed, releaseDigest, latencyMs } = row;
+  const { id, deviceId, siteId, cameraId, phase, revision, quality, liveScore } = row;
+  const { frames, replayed, releaseDigest, latencyMs } = row;
   const { outcome, personId, score, threshold, falseMatchRate, refusalCode, identifyMs } = decision;
   return {
-    ...{ id, deviceId, siteId, cameraId, phase, revision, quality, frames, replayed, releaseDigest, latencyMs },
+    ...{ id, deviceId, siteId, cameraId, phase, revision, quality, liveScore, frames, replayed, releaseDigest, latencyMs },
     firstSeenAt: row.firstSeenAt.toISOString(),
     lastSeenAt: row.lastSeenAt.toISOString(),
     receivedAt: row.receivedAt.toISOString(),

@@ -209,6 +209,7 @@ export const sighting = cloud.table(
     receivedAt: instant('received_at').notNull(),
     latencyMs: doublePrecision('latency_ms').notNull(),
     quality: doublePrecision('quality').notNull(),
+    liveScore: doublePrecision('live_score'),
     frames: integer('frames').notNull(),
     replayed: boolean('replayed').notNull(),
     closeReason: text('close_reason').$type<'left' | 'agent-stopped'>(),

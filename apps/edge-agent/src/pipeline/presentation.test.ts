@@ -1,5 +1,11 @@
-import { fromBinary } from '@bufbuild/protobuf';
-import { RecordPayloadSchema, type PresentationAttack, type Sighting } from '@sightline/contracts';
+import { create, fromBinary } from '@bufbuild/protobuf';
+import {
+  IdentificationOutcome,
+  LocalDecisionSchema,
+  RecordPayloadSchema,
+  type PresentationAttack,
+  type Sighting,
+} from '@sightline/contracts';
 import { systemClock } from '@sightline/kernel';
 import { describe, expect, it } from 'vitest';
 
@@ -85,6 +91,8 @@ it('nobody may be identified where a live presentation is required and was not s
 describe('a camera', () => {
   const person: ScriptedFace = { person: 1, x: 10 };
 
+  const somebody = create(LocalDecisionSchema, { outcome: IdentificationOutcome.IDENTIFIED, score: 0.9 });
+
   async function sightings(presentation: PresentationPolicy, recogniser: FakeRecogniser): Promise<Sighting[]> {
     const slot = new RecogniserSlot();
     void slot.swap(fakeRelease('a', recogniser));
@@ -97,6 +105,7 @@ describe('a camera', () => {
         const { body } = fromBinary(RecordPayloadSchema, payload);
         if (body.case === 'sighting') stored.push(body.value);
       },
+      decideLocally: () => somebody,
       deviceClock: new DeviceClock(systemClock, () => true),
       policy: () => ({ ...defaultSightingPolicy, closeAfterMs: 300 }),
     });
@@ -111,6 +120,14 @@ describe('a camera', () => {
       expect(presentationAttack).toMatchObject({ liveScore: 0.25, shots: templates.length, requiredLiveScore: 0.5 });
       expect(stageMs?.presentation).toBe(4);
     }
+  });
+
+  it('names nobody by itself who looks less live than it requires', async () => {
+    const named = async (policy: PresentationPolicy, score: number) =>
+      (await sightings(policy, scorer({ 1: score }))).filter(({ localDecision }) => localDecision).length;
+    expect(await named(required, 0.25)).toBe(0);
+    expect(await named(required, 0.75)).toBeGreaterThan(1);
+    expect(await named(report, 0.25)).toBeGreaterThan(1);
   });
 
   it('says nothing where it is off, and that it has not looked where the release cannot', async () => {

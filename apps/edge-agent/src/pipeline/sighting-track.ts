@@ -9,7 +9,7 @@ import type { CapturedFrame } from '../capture/frame-source.js';
 import type { DeviceClock } from '../device-clock.js';
 import type { NewRecord } from '../outbox/outbox-store.js';
 import { BestShots, type Shot } from './best-shots.js';
-import { defaultPresentationPolicy, PresentationScores, type PresentationPolicy } from './presentation.js';
+import { defaultPresentationPolicy, mayBeIdentified, PresentationScores, type PresentationPolicy } from './presentation.js';
 import type { RecogniserSlot } from './recogniser-slot.js';
 import { sightingRecord, wireTemplate } from './sighting-record.js';
 import type { SightingPolicy } from './sighting-policy.js';
@@ -252,7 +252,9 @@ export class SightingTrack {
   ): Sighting {
     const { cameraId, deviceClock, decideLocally } = this.#dependencies;
     const revision = this.#revision + 1;
-    const localDecision = decideLocally?.({ sightingId: this.#id, revision, templates });
+    // Where a living face is required and was not seen, nobody is even looked for.
+    const mayDecide = mayBeIdentified(facts.presentationAttack);
+    const localDecision = mayDecide ? decideLocally?.({ sightingId: this.#id, revision, templates }) : undefined;
     return create(SightingSchema, {
       ...facts,
       ...(localDecision && { localDecision }),

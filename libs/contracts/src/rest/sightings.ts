@@ -15,6 +15,10 @@ export const sightingSchema = z
     lastSeenAt: timestampSchema,
     receivedAt: timestampSchema,
     quality: z.number(),
+    liveScore: z
+      .number()
+      .nullable()
+      .describe('How live the person looked, 0 to 1: no probability. Null where the camera does not look for attacks.'),
     frames: z.number().int(),
     replayed: z.boolean().describe('It reached the cloud only when it was sent again.'),
     releaseDigest: z.string(),
@@ -25,7 +29,9 @@ export const sightingSchema = z
       .describe('The box had named somebody by its own cache, and the decision names another or nobody.'),
     stageMs: z
       .record(z.string(), z.number())
-      .describe('Duration of each stage, ms: detect, landmarks, align and embed on the box, identify in the cloud.'),
+      .describe(
+        'Duration of each stage, ms: detect, landmarks, align, embed and presentation on the box, identify in the cloud.',
+      ),
     latencyMs: z.number().describe('From the record on the box to the committed decision, ms.'),
   })
   .meta({ id: 'Sighting' });
