@@ -2,6 +2,7 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { HealthController } from '@sightline/rest-server';
 
 import { AccessModule } from './access/access.module.js';
+import { DeviceOperationsModule } from './devices/device-operations.module.js';
 import { DevicesModule } from './devices/devices.module.js';
 import { EdgeCachesModule } from './edge-caches/edge-caches.module.js';
 import { FacesModule } from './faces/faces.module.js';
@@ -25,6 +26,7 @@ export class AppModule {
         PeopleModule,
         FacesModule,
         DevicesModule,
+        DeviceOperationsModule,
         EdgeCachesModule,
         IngestModule,
         SightingsModule,

@@ -1,5 +1,6 @@
 import { parseConfiguration } from '@sightline/host';
 import { isSlug, type Clock, type Logger, type TenantId } from '@sightline/kernel';
+import type { CertificateFiles } from '@sightline/messaging';
 import { z } from 'zod';
 
 /** What a running cloud API needs to know. Parsed once; everything inside trusts it. */
@@ -15,6 +16,8 @@ export interface CloudApiConfig {
     readonly password: string;
     /** The address that boxes are told. Default: `url`. */
     readonly publicUrl?: string | undefined;
+    /** Paths of PEM files, or PEM texts, for `mqtts:` and `wss:`; read anew for each connection. */
+    readonly tls?: CertificateFiles | undefined;
   };
   /** Base address of the model registry's TUF repository. */
   readonly repositoryUrl: string;
@@ -50,6 +53,9 @@ const environmentSchema = z.object({
   SIGHTLINE_MQTT_USERNAME: z.string().min(1),
   SIGHTLINE_MQTT_PASSWORD: z.string().min(1),
   SIGHTLINE_MQTT_PUBLIC_URL: z.url({ protocol: /^(mqtts?|wss?)$/ }).optional(),
+  SIGHTLINE_MQTT_CA: z.string().min(1).optional(),
+  SIGHTLINE_MQTT_CERTIFICATE: z.string().min(1).optional(),
+  SIGHTLINE_MQTT_KEY: z.string().min(1).optional(),
   SIGHTLINE_REPOSITORY_URL: z.url({ protocol: /^https?$/ }),
   SIGHTLINE_REPOSITORY_PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
   SIGHTLINE_TRUSTED_ROOT: z.string().regex(base64, 'base64 of the TUF root metadata').transform(base64Bytes),
@@ -90,6 +96,7 @@ export function configFromEnvironment(
       username: value.SIGHTLINE_MQTT_USERNAME,
       password: value.SIGHTLINE_MQTT_PASSWORD,
       publicUrl: value.SIGHTLINE_MQTT_PUBLIC_URL,
+      tls: tlsFrom(value),
     },
     repositoryUrl: value.SIGHTLINE_REPOSITORY_URL,
     publicRepositoryUrl: value.SIGHTLINE_REPOSITORY_PUBLIC_URL,
@@ -103,6 +110,11 @@ export function configFromEnvironment(
     inferenceWorkers: value.SIGHTLINE_INFERENCE_WORKERS,
     ...parts,
   };
+}
+
+function tlsFrom(value: z.output<typeof environmentSchema>): CertificateFiles | undefined {
+  const { SIGHTLINE_MQTT_CA: ca, SIGHTLINE_MQTT_CERTIFICATE: certificate, SIGHTLINE_MQTT_KEY: key } = value;
+  return (ca ?? certificate ?? key) === undefined ? undefined : { ca, certificate, key };
 }
 
 /** Every environment variable that is read, for `--help`. */

@@ -2,7 +2,7 @@ import multipart from '@fastify/multipart';
 import { migrate, openDatabase, type Database } from '@sightline/database';
 import { openFlatGallery } from '@sightline/gallery';
 import { errorMessage, StopStack } from '@sightline/kernel';
-import { connectMqtt, DeferredAckServer, type MqttConnection } from '@sightline/messaging';
+import { certificatesFrom, connectMqtt, DeferredAckServer, type MqttConnection } from '@sightline/messaging';
 import { createRestApp } from '@sightline/rest-server';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -61,8 +61,11 @@ async function start(config: CloudApiConfig, releaseSource: ReleaseSource, stack
   await migrate(database, { schema: 'cloud', folder: new URL('../migrations', import.meta.url) });
   const gallery = await openFlatGallery({ log });
   stack.push(() => gallery.close());
-  const { url, username, password } = config.mqtt;
-  const mqtt = await connectMqtt({ url, username, password, clientId: username, clean: false, log, clock });
+  const { url, username, password, tls } = config.mqtt;
+  const mqtt = await connectMqtt({
+    ...{ url, username, password, clientId: username, clean: false, log, clock },
+    ...(tls && { tls: certificatesFrom(tls) }),
+  });
   stack.push(() => mqtt.close());
   const app = await createApp({ config, database, gallery, mqtt, releaseSource });
   // Stopped after the application, whose last requests still need them.

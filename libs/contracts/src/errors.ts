@@ -32,6 +32,7 @@ export const errorDefinitions = {
   'PERSON.NOT_ENROLLED': { status: 409, title: 'The person has no template of the active model space' },
   'DEVICE.NOT_FOUND': { status: 404, title: 'No such device' },
   'DEVICE.ALREADY_EXISTS': { status: 409, title: 'A device with this id exists' },
+  'COMMAND.NOT_FOUND': { status: 404, title: 'No such command of this device' },
   'TEMPLATE.INVALID': { status: 422, title: 'The template is malformed' },
   'TEMPLATE.WRONG_DIMENSION': { status: 422, title: 'The template has another dimension than its model space' },
   'TEMPLATE.MISSING': { status: 422, title: 'The sighting has no template that was good enough to compare' },

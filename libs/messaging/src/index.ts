@@ -1,6 +1,6 @@
 export { deviceUsername, type BrokerIdentity } from './broker/authorisation.js';
 export * from './broker/embedded-broker.js';
-export { certificatesFrom, type MqttTls, type MqttTlsSource } from './certificates.js';
+export { certificatesFrom, type CertificateFiles, type MqttTls, type MqttTlsSource } from './certificates.js';
 export * from './connect-mqtt.js';
 export * from './deferred-ack-server.js';
 export type * from './mqtt-connection.js';

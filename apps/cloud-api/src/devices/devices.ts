@@ -111,7 +111,8 @@ export class Devices {
   }
 }
 
-function toDevice(row: DeviceRow): rest.Device {
+/** What a device's row shows. */
+export function toDevice(row: DeviceRow): rest.Device {
   const { releaseVersion: version, releaseDigest: digest, modelSpace, releaseStatus: status, releaseError } = row;
   return {
     id: row.id,

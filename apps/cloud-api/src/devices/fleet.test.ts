@@ -1,18 +1,31 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import {
+  CommandAckSchema,
+  CommandSchema,
+  CommandState,
   DesiredConfigSchema,
+  DeviceHealthSchema,
+  GapReason,
+  HealthWindowSchema,
+  RecordPayloadSchema,
+  SightingAckSchema,
+  SightingBatchSchema,
   DeviceBirthSchema,
   DeviceStatusSchema,
   FieldStatus,
   ReportedStateSchema,
   topicOf,
+  type Channel,
+  type Command,
   type DesiredConfig,
+  type HealthWindow,
   type rest,
+  type SightingAck,
 } from '@sightline/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { startTestCloud, type TestCloud } from '../testing/test-cloud.js';
-import { startTestDevice, until, type TestDevice } from '../testing/test-device.js';
+import { momentAt, startTestDevice, until, type TestDevice } from '../testing/test-device.js';
 
 let cloud: TestCloud;
 let device: TestDevice;
@@ -114,5 +127,155 @@ describe('the fleet', () => {
       release_status: 'failed',
       release_error: 'RELEASE.CORRUPT',
     });
+  });
+});
+
+const detail = async (): Promise<rest.DeviceDetail> =>
+  (await cloud.request({ url: '/v1/devices/box-1' })).json<rest.DeviceDetail>();
+const publish = (channel: Channel, payload: Uint8Array) =>
+  device.connection.publish(topicOf(device.address, channel), payload);
+
+describe('a box of the fleet', () => {
+  it('is shown with what it could not keep: a gap is acknowledged, counted once, and grows', async () => {
+    const gap = (first: number, last: number, lost: number) => ({
+      sequence: last,
+      payload: toBinary(
+        RecordPayloadSchema,
+        create(RecordPayloadSchema, {
+          recordedAt: momentAt(performance.now()),
+          body: {
+            case: 'gap',
+            value: {
+              ...{ firstSequence: BigInt(first), lastSequence: BigInt(last), lostRecords: BigInt(lost) },
+              reason: lost > 0 ? GapReason.DISK_FULL : GapReason.SUPERSEDED,
+            },
+          },
+        }),
+      ),
+    });
+    await device.send([gap(1, 4, 0), gap(5, 10, 6)]);
+    const { cloudTimeMs } = await device.acked(10);
+    expect(Math.abs(Number(cloudTimeMs) - Date.now())).toBeLessThan(60_000);
+    expect((await detail()).delivery).toEqual({ gaps: 2, lostRecords: 6 });
+    // The box dropped more meanwhile, and the place of its gap has a record already.
+    await device.send([gap(1, 10, 8), gap(11, 12, 2)]);
+    await device.acked(12);
+    expect((await detail()).delivery).toEqual({ gaps: 2, lostRecords: 10 });
+    expect((await cloud.request({ url: '/v1/devices/nobody' })).statusCode).toBe(404);
+  });
+
+  it('is shown as it was when it last said so, and what it counted, each window once', async () => {
+    const acks: SightingAck[] = [];
+    await device.connection.subscribe(topicOf(device.address, 'health/window/ack'), async ({ payload }) => {
+      acks.push(fromBinary(SightingAckSchema, payload));
+    });
+    const cameras = [{ cameraId: 'door', state: 'running', frames: 9n, problem: 'CAPTURE.STALLED' }];
+    const health = create(DeviceHealthSchema, { schemaVersion: 1, uptimeMs: 5n, outboxBacklog: 3n, cameras });
+    await publish('health', toBinary(DeviceHealthSchema, health));
+    const shownHealth = await until(async () => (await detail()).health ?? undefined, 'the snapshot');
+    expect(shownHealth).toMatchObject({
+      ...{ uptimeMs: 5, outboxBacklog: 3, outboxProblem: null },
+      cameras: [{ cameraId: 'door', frames: 9, problem: 'CAPTURE.STALLED' }],
+    });
+
+    const now = performance.now() + 1_000_000;
+    const window = (fields: Partial<HealthWindow>) =>
+      toBinary(
+        RecordPayloadSchema,
+        create(RecordPayloadSchema, {
+          recordedAt: momentAt(now),
+          body: {
+            case: 'healthWindow',
+            value: create(HealthWindowSchema, {
+              ...{ releaseDigest: 'ab'.repeat(32), startedAt: momentAt(now - 300_000), endedAt: momentAt(now) },
+              ...fields,
+            }),
+          },
+        }),
+      );
+    // The box's clock is wrong by years: the windows are dated by the cloud.
+    const batch = create(SightingBatchSchema, {
+      ...{ schemaVersion: 1, streamId: device.streamId, sentAt: momentAt(now, 0) },
+      records: [
+        { sequence: 1n, payload: window({ frames: 10n, embedFailures: 1n }) },
+        { sequence: 2n, payload: Uint8Array.of(255) },
+        { sequence: 3n, payload: window({ frames: 20n }) },
+      ],
+    });
+    for (const count of [1, 2]) {
+      await publish('health/window', toBinary(SightingBatchSchema, batch));
+      await until(() => acks[count - 1], 'the acknowledgement');
+    }
+    expect(acks.map(({ committedThrough }) => committedThrough)).toEqual([3n, 3n]);
+    const { items } = (await cloud.request({ url: '/v1/devices/box-1/health' })).json<rest.HealthWindowList>();
+    expect(items.map(({ frames }) => frames)).toEqual([20, 10]);
+    expect(items[1]).toMatchObject({ embedFailures: 1, releaseDigest: 'ab'.repeat(32) });
+    const [newest] = items;
+    expect(Math.abs(Date.parse(newest?.endedAt ?? '') - Date.now())).toBeLessThan(60_000);
+    expect(Date.parse(newest?.endedAt ?? '') - Date.parse(newest?.startedAt ?? '')).toBe(300_000);
+  });
+});
+
+describe('a command', () => {
+  const commands: Command[] = [];
+  const order = async (body: object): Promise<rest.Command> => {
+    const response = await cloud.request({ method: 'POST', url: '/v1/devices/box-1/commands', payload: body });
+    expect(response.statusCode).toBe(202);
+    return response.json<rest.Command>();
+  };
+  const shownCommand = async (id: string): Promise<rest.Command> =>
+    (await cloud.request({ url: `/v1/devices/box-1/commands/${id}` })).json<rest.Command>();
+  const answer = (commandId: string, state: CommandState, figures: Record<string, number> = {}) =>
+    publish('command/ack', toBinary(CommandAckSchema, create(CommandAckSchema, { commandId, state, figures })));
+  const untilState = (id: string, state: rest.Command['state']) =>
+    until(async () => ((await shownCommand(id)).state === state ? true : undefined), state);
+
+  beforeAll(async () => {
+    await device.connection.subscribe(topicOf(device.address, 'command'), async ({ payload }) => {
+      commands.push(fromBinary(CommandSchema, payload));
+    });
+    await birth('c1');
+    await eventually(({ online }) => online, 'the birth');
+  });
+
+  it('reaches a box that is there, for its session, and ends as the box says', async () => {
+    const { id, state } = await order({ kind: 'restart-camera', cameraId: 'door' });
+    expect(state).toBe('sent');
+    const sent = await until(() => commands.find(({ commandId }) => commandId === id), 'the command');
+    expect(sent).toMatchObject({ sessionId: 'c1', kind: { case: 'restartCamera', value: { cameraId: 'door' } } });
+    expect(Number(sent.expiresAtMs - sent.issuedAtMs)).toBeLessThanOrEqual(300_000);
+    await answer(id, CommandState.PROGRESS);
+    await untilState(id, 'progress');
+    await answer(id, CommandState.SUCCEEDED, { tries: 2 });
+    await untilState(id, 'succeeded');
+    // News that was overtaken changes nothing.
+    await answer(id, CommandState.ACCEPTED);
+    const next = await order({ kind: 'ping' });
+    await answer(next.id, CommandState.REJECTED);
+    await untilState(next.id, 'rejected');
+    expect(await shownCommand(id)).toMatchObject({ state: 'succeeded', figures: { tries: 2 } });
+  });
+
+  it('waits for a box that is away, and is sent to its next session unless it has expired', async () => {
+    await status('c1', false);
+    await eventually(({ online }) => !online, 'the death');
+    const late = await order({ kind: 'ping', validForSeconds: 1 });
+    const waits = await order({ kind: 'collect-diagnostics' });
+    expect([late.state, waits.state]).toEqual(['pending', 'pending']);
+    await until(async () => ((await shownCommand(late.id)).state === 'expired' ? true : undefined), 'the end');
+    await birth('c2');
+    const sent = await until(() => commands.find(({ commandId }) => commandId === waits.id), 'the command');
+    expect(sent.sessionId).toBe('c2');
+    expect(commands.some(({ commandId }) => commandId === late.id)).toBe(false);
+  });
+
+  it('that makes no sense is refused', async () => {
+    const refused = async (url: string, payload: object): Promise<number> =>
+      (await cloud.request({ method: 'POST', url, payload })).statusCode;
+    expect(await refused('/v1/devices/box-1/commands', { kind: 'self-destruct' })).toBe(400);
+    expect(await refused('/v1/devices/box-1/commands', { kind: 'ping', cameraId: 'door' })).toBe(400);
+    expect(await refused('/v1/devices/nobody/commands', { kind: 'ping' })).toBe(404);
+    const unknown = '/v1/devices/box-1/commands/0190a5c8-0000-7000-8000-000000000001';
+    expect((await cloud.request({ url: unknown })).json<rest.Problem>().code).toBe('COMMAND.NOT_FOUND');
   });
 });

@@ -20,10 +20,20 @@ interface Envelope {
   readonly payload: Uint8Array;
 }
 
+export type GapReasonName = 'disk-full' | 'superseded' | 'unspecified';
+
+const gapReasons: Readonly<Record<GapReason, GapReasonName>> = {
+  [GapReason.UNSPECIFIED]: 'unspecified',
+  [GapReason.DISK_FULL]: 'disk-full',
+  [GapReason.SUPERSEDED]: 'superseded',
+};
+
 export interface GapRecord {
   readonly firstSequence: number;
   readonly lastSequence: number;
-  readonly reason: 'disk-full' | 'unspecified';
+  readonly reason: GapReasonName;
+  /** Of the run, records whose content is stored nowhere else. */
+  readonly lostRecords: number;
 }
 
 /** A record that can be read and is impossible, or cannot be read. */
@@ -104,14 +114,16 @@ function decodePayload(payload: Uint8Array) {
   }
 }
 
-function gapRecord({ firstSequence, lastSequence, reason }: Gap): GapRecord {
+function gapRecord({ firstSequence, lastSequence, reason, lostRecords }: Gap): GapRecord {
   if (!isSequence(firstSequence) || !isSequence(lastSequence) || firstSequence > lastSequence) {
     throw new AppError('SIGHTING.INVALID', 'The gap has bounds that cannot be.');
   }
   return {
     firstSequence: Number(firstSequence),
     lastSequence: Number(lastSequence),
-    reason: reason === GapReason.DISK_FULL ? 'disk-full' : 'unspecified',
+    // A code of a later version of the contract says nothing here.
+    reason: Object.hasOwn(gapReasons, reason) ? gapReasons[reason] : 'unspecified',
+    lostRecords: Math.min(Number(lostRecords), Number(lastSequence - firstSequence) + 1),
   };
 }
 

@@ -1,7 +1,7 @@
 import type { DeviceAddress } from '@sightline/contracts';
 import { type Database, inTransaction, type Transaction } from '@sightline/database';
 import type { Clock, SightingId } from '@sightline/kernel';
-import { and, asc, eq, or, sql } from 'drizzle-orm';
+import { and, asc, eq, gte, lte, or, sql } from 'drizzle-orm';
 
 import type { SearchResult } from '../identification/identification.js';
 import { inChunks } from '../storage/chunks.js';
@@ -73,7 +73,7 @@ export async function storeBatches(
     );
     const checked = await refuseForeign(tx, placed);
     const fresh = await insertRecords(tx, checked, now);
-    await storeGaps(tx, fresh, now);
+    await storeGaps(tx, checked, now);
     await putInQuarantine(tx, [...poisonOf(fresh), ...straysOf(known)], now);
     const changed = await storeSightings(tx, fresh.flatMap(newSighting), { epochs, now, clock });
     await notify(tx, changed);
@@ -166,13 +166,43 @@ function recordRow({ stream, record }: Placed, receivedAt: Date): typeof ingestR
   }
 }
 
-async function storeGaps(tx: Transaction, fresh: readonly Placed[], receivedAt: Date): Promise<void> {
-  const rows = fresh.flatMap(({ stream, record }) =>
+/**
+ * Stores gaps, also those whose place has a record already: the box may have dropped what it had sent before. A gap
+ * that has grown since takes the place of what it was.
+ */
+async function storeGaps(tx: Transaction, checked: readonly Placed[], receivedAt: Date): Promise<void> {
+  const gaps = checked.flatMap(({ stream, record }) =>
     record.kind === 'gap' ? [{ ...stream, ...record.gap, receivedAt }] : [],
   );
+  const rows = gaps.filter((gap) => !gaps.some((other) => isWithin(gap, other)));
+  for (const { tenantId, deviceId, streamId, firstSequence, lastSequence } of rows) {
+    await tx
+      .delete(ingestGap)
+      .where(
+        and(
+          eq(ingestGap.tenantId, tenantId),
+          eq(ingestGap.deviceId, deviceId),
+          eq(ingestGap.streamId, streamId),
+          gte(ingestGap.firstSequence, firstSequence),
+          lte(ingestGap.lastSequence, lastSequence),
+        ),
+      );
+  }
   await inChunks(rows, (chunk) =>
     tx.insert(ingestGap).values(chunk).onConflictDoNothing().returning({ first: ingestGap.firstSequence }),
   );
+}
+
+interface PlacedGap extends Stream {
+  readonly firstSequence: number;
+  readonly lastSequence: number;
+}
+
+/** Whether a gap is a part of a larger one of the same stream. */
+function isWithin(gap: PlacedGap, other: PlacedGap): boolean {
+  const isLarger = other.lastSequence - other.firstSequence > gap.lastSequence - gap.firstSequence;
+  const contains = other.firstSequence <= gap.firstSequence && other.lastSequence >= gap.lastSequence;
+  return isLarger && contains && streamKey(other) === streamKey(gap);
 }
 
 function poisonOf(fresh: readonly Placed[]): Quarantined[] {

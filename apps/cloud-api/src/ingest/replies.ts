@@ -1,9 +1,9 @@
 import { IdentificationOutcome, IdentificationSchema, SCHEMA_VERSION, SightingAckSchema } from '@sightline/contracts';
-import { errorMessage, type Logger } from '@sightline/kernel';
+import { errorMessage, type Clock, type Logger } from '@sightline/kernel';
 import { Inject, Injectable } from '@nestjs/common';
 
 import { DeviceLink } from '../devices/device-link.js';
-import { LOGGER } from '../platform/tokens.js';
+import { CLOCK, LOGGER } from '../platform/tokens.js';
 import type { IngestBatch } from './decode-batch.js';
 import type { RecordAnswer } from './ingest-store.js';
 
@@ -17,6 +17,7 @@ const outcomes = {
 @Injectable()
 export class Replies {
   constructor(
+    @Inject(CLOCK) private readonly clock: Clock,
     @Inject(LOGGER) private readonly log: Logger,
     private readonly link: DeviceLink,
   ) {}
@@ -41,6 +42,7 @@ export class Replies {
           ...head,
           committedThrough: BigInt(committedThrough),
           window,
+          cloudTimeMs: BigInt(Math.floor(this.clock.wallMs())),
         }),
         ...answers.map(({ sequence, sightingId, revision, decision }) =>
           this.link.send(address, 'identification', IdentificationSchema, {

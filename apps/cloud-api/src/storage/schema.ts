@@ -151,7 +151,8 @@ export const ingestGap = cloud.table(
     streamId: streamId().notNull(),
     firstSequence: sequence('first_sequence').notNull(),
     lastSequence: sequence('last_sequence').notNull(),
-    reason: text('reason').$type<'disk-full' | 'unspecified'>().notNull(),
+    reason: text('reason').$type<'disk-full' | 'superseded' | 'unspecified'>().notNull(),
+    lostRecords: sequence('lost_records').notNull(),
     receivedAt: instant('received_at').notNull(),
   },
   (table) => [

@@ -1,4 +1,5 @@
 export * from './common.js';
+export * from './device-operations.js';
 export * from './devices.js';
 export * from './edge-caches.js';
 export * from './faces.js';
