@@ -179,7 +179,7 @@ describe('a box of the fleet', () => {
     });
 
     const now = performance.now() + 1_000_000;
-    const window = (fields: Partial<HealthWindow>) =>
+    const window = (fields: Partial<Pick<HealthWindow, 'frames' | 'embedFailures'>>) =>
       toBinary(
         RecordPayloadSchema,
         create(RecordPayloadSchema, {
