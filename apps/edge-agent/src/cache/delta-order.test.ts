@@ -57,7 +57,7 @@ function held(box: CacheBox): ReadonlyMap<number, string> {
 }
 
 const operation = fc.record({
-  kind: fc.constantFrom('put', 'put', 'put', 'drop', 'erase', 'anew') as fc.Arbitrary<Operation['kind']>,
+  kind: fc.constantFrom<Operation['kind'][]>('put', 'put', 'put', 'drop', 'erase', 'anew'),
   person: fc.nat({ max: PEOPLE - 1 }),
 });
 
