@@ -7,6 +7,7 @@ import { bench, type BenchOptions } from './commands/bench.js';
 import { check, type CheckOptions } from './commands/check.js';
 import { devices, type DevicesOptions } from './commands/devices.js';
 import { exitCodeOf, exitCodes } from './commands/exit-codes.js';
+import { health } from './commands/health.js';
 import { provision, type ProvisionOptions } from './commands/provision.js';
 import { runAgent } from './commands/run.js';
 import { CONFIG_VARIABLE } from './config/environment.js';
@@ -68,6 +69,13 @@ program
   .option('--output <file>', 'write the figures there too, JSON')
   .option('--no-report', 'keep them from the registry')
   .action((options: BenchOptions) => bench(options));
+
+program
+  .command('health')
+  .description('asks the agent that runs here how it is: exit code 0 when it gets on')
+  .addOption(configOption().default(defaultConfig))
+  .option('--ready', 'ask whether it does what it is for: a release runs, and the outbox stores')
+  .action((options: { readonly config: string; readonly ready?: boolean }) => health(options));
 
 program
   .command('provision')
