@@ -36,7 +36,7 @@ interface Run {
 /** Runs a writer until it ends or dies; `onReceipt` may kill it. */
 async function run(
   args: readonly (number | string)[],
-  onReceipt = (_kill: () => void): void => undefined,
+  onReceipt: (kill: () => void) => void = () => undefined,
 ): Promise<Run> {
   const child = spawn(process.execPath, [writer, directory, ...args.map(String)], {
     stdio: ['ignore', 'pipe', 'inherit'],
