@@ -4,6 +4,7 @@ import { newSightingId, type PersonId } from '@sightline/kernel';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import type { StartedCloudApi } from '../start-cloud-api.js';
 import { TemplateKeys } from '../template-keys/template-keys.js';
 import { enrolAlong } from '../testing/enrol.js';
 import { axis, DIMENSION, templateOf } from '../testing/fake-release.js';
@@ -15,6 +16,8 @@ import { EdgeCachePublisher } from './edge-cache-publisher.js';
 const WEEK_MS = 7 * 86_400_000;
 
 let cloud: TestCloud;
+/** The process that runs at the moment. */
+let api: StartedCloudApi;
 let device: TestDevice;
 let box: TestBoxCache;
 let ada: PersonId;
@@ -22,8 +25,9 @@ let grace: PersonId;
 
 beforeAll(async () => {
   cloud = await startTestCloud();
-  ({ id: ada } = await enrolAlong(cloud.api, 'Ada', 0));
-  ({ id: grace } = await enrolAlong(cloud.api, 'Grace', 3));
+  ({ api } = cloud);
+  ({ id: ada } = await enrolAlong(api, 'Ada', 0));
+  ({ id: grace } = await enrolAlong(api, 'Grace', 3));
   await patch(ada, { groups: ['staff'] });
   await patch(grace, { sites: ['elsewhere'] });
   device = await startTestDevice(cloud, 'box-1');
@@ -33,12 +37,13 @@ afterAll(() => cloud.stop());
 
 const patch = (id: string, payload: object) => cloud.request({ method: 'PATCH', url: `/v1/people/${id}`, payload });
 const remove = (id: string) => cloud.request({ method: 'DELETE', url: `/v1/people/${id}` });
-const pass = () => cloud.api.app.get(EdgeCachePublisher).pass();
+const pass = () => api.app.get(EdgeCachePublisher).pass();
 const holds = (...ids: readonly string[]) =>
   until(
     () => (ids.length === box.people.size && ids.every((id) => box.people.has(id)) ? true : undefined),
     `${ids.length} people, not ${box.people.size}`,
   );
+/** Of the box that was registered last. */
 async function shown(): Promise<rest.EdgeCache | undefined> {
   return (await cloud.request({ url: '/v1/edge-caches' })).json<rest.EdgeCachePage>().items[0];
 }
@@ -51,7 +56,7 @@ const settled = () =>
   eventually(({ unsent, sentVersion, confirmedVersion }) => unsent === 0 && sentVersion === confirmedVersion, 'calm');
 const erasureOf = async (id: string) => (await cloud.request({ url: `/v1/people/${id}/erasure` })).json<rest.Erasure>();
 /** The next look plans the whole cache. */
-const planAll = () => cloud.api.database.db.execute(sql`UPDATE cloud.edge_cache SET planned_at = NULL`);
+const planAll = () => api.database.db.execute(sql`UPDATE cloud.edge_cache SET planned_at = NULL`);
 
 describe('the local cache of a box', () => {
   it('begins at its birth: the people of its site, signed, in int8, with their groups and a lease', async () => {
@@ -70,7 +75,7 @@ describe('the local cache of a box', () => {
   });
 
   it('follows enrolments, groups and sites', async () => {
-    const { id } = await enrolAlong(cloud.api, 'Joan', 5);
+    const { id } = await enrolAlong(api, 'Joan', 5);
     await pass();
     await holds(ada, id);
     await patch(ada, { groups: ['staff', 'night'] });
@@ -84,7 +89,7 @@ describe('the local cache of a box', () => {
   });
 
   it('gets whom the site has seen lately, and the box hears where it differed', async () => {
-    const protector = await cloud.api.app.get(TemplateKeys).protector(TENANT, DIMENSION);
+    const protector = await api.app.get(TemplateKeys).protector(TENANT, DIMENSION);
     const payload = sightingPayload({
       sightingId: newSightingId(),
       templates: [wireTemplate(templateOf(axis(3), protector))],
@@ -118,7 +123,7 @@ describe('the local cache of a box', () => {
   });
 
   it('of a box that is away is outstanding until the box is back', async () => {
-    const { id } = await enrolAlong(cloud.api, 'Gone', 7);
+    const { id } = await enrolAlong(api, 'Gone', 7);
     await pass();
     await holds(ada, id);
     await box.dies();
@@ -140,7 +145,7 @@ describe('the local cache of a box', () => {
   it('is sent again from where the box is when messages were lost', async () => {
     const { cacheId, version } = box;
     box.refuses = 'silence';
-    const { id } = await enrolAlong(cloud.api, 'Lost', 9);
+    const { id } = await enrolAlong(api, 'Lost', 9);
     await pass();
     await eventually(({ sentVersion }) => sentVersion > version, 'a delta into the void');
     box.refuses = undefined;
@@ -151,6 +156,40 @@ describe('the local cache of a box', () => {
     expect(await erasureOf(id)).toMatchObject({ outstanding: 0 });
   });
 
+  it('begins anew on a box that has lost it, and in another model space', async () => {
+    const { cacheId } = box;
+    box.lose();
+    await box.born();
+    await holds(ada);
+    await settled();
+    expect(box.cacheId).not.toBe(cacheId);
+
+    const { cacheId: former } = box;
+    await box.born({ modelSpace: 'next-space' });
+    await until(() => (box.cacheId === former ? undefined : true), 'the cache of the next space');
+    await holds();
+    expect(await settled()).toMatchObject({ modelSpace: 'next-space', people: 0, sentVersion: 1 });
+    await box.born();
+    await holds(ada);
+    await settled();
+  });
+
+  it('counts a box as holding somebody until it has really begun anew', async () => {
+    const { id } = await enrolAlong(api, 'Held', 11);
+    await pass();
+    await holds(ada, id);
+    await settled();
+    box.refuses = 'silence';
+    await box.born({ modelSpace: 'next-space' });
+    await eventually(({ modelSpace, sentVersion }) => modelSpace === 'next-space' && sentVersion > 0, 'a beginning');
+    await remove(id);
+    expect(await erasureOf(id)).toMatchObject({ outstanding: 1 });
+    box.refuses = undefined;
+    await box.born();
+    await holds(ada);
+    await until(async () => ((await erasureOf(id)).outstanding === 0 ? true : undefined), 'the receipt');
+  });
+
   it('takes late receipts for what they are, and repeats nothing after a restart', async () => {
     const calm = await settled();
     const seen = box.deltas.length;
@@ -159,11 +198,43 @@ describe('the local cache of a box', () => {
     await box.receipt({ correlationId: 'of long ago' });
     await box.receipt({ correlationId: 'of long ago', error: 'CACHE.GAP' });
     box.version = version;
-    await cloud.api.stop();
-    await cloud.restart();
+    await api.stop();
+    api = await cloud.restart();
     await box.receipt();
     await eventually(({ lastReceiptAt }) => lastReceiptAt !== calm.lastReceiptAt, 'the receipt');
     expect(await settled()).toMatchObject({ cacheId: calm.cacheId, sentVersion: calm.sentVersion });
     expect(box.deltas).toHaveLength(seen);
+  });
+
+  it('of many people is filled message by message, with the newest that the box takes', async () => {
+    const [sample] = [...box.people.keys()];
+    await api.database.db.execute(sql`
+      WITH many AS (
+        INSERT INTO cloud.person (tenant_id, id, name, created_at)
+        SELECT tenant_id, gen_random_uuid(), 'Many', now() - interval '1 hour' * n
+        FROM cloud.person, generate_series(1, 450) n WHERE id = ${sample}::uuid RETURNING tenant_id, id
+      )
+      INSERT INTO cloud.template SELECT gen_random_uuid(), many.tenant_id, many.id, model_space, key_id, variant_digest,
+        codec, scale, dimension, data, quality, created_at
+      FROM many JOIN cloud.template ON template.tenant_id = many.tenant_id AND template.person_id = ${sample}::uuid`);
+    const second = await TestBoxCache.of(await startTestDevice(cloud, 'box-2'));
+    await second.born({ maximumTemplates: 420 });
+    await until(() => (second.people.size === 420 ? true : undefined), 'as many as the box takes');
+    expect(second.people.has(ada)).toBe(true);
+    expect(second.deltas.map(({ people }) => people.length)).toEqual([200, 200, 20]);
+    expect(second.deltas.map(({ fromVersion, toVersion }) => [fromVersion, toVersion])).toEqual([
+      [0n, 1n],
+      [1n, 2n],
+      [2n, 3n],
+    ]);
+
+    const third = await TestBoxCache.of(await startTestDevice(cloud, 'box-3'));
+    third.takesPeople = 300;
+    await third.born({ maximumTemplates: 420 });
+    const shrunk = await eventually(({ error }) => error?.code === 'CACHE.FULL', 'a box that takes no more');
+    expect(shrunk).toMatchObject({ deviceId: 'box-3', confirmedVersion: 1 });
+    await pass();
+    await eventually(({ people }) => people === 200, 'what fits');
+    await api.database.db.execute(sql`DELETE FROM cloud.person WHERE name = 'Many'`);
   });
 });

@@ -23,6 +23,8 @@ export class TestBoxCache {
   expiresAtMs = 0;
   /** What a delta is answered with instead of being taken; 'silence': nothing. */
   refuses: string | undefined;
+  /** More are refused as too many. */
+  takesPeople = Number.POSITIVE_INFINITY;
   readonly #device: TestDevice;
   #sessions = 0;
 
@@ -92,6 +94,7 @@ export class TestBoxCache {
     }
     for (const { personId } of body.tombstones) this.people.delete(personId);
     if (from !== this.version) return to <= this.version ? '' : 'CACHE.GAP';
+    if (this.people.size + body.people.length > this.takesPeople) return 'CACHE.FULL';
     for (const person of body.people) this.people.set(person.personId, person);
     this.version = to;
     this.expiresAtMs = Number(body.lease?.expiresAtMs ?? 0);
