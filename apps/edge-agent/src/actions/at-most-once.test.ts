@@ -34,45 +34,49 @@ describe('at most once', () => {
     let lives = 0;
     const history = fc.array(happening, { maxLength: 25 });
     await fc.assert(
-      fc.asyncProperty(history, fc.infiniteStream(fc.integer({ min: 0, max: 9 })), async (happenings, luck: Iterator<number, number>) => {
-        lives += 1;
-        let home = join(directory, `life-${lives}`);
-        const received = new Map<string, number>();
-        let life = { isOver: false };
-        const start = (): ActionStage => {
-          const own = { isOver: false };
-          life = own;
-          const performer = new FakePerformer(async ({ event }) => {
-            const chance = luck.next().value;
-            if (chance > 7) throw notReceived('ACTION.UNREACHABLE', 'Nobody is there.');
-            await stage.clock.sleep(chance * 40);
-            // The dead do nothing.
-            if (own.isOver) return;
-            const { eventId } = event();
-            received.set(eventId, (received.get(eventId) ?? 0) + 1);
-          });
-          const stage = new ActionStage(rules, [performer, performer], openJournal(home));
-          return stage;
-        };
-        let stage = start();
-        for (const what of happenings) {
-          if ('sighting' in what) {
-            const sightingId = `s${what.sighting}` as SightingId;
-            stage.actions.decide(decision({ sightingId, capturedAtMonotonicMs: stage.clock.monotonicMs() }));
-          } else if ('passMs' in what) await stage.clock.advance(what.passMs);
-          else {
-            life.isOver = true;
-            // What is on the disk at this moment is all that the next run has.
-            lives += 1;
-            const next = join(directory, `life-${lives}`);
-            cpSync(home, next, { recursive: true });
-            home = next;
-            stage = start();
+      fc.asyncProperty(
+        history,
+        fc.infiniteStream(fc.integer({ min: 0, max: 9 })),
+        async (happenings, luck: Iterator<number, number>) => {
+          lives += 1;
+          let home = join(directory, `life-${lives}`);
+          const received = new Map<string, number>();
+          let life = { isOver: false };
+          const start = (): ActionStage => {
+            const own = { isOver: false };
+            life = own;
+            const performer = new FakePerformer(async ({ event }) => {
+              const chance = luck.next().value;
+              if (chance > 7) throw notReceived('ACTION.UNREACHABLE', 'Nobody is there.');
+              await stage.clock.sleep(chance * 40);
+              // The dead do nothing.
+              if (own.isOver) return;
+              const { eventId } = event();
+              received.set(eventId, (received.get(eventId) ?? 0) + 1);
+            });
+            const stage = new ActionStage(rules, [performer, performer], openJournal(home));
+            return stage;
+          };
+          let stage = start();
+          for (const what of happenings) {
+            if ('sighting' in what) {
+              const sightingId = `s${what.sighting}` as SightingId;
+              stage.actions.decide(decision({ sightingId, capturedAtMonotonicMs: stage.clock.monotonicMs() }));
+            } else if ('passMs' in what) await stage.clock.advance(what.passMs);
+            else {
+              life.isOver = true;
+              // What is on the disk at this moment is all that the next run has.
+              lives += 1;
+              const next = join(directory, `life-${lives}`);
+              cpSync(home, next, { recursive: true });
+              home = next;
+              stage = start();
+            }
           }
-        }
-        await stage.clock.advance(1000);
-        expect([...received.values()].filter((times) => times > 1)).toEqual([]);
-      }),
+          await stage.clock.advance(1000);
+          expect([...received.values()].filter((times) => times > 1)).toEqual([]);
+        },
+      ),
       { numRuns: 15 },
     );
   });

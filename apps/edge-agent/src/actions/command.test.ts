@@ -1,16 +1,20 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { systemClock } from '@sightline/kernel';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
 import { ada, decision, origin } from '../testing/action-stage.js';
 import { actionEvent } from './action-event.js';
 import { Command, type CommandOptions } from './command.js';
 import type { Attempt } from './performer.js';
+import { ProgramLauncher } from './program-launcher.js';
 
 let directory: string;
+let launcher: ProgramLauncher;
+
+beforeAll(() => (launcher = new ProgramLauncher()));
+afterAll(() => launcher.close());
 
 beforeEach(() => (directory = mkdtempSync(join(tmpdir(), 'sightline-command-'))));
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
@@ -26,7 +30,7 @@ function script(text: string, options: Partial<CommandOptions> = {}): Command {
   const program = join(directory, 'action.sh');
   writeFileSync(program, `#!/bin/sh\n${text}\n`, { mode: 0o755 });
   const environment = { OUT: join(directory, 'out'), ...options.environment };
-  return new Command({ program, arguments: [], timeoutMs: 2000, clock: systemClock, ...options, environment });
+  return new Command({ program, arguments: [], timeoutMs: 2000, launcher, ...options, environment });
 }
 
 const told = (): string => readFileSync(join(directory, 'out'), 'utf8');
@@ -92,6 +96,16 @@ describe('a command', () => {
     await expect(deaf.perform(attempt())).rejects.toMatchObject({ code: 'ACTION.TIMED_OUT' });
     const child = Number(told());
     await expect.poll(() => isRunning(child)).toBe(false);
+  });
+
+  it('whose launcher dies may have happened; the next one gets another launcher', async () => {
+    const slow = script('cut -d" " -f4 /proc/$$/stat > "$OUT"; sleep 60', { environment: { PATH: '/usr/bin:/bin' } });
+    const performing = slow.perform(attempt()).catch((error: unknown) => error);
+    await expect.poll(() => existsSync(join(directory, 'out')) && told()).toMatch(/^\d+\n$/);
+    process.kill(Number(told()), 'SIGKILL');
+    expect(await performing).toMatchObject({ code: 'ACTION.INTERRUPTED_TRANSFER', retryable: false });
+    await script('echo again > "$OUT"', { environment: { PATH: '/usr/bin:/bin' } }).perform(attempt());
+    expect(told()).toBe('again\n');
   });
 
   it('is ended when the agent ends', async () => {

@@ -9,6 +9,7 @@ import { Command } from './command.js';
 import { LocalActions } from './local-actions.js';
 import { MqttPublication } from './mqtt-publication.js';
 import type { Performer } from './performer.js';
+import { ProgramLauncher } from './program-launcher.js';
 import { RuleRunner, type SettledAction } from './rule-runner.js';
 import { invalid, readFile, Secrets } from './secrets.js';
 import { Webhook } from './webhook.js';
@@ -35,17 +36,26 @@ export function composeActions(options: ComposeActionsOptions): LocalActions {
   const { rules, dataDirectory, origin, isClockTrusted, environment, clock, random, log } = options;
   const { onSettled = () => undefined } = options;
   const secrets = new Secrets(environment);
+  let launcher: ProgramLauncher | undefined;
+  const launch = (): ProgramLauncher => (launcher ??= new ProgramLauncher());
   // All secrets are read before anything is opened.
-  const open = rules.map((rule, index) => performerOf(rule, { key: `actions.${index}.do`, secrets, ...options }));
+  const open = rules.map((rule, index) =>
+    performerOf(rule, { key: `actions.${index}.do`, secrets, launch, ...options }),
+  );
   const journal = new ActionJournal({ path: join(dataDirectory, 'actions.db'), log });
   const runners = rules.map((rule, index) => {
     const performer = open[index]?.() ?? unopened(rule.id);
     return new RuleRunner({ rule, performer, journal, origin, clock, isClockTrusted, random, log, onSettled });
   });
-  return new LocalActions({ runners, journal, clock, isClockTrusted });
+  const onClosed = (): void => launcher?.close();
+  return new LocalActions({ runners, journal, clock, isClockTrusted, onClosed });
 }
 
-type Context = ComposeActionsOptions & { readonly key: string; readonly secrets: Secrets };
+interface Context extends ComposeActionsOptions {
+  readonly key: string;
+  readonly secrets: Secrets;
+  readonly launch: () => ProgramLauncher;
+}
 
 function performerOf(rule: ActionRule, context: Context): () => Performer {
   const { do: action } = rule;
@@ -87,7 +97,7 @@ function publicationOf(config: MqttActionConfig, ruleId: string, context: Contex
   return () => new MqttPublication(options);
 }
 
-function commandOf(config: CommandConfig, { key, secrets, clock }: Context): () => Performer {
+function commandOf(config: CommandConfig, { key, secrets, launch }: Context): () => Performer {
   const environment = Object.fromEntries(
     Object.entries(config.environment).map(([name, value]) => [
       name,
@@ -95,7 +105,7 @@ function commandOf(config: CommandConfig, { key, secrets, clock }: Context): () 
     ]),
   );
   const { program, arguments: texts, timeoutMs } = config;
-  return () => new Command({ program, arguments: texts, environment, timeoutMs, clock });
+  return () => new Command({ program, arguments: texts, environment, timeoutMs, launcher: launch() });
 }
 
 function unopened(ruleId: string): never {

@@ -21,6 +21,7 @@ export interface LocalActionsOptions {
   readonly journal: Pick<ActionJournal, 'interrupted' | 'close'>;
   readonly clock: Clock;
   readonly isClockTrusted: () => boolean;
+  readonly onClosed?: () => void;
 }
 
 /** What the box does by itself when it, or the cloud in time, has decided who somebody is. */
@@ -53,7 +54,7 @@ export class LocalActions {
   }
 
   async #close(withinMs: number): Promise<void> {
-    const { runners, journal, clock } = this.#options;
+    const { runners, journal, clock, onClosed } = this.#options;
     const bound = new AbortController();
     const ended = new AbortController();
     const timeout = clock.sleep(withinMs, ended.signal).then(
@@ -66,6 +67,7 @@ export class LocalActions {
       // Its timer would keep the process alive.
       ended.abort();
       await timeout;
+      onClosed?.();
       journal.close();
     }
   }
