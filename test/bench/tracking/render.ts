@@ -54,6 +54,17 @@ export class FilmStudio {
     return frames;
   }
 
+  /** The frames of a scene, without anybody looking at them. */
+  async *pictures(scene: Scene, random: Random): AsyncIterable<Frame> {
+    const first = Math.floor(random.between(0, this.#actors.length));
+    for (const { seen } of shoot(scene, random)) {
+      yield await this.#render(
+        seen.map((appearance) => this.#fitted(appearance, first)),
+        first,
+      );
+    }
+  }
+
   #actorOf(id: number, first: number): Actor {
     const actor = this.#actors[(first + id) % this.#actors.length];
     if (!actor) throw new Error('no face in the sample photographs');

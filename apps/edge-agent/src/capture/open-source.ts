@@ -21,7 +21,10 @@ export interface OpenSourceOptions {
 }
 
 /** What a source is made of. */
-type CameraOfSource = Pick<CameraConfig, 'id' | 'source' | 'privacyZones'>;
+type CameraOfSource = Pick<CameraConfig, 'id' | 'source' | 'privacyZones'> & Partial<Pick<CameraConfig, 'motionGate'>>;
+
+/** A picture that does not change is delivered this often: often enough for whoever shows their face at last. */
+const STILL_INTERVAL_MS = 500;
 
 /**
  * The source of a camera.
@@ -33,11 +36,18 @@ export async function openSource(camera: CameraOfSource, options: OpenSourceOpti
   return camera.privacyZones.length === 0 ? source : new MaskedSource(source, camera.privacyZones);
 }
 
-async function openUnmasked({ id, source }: CameraOfSource, options: OpenSourceOptions): Promise<FrameSource> {
+async function openUnmasked(
+  { id, source, motionGate }: CameraOfSource,
+  options: OpenSourceOptions,
+): Promise<FrameSource> {
   const { clock, closeAfterMs, decode } = options;
   const log = options.log.child({ cameraId: id });
   if (source.kind === 'folder') return new FolderSource({ ...source, decode, clock, log });
-  if (source.kind !== 'demo') return new FfmpegSource({ source, start: ffmpegStarter(clock), clock, log });
+  if (source.kind !== 'demo') {
+    // Twice before the tracks of those who stand still would be closed.
+    const stillIntervalMs = motionGate?.enabled ? Math.min(STILL_INTERVAL_MS, closeAfterMs / 2) : undefined;
+    return new FfmpegSource({ source, stillIntervalMs, start: ffmpegStarter(clock), clock, log });
+  }
   const script = readConfiguration(source.script, demoScriptSchema);
   if (shortestGapMs(script) <= closeAfterMs) {
     throw new AppError('CONFIG.INVALID', 'The demo script’s gaps are not longer than sighting.closeAfterMs.', {

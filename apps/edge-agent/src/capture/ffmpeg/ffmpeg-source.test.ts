@@ -39,6 +39,11 @@ class ScriptedProcess {
     this.#output.onLog(`[graph 0 input from stream 0:0 @ 0x1] [verbose] w:${width} h:${height} pixfmt:yuv420p\n`);
   }
 
+  /** A frame has come; one that shows nothing new is told of alone. */
+  tell(number: number): void {
+    this.#output.onLog(`[Parsed_showinfo_1 @ 0x1] [info] n: ${number} pts: ${number * 512} pts_time:1 fmt:rgb24\n`);
+  }
+
   end(code: number | null = 0, signal: string | null = null): void {
     this.#exit({ code, signal });
   }
@@ -64,14 +69,14 @@ afterEach(() => expect(processes.every(({ stopped }) => stopped)).toBe(true));
 const rtsp = { kind: 'rtsp', url: 'rtsp://jo:hunter2@h/x' };
 const film = { kind: 'file', path: '/film.mp4' };
 
-function open(input: Readonly<Record<string, unknown>>): FfmpegSource {
+function open(input: Readonly<Record<string, unknown>>, stillIntervalMs?: number): FfmpegSource {
   const source = cameraSchema.parse({ id: 'cam-1', source: input }).source as VideoSourceConfig;
   const start = async (invocation: FfmpegInvocation, output: MediaOutput): Promise<ScriptedProcess> => {
     const process = new ScriptedProcess(invocation, output);
     processes.push(process);
     return process;
   };
-  return new FfmpegSource({ source, start, clock, log: new TestLog() });
+  return new FfmpegSource({ source, stillIntervalMs, start, clock, log: new TestLog() });
 }
 
 /** Takes all frames while the test goes on. */
@@ -232,6 +237,38 @@ describe('a video file', () => {
     expect(current().invocation.args.join(' ')).toContain('-ss 0.200');
     current().end();
     await rest.played;
+  });
+});
+
+describe('a source whose picture does not change', () => {
+  it('has not stalled while frames come that FFmpeg leaves out', async () => {
+    const { played } = play(open({ ...rtsp, stallAfterMs: 1000 }, 500));
+    await clock.advance(0);
+    expect(processes[0]?.invocation.args.join(' ')).toContain('mpdecimate=max=4:');
+    processes[0]?.frame(1);
+    for (let number = 0; number < 30; number += 1) {
+      await clock.advance(100);
+      processes[0]?.tell(number);
+    }
+    expect(processes).toHaveLength(1);
+    const stalled = expect(played).rejects.toMatchObject({ code: 'CAPTURE.STALLED' });
+    await clock.advance(1100);
+    await stalled;
+  });
+
+  it('is asked for anew when the stream is slower than thought, so that it is seen as often', async () => {
+    const { played } = play(open(rtsp, 500));
+    await clock.advance(0);
+    for (let number = 0; number < 6; number += 1) {
+      await clock.advance(number === 0 ? 0 : 400);
+      processes[0]?.tell(number);
+    }
+    await clock.advance(0);
+    // Two and a half frames a second: none of them can be left out.
+    expect(processes).toHaveLength(2);
+    expect(processes[1]?.invocation.args.join(' ')).not.toContain('mpdecimate');
+    stop.abort(new Error('enough'));
+    await played;
   });
 });
 

@@ -11,6 +11,8 @@ import { PixmapReader } from './pixmap-reader.js';
 
 export interface FfmpegSourceOptions {
   readonly source: VideoSourceConfig;
+  /** While the picture does not change FFmpeg writes it only this often, ms. Absent: each time. */
+  readonly stillIntervalMs?: number | undefined;
   readonly start: StartMediaProcess;
   readonly clock: Clock;
   readonly log: Logger;
@@ -23,7 +25,12 @@ const UNAUTHORISED_PAUSE_MS = 300_000;
 const FIRST_FRAME_MS = 15_000;
 
 /** Why a run is over that did not fail. */
-type Ending = 'ended' | 'resolution-changed';
+type Ending = 'ended' | 'resolution-changed' | 'slower-than-thought';
+
+/** After so long a stream's rate is known well enough, ms. */
+const RATE_KNOWN_MS = 2000;
+/** A stream whose rate is this part of what was thought is another one. */
+const SLOWER = 0.7;
 
 /**
  * A camera or a file that FFmpeg reads, as a child process. Its output is read as fast as it comes, whatever the
@@ -39,9 +46,12 @@ export class FfmpegSource implements FrameSource {
   /** How far a file was played, ms: where it goes on after FFmpeg broke off. */
   #playedMs = 0;
   #notBeforeMs = -Infinity;
+  /** Of the stream, as far as the cap lets it through. */
+  #framesPerSecond: number;
 
   constructor(options: FfmpegSourceOptions) {
     this.#options = options;
+    this.#framesPerSecond = options.source.maximumFramesPerSecond;
   }
 
   get droppedFrames(): number {
@@ -56,7 +66,7 @@ export class FfmpegSource implements FrameSource {
     try {
       if (started < this.#notBeforeMs) await clock.sleep(this.#notBeforeMs - started, signal);
       while (!signal.aborted) {
-        const run = new Run(this.#options, this.#playedMs, signal);
+        const run = new Run(this.#options, this.#playedMs, this.#framesPerSecond, signal);
         this.#run = run;
         try {
           for (let next = await run.next(); next; next = await run.next()) {
@@ -72,6 +82,7 @@ export class FfmpegSource implements FrameSource {
           this.#playedMs += run.playedMs;
         }
         if (run.ending === 'resolution-changed') log.info({}, 'the stream’s resolution has changed');
+        else if (run.ending === 'slower-than-thought') this.#framesPerSecond = run.framesPerSecond;
         else {
           this.#playedMs = 0;
           if (source.kind !== 'file' || !source.loop) return;
@@ -95,9 +106,14 @@ class Run {
   #firstMs: number | undefined;
   #lastMs: number;
   #ending: Ending = 'ended';
+  readonly #thoughtRate: number;
+  /** Frames that the log told of, and when the first was. */
+  #told = 0;
+  #toldSinceMs = 0;
 
-  constructor(options: FfmpegSourceOptions, startMs: number, signal: AbortSignal) {
+  constructor(options: FfmpegSourceOptions, startMs: number, framesPerSecond: number, signal: AbortSignal) {
     this.#options = options;
+    this.#thoughtRate = framesPerSecond;
     this.#signal = signal;
     this.#lastMs = options.clock.monotonicMs();
     signal.addEventListener('abort', this.#abort, { once: true });
@@ -122,6 +138,11 @@ class Run {
     return this.#firstMs === undefined ? 0 : this.#lastMs - this.#firstMs;
   }
 
+  /** As the log told of frames; only so long as some of them are not written. */
+  get framesPerSecond(): number {
+    return ((this.#told - 1) * 1000) / (this.#lastMs - this.#toldSinceMs);
+  }
+
   get ending(): Ending {
     return this.#ending;
   }
@@ -139,13 +160,16 @@ class Run {
 
   async #play(startMs: number): Promise<MediaProcess> {
     const { source, start, clock } = this.#options;
-    const log = new FfmpegLog(() => {
-      // FFmpeg squeezes what comes now into the first frame's shape. A file is left to that: starting it again
-      // would find the place, but not the very frame.
-      if (source.kind === 'file') return;
-      this.#ending = 'resolution-changed';
-      this.#finish();
-    });
+    const log = new FfmpegLog(
+      () => {
+        // FFmpeg squeezes what comes now into the first frame's shape. A file is left to that: starting it again
+        // would find the place, but not the very frame.
+        if (source.kind === 'file') return;
+        this.#ending = 'resolution-changed';
+        this.#finish();
+      },
+      () => this.#frameTold(),
+    );
     const reader = new PixmapReader({
       buffer: (bytes) => this.#latest.buffer(bytes),
       maximumBytes: source.maximumWidth * source.maximumHeight * 3,
@@ -163,12 +187,33 @@ class Run {
         this.#finish(asError(error));
       }
     };
-    const process = await start(ffmpegInvocation(source, startMs), { onOutput, onLog: (text) => log.push(text) });
+    const process = await start(ffmpegInvocation(source, startMs, this.#stillFrames), {
+      onOutput,
+      onLog: (text) => log.push(text),
+    });
     void process.exited.then((exit) => {
       const { arrived: frames } = this.#latest;
       this.#finish(diagnose(source, { exit, complaints: log.complaints, frames, resumed: startMs > 0 }));
     });
     return process;
+  }
+
+  /** Frames in a row that need not be written while nothing changes. */
+  get #stillFrames(): number {
+    return Math.max(0, Math.floor(((this.#options.stillIntervalMs ?? 0) * this.#thoughtRate) / 1000) - 1);
+  }
+
+  /**
+   * A frame has come, written or not. FFmpeg leaves frames out by number, not by time, so a stream that is slower than
+   * thought is asked for anew.
+   */
+  #frameTold(): void {
+    this.#lastMs = this.#options.clock.monotonicMs();
+    if (this.#told === 0) this.#toldSinceMs = this.#lastMs;
+    this.#told += 1;
+    if (this.#lastMs - this.#toldSinceMs < RATE_KNOWN_MS || this.framesPerSecond >= SLOWER * this.#thoughtRate) return;
+    this.#ending = 'slower-than-thought';
+    this.#finish();
   }
 
   /** Ends the run when no frame comes. */

@@ -26,8 +26,9 @@ const ANALYSE_US = '1000000';
  * who starts it watches it.
  *
  * @param startMs where a file begins, ms
+ * @param stillFrames so many frames in a row that show nothing new are not written, but told of in the log
  */
-export function ffmpegInvocation(source: VideoSourceConfig, startMs = 0): FfmpegInvocation {
+export function ffmpegInvocation(source: VideoSourceConfig, startMs = 0, stillFrames = 0): FfmpegInvocation {
   const { args, input = '' } = inputOf(source, startMs);
   return {
     args: [
@@ -35,7 +36,7 @@ export function ffmpegInvocation(source: VideoSourceConfig, startMs = 0): Ffmpeg
       ...['-hide_banner', '-nostats', '-nostdin', '-loglevel', 'repeat+level+verbose'],
       // A second decoding thread would add a frame of latency, and fights for the cores with recognition.
       ...['-threads', '1', '-filter_threads', '1', ...args],
-      ...['-map', '0:v:0', '-an', '-sn', '-dn', '-vf', filtersOf(source), '-vsync', 'passthrough'],
+      ...['-map', '0:v:0', '-an', '-sn', '-dn', '-vf', filtersOf(source, stillFrames), '-vsync', 'passthrough'],
       ...['-f', 'image2pipe', '-c:v', 'ppm', 'pipe:1'],
     ],
     input,
@@ -93,7 +94,13 @@ function fromNetwork(
 
 const ROTATIONS = { 0: [], 90: ['transpose=clock'], 180: ['hflip', 'vflip'], 270: ['transpose=cclock'] } as const;
 
-function filtersOf(source: VideoSourceConfig): string {
+/**
+ * A frame shows nothing new when no block of 8 × 8 pixels differs from the last frame that was written by 8 levels in
+ * the mean, and at most a twentieth of them by 4: the noise of a sensor does not, a person who moves does.
+ */
+const NOTHING_NEW = 'hi=512:lo=256:frac=0.05';
+
+function filtersOf(source: VideoSourceConfig, stillFrames: number): string {
   const { maximumFramesPerSecond: rate, maximumWidth, maximumHeight, rotateDegrees } = source;
   // One frame of each slot of 1/rate s, the slots centred on the first frame's time, so that a stream of just that
   // rate loses none by jitter. Unlike the `fps` filter it doubles no frames, and it stands jumps in time.
@@ -101,6 +108,7 @@ function filtersOf(source: VideoSourceConfig): string {
   const select = `isnan(prev_selected_t)+not(eq(${slotOf('t')},${slotOf('prev_selected_t')}))`;
   return [
     `select='${select}'`,
+    ...(stillFrames > 0 ? ['showinfo=checksum=0', `mpdecimate=max=${stillFrames}:${NOTHING_NEW}`] : []),
     ...ROTATIONS[rotateDegrees],
     `scale=w='min(iw,${maximumWidth})':h='min(ih,${maximumHeight})':force_original_aspect_ratio=decrease:flags=bilinear`,
     'format=rgb24',
