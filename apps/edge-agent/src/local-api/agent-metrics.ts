@@ -1,6 +1,7 @@
 import { Metrics, type MetricSample } from '@sightline/observability';
 
 import type { EdgeAgentStatus } from '../agent-status.js';
+import { describeActions } from '../actions/actions-metrics.js';
 import { describeCache } from '../cache/cache-metrics.js';
 import type { RecognitionMeter } from '../operation/recognition-meter.js';
 
@@ -24,6 +25,7 @@ export function agentMetrics(options: AgentMetricsOptions): Metrics {
   describeRecognition(metrics, options.meter, reading);
   describeDelivery(metrics, reading);
   describeCache(metrics, () => options.status().cache);
+  describeActions(metrics, () => options.status().actions);
   describeHealth(metrics, reading);
   return metrics;
 }
