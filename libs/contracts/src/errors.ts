@@ -26,6 +26,7 @@ export const errorDefinitions = {
   'ENROLMENT.LOW_QUALITY': { status: 422, title: 'The face is not good enough to enrol' },
   'VERIFICATION.NO_FACE': { status: 422, title: 'No face was found in one of the photos' },
   'VERIFICATION.SEVERAL_FACES': { status: 422, title: 'More than one face was found in one of the photos' },
+  'VERIFICATION.LOW_QUALITY': { status: 422, title: 'A face is not good enough to verify' },
   'PERSON.NOT_FOUND': { status: 404, title: 'No such person' },
   'PERSON.NOT_ERASED': { status: 404, title: 'Nobody with this id was erased' },
   'PERSON.DUPLICATE_EXTERNAL_ID': { status: 409, title: 'Another person has this external id' },

@@ -1,4 +1,5 @@
 export { decodeImage, type DecodeOptions } from './decode-image.js';
+export { minimumQuality } from './minimum-quality.js';
 export { openRecogniser, type RecogniserOptions } from './open-recogniser.js';
 export * from './recogniser.js';
 export { computeSelfTest, runSelfTest } from './self-test.js';

@@ -2,6 +2,7 @@ import type { rest } from '@sightline/contracts';
 import { newPersonId, newTemplateId, type SpaceId, type TenantId } from '@sightline/kernel';
 import { decodeTemplate, type TemplateCodec } from '@sightline/template-protection';
 import { sql } from 'drizzle-orm';
+import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { TemplateKeys } from '../template-keys/template-keys.js';
@@ -276,6 +277,16 @@ describe('a photo that cannot be verified', () => {
     ]);
     expect(body).toMatchObject({ status: 422, code: 'VERIFICATION.NO_FACE' });
     expect(body.detail).toContain('"reference"');
+  });
+
+  it('because the face is too small is refused, and named', async () => {
+    const tiny = await sharp(photos.portrait).resize(32).png().toBuffer();
+    const { body } = await verify([
+      ['photo', tiny],
+      ['reference', photos.portrait],
+    ]);
+    expect(body).toMatchObject({ status: 422, code: 'VERIFICATION.LOW_QUALITY' });
+    expect(body.detail).toContain('"photo"');
   });
 
   it('because several people are in it says how many, and the largest is taken when asked for', async () => {

@@ -2,7 +2,7 @@ import type { rest } from '@sightline/contracts';
 import type { Database } from '@sightline/database';
 import { AppError, type PersonId, type TenantId } from '@sightline/kernel';
 import { thresholdAt, type OperatingPoint } from '@sightline/matching';
-import type { Face } from '@sightline/recognition';
+import { minimumQuality, type Face } from '@sightline/recognition';
 import { templateKeyId, validateTemplate, type Template } from '@sightline/template-protection';
 import { Inject, Injectable } from '@nestjs/common';
 
@@ -47,8 +47,8 @@ export class Verification {
 
   /**
    * @throws AppError `CALIBRATION.RATE_NOT_MEASURED`, `PERSON.NOT_FOUND`, `PERSON.NOT_ENROLLED`, `TEMPLATE.INVALID`,
-   *   `TEMPLATE.WRONG_DIMENSION`, `VERIFICATION.NO_FACE`, `VERIFICATION.SEVERAL_FACES`, `IMAGE.*`,
-   *   `RELEASE.UNAVAILABLE`, `REQUEST.RATE_LIMITED`
+   *   `TEMPLATE.WRONG_DIMENSION`, `VERIFICATION.NO_FACE`, `VERIFICATION.SEVERAL_FACES`,
+   *   `VERIFICATION.LOW_QUALITY`, `IMAGE.*`, `RELEASE.UNAVAILABLE`, `REQUEST.RATE_LIMITED`
    */
   async verify(tenantId: TenantId, request: VerificationRequest, turn: Turn): Promise<rest.VerifyResponse> {
     const { photo, reference } = request;
@@ -148,6 +148,13 @@ function chooseFace(faces: readonly Face[], choice: rest.VerifyQuery['face'], ph
       'VERIFICATION.SEVERAL_FACES',
       `The file "${photo}" shows ${faces.length} faces: send a photo of one, or ask for face=largest.`,
       { details },
+    );
+  }
+  if (largest.quality < minimumQuality.verification) {
+    throw new AppError(
+      'VERIFICATION.LOW_QUALITY',
+      `The face in the file "${photo}" is too small, blurred, turned or badly lit.`,
+      { details: { photo, quality: largest.quality, minimum: minimumQuality.verification } },
     );
   }
   return largest;

@@ -1,7 +1,7 @@
 import type { rest } from '@sightline/contracts';
 import { type Database, inTransaction } from '@sightline/database';
 import { AppError, newTemplateId, type Clock, type PersonId, type TenantId } from '@sightline/kernel';
-import type { Face } from '@sightline/recognition';
+import { minimumQuality, type Face } from '@sightline/recognition';
 import { Inject, Injectable } from '@nestjs/common';
 import { and, eq } from 'drizzle-orm';
 
@@ -12,12 +12,6 @@ import { PhotoFaces } from '../identification/photo-faces.js';
 import { CLOCK, DATABASE } from '../platform/tokens.js';
 import { person, template } from '../storage/schema.js';
 import { personNotFound } from './people.js';
-
-/**
- * A face below this quality would be a bad template for ever. Where it lies: the photographs of the tests have faces
- * of 0.6 and more, the same faces shrunk to some 20 pixels 0.4.
- */
-const MINIMUM_QUALITY = 0.5;
 
 /** Enrolment from photos. */
 @Injectable()
@@ -85,9 +79,9 @@ function theOneFace(faces: readonly Face[]): Face {
       details: { faces: faces.length },
     });
   }
-  if (face.quality < MINIMUM_QUALITY) {
+  if (face.quality < minimumQuality.enrolment) {
     throw new AppError('ENROLMENT.LOW_QUALITY', 'The face is too small, blurred, turned or badly lit to enrol.', {
-      details: { quality: face.quality, minimum: MINIMUM_QUALITY },
+      details: { quality: face.quality, minimum: minimumQuality.enrolment },
     });
   }
   return face;

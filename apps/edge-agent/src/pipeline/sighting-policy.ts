@@ -1,3 +1,5 @@
+import { minimumQuality } from '@sightline/recognition';
+
 /** How sightings are made of tracks. All times are ms of the stream's own time. */
 export interface SightingPolicy {
   /** Shots below this quality are not embedded, 0 to 1. */
@@ -23,7 +25,7 @@ export interface SightingPolicy {
 }
 
 export const defaultSightingPolicy: SightingPolicy = {
-  minimumQuality: 0.3,
+  minimumQuality: minimumQuality.identification,
   bestShots: 3,
   confirmAfterFrames: 3,
   closeAfterMs: 1000,
