@@ -42,6 +42,8 @@ type Value = string | number | Uint8Array | null;
 /** A thin view of libsql, on which every value is bound. */
 export class OutboxDatabase {
   readonly #database: Database.Database;
+  /** Prepared once: it takes longer than most of them run. */
+  readonly #statements = new Map<string, Database.Statement>();
   readonly pageBytes: number;
 
   /**
@@ -86,19 +88,25 @@ export class OutboxDatabase {
   }
 
   run(sql: string, ...values: readonly Value[]): void {
-    this.#database.prepare(sql).run(values);
+    this.#prepared(sql).run(values);
   }
 
   get(sql: string, ...values: readonly Value[]): unknown {
-    return this.#database.prepare(sql).get(values);
+    return this.#prepared(sql).get(values);
   }
 
   all(sql: string, ...values: readonly Value[]): unknown[] {
-    return this.#database.prepare(sql).all(values);
+    return this.#prepared(sql).all(values);
   }
 
   close(): void {
     if (this.#database.open) this.#database.close();
+  }
+
+  #prepared(sql: string): Database.Statement {
+    const statement = this.#statements.get(sql) ?? this.#database.prepare(sql);
+    this.#statements.set(sql, statement);
+    return statement;
   }
 
   #pragma(text: string): unknown {
