@@ -38,6 +38,7 @@ RUN ln -s /opt/sightline/apps/edge-agent/dist/main.js /usr/local/bin/sightline-e
   && install -d -o node -g node -m 0700 /var/lib/sightline
 ENV NODE_ENV=production \
   MALLOC_ARENA_MAX=2 \
+  MALLOC_MMAP_THRESHOLD_=262144 \
   SIGHTLINE_EDGE_CONFIG=/etc/sightline/edge-agent.json \
   SIGHTLINE_EDGE_DATA_DIRECTORY=/var/lib/sightline/edge-agent \
   SIGHTLINE_EDGE_LOCAL_API_SOCKET=/var/lib/sightline/edge-agent.sock
