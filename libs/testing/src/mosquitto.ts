@@ -18,7 +18,16 @@ export interface MosquittoOptions {
   /** Everybody's. */
   readonly password: string;
   /** Paths of PEM files: the listener then speaks TLS alone. */
-  readonly tls?: { readonly certificateFile: string; readonly keyFile: string };
+  readonly tls?: MosquittoTls;
+}
+
+export interface MosquittoTls {
+  readonly certificateFile: string;
+  readonly keyFile: string;
+  /** Then every client must show a certificate that this authority has signed … */
+  readonly clientAuthorityFile?: string;
+  /** … and has not revoked. */
+  readonly revocationListFile?: string;
 }
 
 export interface Mosquitto {
@@ -60,10 +69,21 @@ function accessList(services: readonly string[]): string {
   return [...perService, ...perDevice, ''].join('\n');
 }
 
+function tlsLines(tls: MosquittoTls | undefined): readonly string[] {
+  if (!tls) return [];
+  const { certificateFile, keyFile, clientAuthorityFile, revocationListFile } = tls;
+  return [
+    `certfile ${certificateFile}`,
+    `keyfile ${keyFile}`,
+    ...(clientAuthorityFile ? [`cafile ${clientAuthorityFile}`, 'require_certificate true'] : []),
+    ...(revocationListFile ? [`crlfile ${revocationListFile}`] : []),
+  ];
+}
+
 function configuration(folder: string, port: number, tls: MosquittoOptions['tls']): string {
   return [
     `listener ${port} 127.0.0.1`,
-    ...(tls ? [`certfile ${tls.certificateFile}`, `keyfile ${tls.keyFile}`] : []),
+    ...tlsLines(tls),
     'allow_anonymous false',
     `password_file ${join(folder, 'passwords')}`,
     `acl_file ${join(folder, 'access')}`,
