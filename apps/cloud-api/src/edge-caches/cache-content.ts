@@ -46,16 +46,17 @@ export async function takeVersion(
   const { tenantId, deviceId } = cache;
   await tx.execute(sql`
     UPDATE cloud.edge_cache_erasure SET version = ${version}, sent_at = ${now}
-    WHERE tenant_id = ${tenantId} AND device_id = ${deviceId} AND erasure_id IN (
+    WHERE tenant_id = ${tenantId} AND device_id = ${deviceId} AND erasure_id = ANY (ARRAY(
       SELECT erasure_id FROM cloud.edge_cache_erasure
       WHERE tenant_id = ${tenantId} AND device_id = ${deviceId} AND confirmed_at IS NULL AND version IS NULL
-      LIMIT ${TOMBSTONES})`);
+      LIMIT ${TOMBSTONES}))`);
+  // Arrays are made once: of a subquery the planner may make one for each row, as long as the table looks small.
   await tx.execute(sql`
     UPDATE cloud.edge_cache_person SET version = ${version}
-    WHERE tenant_id = ${tenantId} AND device_id = ${deviceId} AND person_id IN (
+    WHERE tenant_id = ${tenantId} AND device_id = ${deviceId} AND person_id = ANY (ARRAY(
       SELECT person_id FROM cloud.edge_cache_person
       WHERE tenant_id = ${tenantId} AND device_id = ${deviceId} AND version IS NULL AND NOT wanted
-      LIMIT ${TOMBSTONES})`);
+      LIMIT ${TOMBSTONES}))`);
   return {
     tombstones: await tombstonesOf(tx, cache, version),
     people: people ? await takePeople(tx, cache, version) : [],
@@ -109,10 +110,12 @@ async function takePeople(tx: Transaction, cache: PlannedCache, version: number)
   const { tenantId, deviceId } = cache;
   const { rows } = await tx.execute<{ id: PersonId }>(sql`
     SELECT person_id AS id FROM (
-      SELECT person_id, sum(templates) OVER (ORDER BY person_id DESC) - templates AS before
-      FROM cloud.edge_cache_person
-      WHERE tenant_id = ${tenantId} AND device_id = ${deviceId} AND version IS NULL AND wanted
-    ) unsent WHERE before < ${TEMPLATES_READ} ORDER BY person_id DESC LIMIT ${PEOPLE}`);
+      SELECT person_id, sum(templates) OVER (ORDER BY person_id DESC) - templates AS before FROM (
+        SELECT person_id, templates FROM cloud.edge_cache_person
+        WHERE tenant_id = ${tenantId} AND device_id = ${deviceId} AND version IS NULL AND wanted
+        ORDER BY person_id DESC LIMIT ${PEOPLE}
+      ) unsent
+    ) counted WHERE before < ${TEMPLATES_READ} ORDER BY person_id DESC`);
   const candidates = rows.map(({ id }) => id);
   const found = await readPeople(tx, cache, candidates);
   const people = firstOf(found, PEOPLE_BYTES);

@@ -45,13 +45,17 @@ export async function planWhole(tx: Transaction, cache: PlannedCache, now: Date)
   const { rows } = await tx.execute<{ id: PersonId; templates: number }>(sql`
     SELECT id, templates FROM (
       SELECT id, templates, sum(templates) OVER (ORDER BY newest DESC, id DESC) AS taken FROM (
-        SELECT person.id, greatest(person.created_at, seen.last_seen_at) AS newest, ${templateCount} AS templates
-        FROM cloud.person person
-        JOIN cloud.edge_cache cache ON cache.tenant_id = person.tenant_id AND cache.device_id = ${deviceId}
-        JOIN cloud.device device ON device.tenant_id = cache.tenant_id AND device.id = cache.device_id
+        SELECT person.id, greatest(person.created_at, seen.last_seen_at) AS newest, stored.templates
+        FROM (
+          SELECT person_id, least(count(*), ${TEMPLATES_OF_PERSON})::int AS templates FROM cloud.template
+          WHERE tenant_id = ${tenantId} AND model_space = ${cache.modelSpace} AND key_id = ${cache.keyId}
+          GROUP BY person_id
+        ) stored
+        JOIN cloud.person person ON person.tenant_id = ${tenantId} AND person.id = stored.person_id
+        JOIN cloud.device device ON device.tenant_id = person.tenant_id AND device.id = ${deviceId}
         ${joinSeen(now)}
-        WHERE person.tenant_id = ${tenantId} AND ${isNeeded}
-      ) needed WHERE templates > 0
+        WHERE ${isNeeded}
+      ) needed
     ) ranked WHERE taken <= ${cache.capacity}`);
   const present = await tx
     .select({ personId: edgeCachePerson.personId, wanted: edgeCachePerson.wanted, held: edgeCachePerson.held })

@@ -35,8 +35,8 @@ export interface StepOptions {
 
 /** Versions that may be under way to a box: what it has not confirmed is kept by the broker. */
 export const WINDOW = 2;
-/** A whole plan is made so often, ms: people are seen at other sites, and fall out of the time that counts. */
-export const PLAN_EVERY_MS = 300_000;
+/** A whole plan is made so often, ms: people fall out of the time that counts. What changes is planned by itself. */
+export const PLAN_EVERY_MS = 3_600_000;
 /** What is not confirmed is sent again, first within a minute, at last every half hour. */
 const RESEND = { baseMs: 60_000, capMs: 1_800_000 };
 

@@ -164,7 +164,7 @@ export class EdgeCachePublisher {
         OR cache.sent_version - cache.confirmed_version < ${WINDOW} AND EXISTS (
           SELECT FROM cloud.edge_cache_person person
           WHERE person.tenant_id = cache.tenant_id AND person.device_id = cache.device_id AND person.version IS NULL))
-      ORDER BY cache.sent_at NULLS FIRST LIMIT ${PAGE}`);
+      ORDER BY cache.planned_at IS NULL, cache.sent_at NULLS FIRST LIMIT ${PAGE}`);
     return rows;
   }
 

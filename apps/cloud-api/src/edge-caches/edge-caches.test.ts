@@ -55,8 +55,6 @@ const eventually = (fits: (cache: rest.EdgeCache) => boolean, what: string) =>
 const settled = () =>
   eventually(({ unsent, sentVersion, confirmedVersion }) => unsent === 0 && sentVersion === confirmedVersion, 'calm');
 const erasureOf = async (id: string) => (await cloud.request({ url: `/v1/people/${id}/erasure` })).json<rest.Erasure>();
-/** The next look plans the whole cache. */
-const planAll = () => api.database.db.execute(sql`UPDATE cloud.edge_cache SET planned_at = NULL`);
 
 describe('the local cache of a box', () => {
   it('begins at its birth: the people of its site, signed, in int8, with their groups and a lease', async () => {
@@ -101,7 +99,6 @@ describe('the local cache of a box', () => {
     await device.acked(1);
     const answer = await until(() => device.identifications[0], 'the decision');
     expect(answer).toMatchObject({ personId: grace, localDiffered: true, groups: [] });
-    await planAll();
     await pass();
     await holds(ada, grace);
     expect(await settled()).toMatchObject({ localDiffered: 1 });

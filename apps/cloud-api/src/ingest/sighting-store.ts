@@ -98,7 +98,7 @@ export async function storeSightings(
     const personId = decisions[index]?.personId ?? null;
     return personId === null ? [] : [{ tenantId, siteId, personId, lastSeenAt }];
   });
-  await noteSeenAtSites(tx, seen);
+  await noteSeenAtSites(tx, seen, now);
   // One statement touches a row once: of several revisions in the group only the highest goes in.
   const newestFirst = rows.sort((a, b) => b.revision - a.revision);
   const newest = distinctByKey(newestFirst, ({ tenantId, id }) => `${tenantId}/${id}`);
