@@ -346,7 +346,10 @@ async function activeRelease(
   { openRecogniser: open, log }: EdgeAgentSurroundings,
 ): Promise<ActiveRelease> {
   const recogniser = await open(bundle);
-  if (looksForAttacks(config) && !recogniser.scoresPresentations) {
+  if (
+    !recogniser.scoresPresentations &&
+    config.cameras.some((camera) => camera.presentationAttack.mode === 'require')
+  ) {
     const facts = { code: 'PRESENTATION.UNAVAILABLE', version: bundle.manifest.version };
     log.error(facts, 'the release scores no presentations: cameras that require a live one identify nobody');
   }

@@ -12,7 +12,7 @@ export interface PresentationPolicy {
   readonly minimumLiveScore: number;
 }
 
-export const defaultPresentationPolicy: PresentationPolicy = { mode: 'off', minimumLiveScore: 0.5 };
+export const defaultPresentationPolicy: PresentationPolicy = { mode: 'report', minimumLiveScore: 0.5 };
 
 /** How live the shots of one track look. */
 export class PresentationScores {
@@ -47,8 +47,9 @@ export class PresentationScores {
    *
    * @returns undefined where the camera does not look for attacks
    */
-  of(shots: readonly Shot[], { mode, minimumLiveScore }: PresentationPolicy): PresentationAttack | undefined {
-    if (mode === 'off') return undefined;
+  of(shots: readonly Shot[], policy: PresentationPolicy | undefined): PresentationAttack | undefined {
+    if (policy === undefined || policy.mode === 'off') return undefined;
+    const { mode, minimumLiveScore } = policy;
     const scored = shots.flatMap((shot) => {
       const score = this.#scores.get(shot);
       return score === undefined ? [] : [{ score, weight: shot.quality }];

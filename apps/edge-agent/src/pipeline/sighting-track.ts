@@ -9,7 +9,7 @@ import type { CapturedFrame } from '../capture/frame-source.js';
 import type { DeviceClock } from '../device-clock.js';
 import type { NewRecord } from '../outbox/outbox-store.js';
 import { BestShots, type Shot } from './best-shots.js';
-import { defaultPresentationPolicy, mayBeIdentified, PresentationScores, type PresentationPolicy } from './presentation.js';
+import { mayBeIdentified, PresentationScores, type PresentationPolicy } from './presentation.js';
 import type { RecogniserSlot } from './recogniser-slot.js';
 import { sightingRecord, wireTemplate } from './sighting-record.js';
 import type { SightingPolicy } from './sighting-policy.js';
@@ -206,7 +206,7 @@ export class SightingTrack {
     const { captured: last } = this.#last;
     const facts = { phase, closeReason, frames: this.#frames, quality: shots[0]?.quality ?? this.#bestQuality };
     return this.#runner.run(async () => {
-      const { deviceClock, store, presentation = defaultPresentationPolicy, log } = this.#dependencies;
+      const { deviceClock, store, presentation, log } = this.#dependencies;
       const templates = await this.#embed(shots);
       const presentationAttack = this.#presentations.of(shots, presentation);
       const sighting = this.#compose({ ...facts, ...(presentationAttack && { presentationAttack }) }, last, templates);
