@@ -1,4 +1,5 @@
 export type { EdgeAgentStatus } from './agent-status.js';
+export { composeCache } from './cache/compose-cache.js';
 export {
   demoScriptSchema,
   demoTruthSchema,

@@ -19,6 +19,8 @@ const SCHEMA = `
  */
 export class CacheDatabase {
   readonly #database: Database.Database;
+  /** Preparing one takes longer than running it. */
+  readonly #statements = new Map<string, Database.Statement>();
 
   constructor(path: string) {
     this.#database = coded(() => {
@@ -59,14 +61,15 @@ export class CacheDatabase {
   }
 
   run(sql: string, ...values: readonly (string | number | Uint8Array)[]): void {
-    this.#database.prepare(sql).run(values);
+    this.#statement(sql).run(values);
   }
 
   all(sql: string, ...values: readonly (string | number | Uint8Array)[]): unknown[] {
-    return coded(() => this.#database.prepare(sql).all(values));
+    return coded(() => this.#statement(sql).all(values));
   }
 
   close(): void {
+    this.#statements.clear();
     if (this.#database.open) this.#database.close();
   }
 
@@ -84,6 +87,12 @@ export class CacheDatabase {
     }
     // A process that was killed between a deletion and its scrubbing has left what was deleted in the log.
     this.scrub();
+  }
+
+  #statement(sql: string): Database.Statement {
+    const known = this.#statements.get(sql) ?? this.#database.prepare(sql);
+    this.#statements.set(sql, known);
+    return known;
   }
 
   #pragma(text: string): unknown {

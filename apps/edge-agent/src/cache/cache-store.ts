@@ -45,6 +45,8 @@ export class CacheStore {
   #head: CacheHead;
   /** The exclusive or of the keyed hashes of all sealed people: changes with each of them, whatever the order. */
   #digest: Uint8Array;
+  /** Names of the erased. */
+  readonly #erased = new Set<string>();
 
   /**
    * Opens the file, or makes one.
@@ -59,6 +61,8 @@ export class CacheStore {
       const { digest, ...head } = this.#readHead();
       this.#head = head;
       this.#digest = digest;
+      const erased = this.#database.all('SELECT name FROM erasure') as { readonly name: ArrayBuffer }[];
+      for (const { name } of erased) this.#erased.add(textOf(new Uint8Array(name)));
     } catch (error) {
       this.#database.close();
       throw error;
@@ -93,7 +97,7 @@ export class CacheStore {
 
   /** Whether somebody was erased here: they are never taken again. */
   wasErased(personId: string): boolean {
-    return this.#database.all('SELECT 1 FROM erasure WHERE name = ?', this.#sealer.name(personId)).length > 0;
+    return this.#erased.size > 0 && this.#erased.has(textOf(this.#sealer.name(personId)));
   }
 
   /** Erasures whose receipt the broker has not taken. */
@@ -115,7 +119,7 @@ export class CacheStore {
     let deletes = dropsPeople;
     this.#database.transaction(() => {
       if (dropsPeople) this.#database.run('DELETE FROM person');
-      for (const personId of removed) deletes = this.#remove(personId, digest) || deletes;
+      for (const personId of removed) deletes = this.#remove(this.#sealer.name(personId), digest) || deletes;
       for (const erasure of erasures) this.#remember(erasure);
       for (const person of put) deletes = this.#put(person, digest) || deletes;
       const stored = { ...head, digest: Buffer.from(digest).toString('hex') };
@@ -124,6 +128,7 @@ export class CacheStore {
     });
     this.#head = head;
     this.#digest = digest;
+    for (const { personId } of erasures) this.#erased.add(textOf(this.#sealer.name(personId)));
     if (deletes) this.#database.scrub();
   }
 
@@ -162,8 +167,7 @@ export class CacheStore {
     return { ...parsed.data, digest: new Uint8Array(Buffer.from(parsed.data.digest, 'hex')) };
   }
 
-  #remove(personId: string, digest: Uint8Array): boolean {
-    const name = this.#sealer.name(personId);
+  #remove(name: Uint8Array, digest: Uint8Array): boolean {
     const [row] = this.#database.all('SELECT sealed FROM person WHERE name = ?', name) as {
       readonly sealed: ArrayBuffer;
     }[];
@@ -174,8 +178,8 @@ export class CacheStore {
   }
 
   #put(person: CachedPerson, digest: Uint8Array): boolean {
-    const replaced = this.#remove(person.personId, digest);
     const name = this.#sealer.name(person.personId);
+    const replaced = this.#remove(name, digest);
     const sealed = this.#sealer.seal(toBinary(CachedPersonSchema, person), personContext(name));
     this.#mix(digest, sealed);
     this.#database.run('INSERT INTO person (name, sealed) VALUES (?, ?)', name, sealed);
@@ -191,7 +195,7 @@ export class CacheStore {
   }
 
   #mix(digest: Uint8Array, sealed: Uint8Array): void {
-    this.#sealer.name(Buffer.from(sealed).toString('base64')).forEach((byte, index) => {
+    this.#sealer.name(textOf(sealed)).forEach((byte, index) => {
       digest[index] = (digest[index] ?? 0) ^ byte;
     });
   }
@@ -209,5 +213,9 @@ export class CacheStore {
 const HEAD_CONTEXT = 'head';
 
 function personContext(name: Uint8Array): string {
-  return `person/${Buffer.from(name).toString('hex')}`;
+  return `person/${textOf(name)}`;
+}
+
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64');
 }

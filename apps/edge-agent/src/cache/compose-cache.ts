@@ -31,7 +31,7 @@ export interface ComposeCacheOptions {
   readonly keyId: KeyId;
   readonly running: () => CachedRelease | undefined;
   readonly trustedTime: Pick<TrustedTime, 'nowMs' | 'observe'>;
-  readonly deviceClock: DeviceClock;
+  readonly deviceClock: Pick<DeviceClock, 'deviceTime'>;
   readonly log: Logger;
 }
 

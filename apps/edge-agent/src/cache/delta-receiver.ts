@@ -42,7 +42,7 @@ export interface DeltaReceiverOptions {
   readonly maximumTemplates: number;
   /** A time that the cloud states, and that has passed. */
   readonly observeTime: (atLeastMs: number) => void;
-  readonly deviceClock: DeviceClock;
+  readonly deviceClock: Pick<DeviceClock, 'deviceTime'>;
   readonly log: Logger;
 }
 
