@@ -30,14 +30,22 @@ export function poolTemplates(shots: readonly Template[]): Template {
   for (const shot of shots) {
     const weight = best.quality > 0 ? shot.quality : 1;
     const vector = decodeTemplate(shot);
-    const length = Math.hypot(...vector);
+    const length = lengthOf(vector);
     weights += weight;
-    vector.forEach((component, index) => {
-      sum[index] = (sum[index] ?? 0) + (weight * component) / length;
-    });
+    const share = weight / length;
+    for (let index = 0; index < sum.length; index += 1) {
+      sum[index] = (sum[index] ?? 0) + share * (vector[index] ?? 0);
+    }
   }
   // What is left of shots that cancel out is rounding, and its direction means nothing.
-  if (Math.hypot(...sum) < 1e-6 * weights) throw new AppError('TEMPLATE.INVALID', 'The shots cancel out.');
+  if (lengthOf(sum) < 1e-6 * weights) throw new AppError('TEMPLATE.INVALID', 'The shots cancel out.');
   const { spaceId, keyId, variantDigest, quality } = best;
   return encodeTemplate(Float32Array.from(sum), { spaceId, keyId, variantDigest, quality, codec: 'float16' });
+}
+
+// By a loop: `Math.hypot` of so many arguments takes longer than the rest of the pooling.
+function lengthOf(vector: Float32Array | Float64Array): number {
+  let square = 0;
+  for (const component of vector) square += component * component;
+  return Math.sqrt(square);
 }
