@@ -1,68 +1,14 @@
-import { fromBinary } from '@bufbuild/protobuf';
-import { CloseReason, RecordPayloadSchema, SightingPhase, type Sighting } from '@sightline/contracts';
-import { AppError, systemClock } from '@sightline/kernel';
+import { CloseReason, SightingPhase } from '@sightline/contracts';
+import { AppError } from '@sightline/kernel';
 import { describe, expect, it } from 'vitest';
 
 import type { FrameSource } from '../capture/frame-source.js';
-import type { RelativePolygon } from '../capture/region.js';
-import { DeviceClock } from '../device-clock.js';
-import type { NewRecord } from '../outbox/outbox-store.js';
-import { FakeRecogniser, ScriptedSource, type ScriptedFace } from '../testing/fake-recognition.js';
+import { type FakeRecogniser, ScriptedSource } from '../testing/fake-recognition.js';
 import { digestOf, fakeRelease } from '../testing/fixtures.js';
-import { TestLog } from '../testing/test-log.js';
-import { CameraPipeline } from './camera-pipeline.js';
+import { phases, run, stage, times } from '../testing/pipeline-stage.js';
 import { RecogniserSlot } from './recogniser-slot.js';
-import { defaultSightingPolicy, type SightingPolicy } from './sighting-policy.js';
 
 const { OPEN, UPDATE, CLOSE } = SightingPhase;
-
-interface Stage {
-  readonly pipeline: CameraPipeline;
-  readonly sightings: Sighting[];
-  readonly slot: RecogniserSlot;
-  readonly recogniser: FakeRecogniser;
-  readonly log: TestLog;
-}
-
-function stage(
-  source: FrameSource,
-  options: {
-    readonly policy?: Partial<SightingPolicy>;
-    readonly store?: (record: NewRecord) => Promise<unknown>;
-    readonly regionOfInterest?: RelativePolygon;
-  } = {},
-): Stage {
-  const sightings: Sighting[] = [];
-  const recogniser = new FakeRecogniser();
-  const slot = new RecogniserSlot();
-  void slot.swap(fakeRelease('a', recogniser));
-  const log = new TestLog();
-  const pipeline = new CameraPipeline({
-    cameraId: 'cam-1',
-    source,
-    regionOfInterest: options.regionOfInterest,
-    slot,
-    store: async (record) => {
-      await options.store?.(record);
-      const { body } = fromBinary(RecordPayloadSchema, record.payload);
-      if (body.case === 'sighting') sightings.push(body.value);
-      expect(record.leavesOpen).toBe(body.case === 'sighting' && body.value.phase !== CLOSE);
-    },
-    deviceClock: new DeviceClock(systemClock, () => true),
-    policy: () => ({ ...defaultSightingPolicy, closeAfterMs: 300, ...options.policy }),
-    clock: systemClock,
-    random: () => 0.5,
-    log,
-  });
-  return { pipeline, sightings, slot, recogniser, log };
-}
-
-/** The same faces in so many frames. */
-const times = (count: number, ...faces: ScriptedFace[]): readonly (readonly ScriptedFace[])[] =>
-  Array.from({ length: count }, () => faces);
-
-const run = (pipeline: CameraPipeline): Promise<void> => pipeline.run(new AbortController().signal);
-const phases = (sightings: readonly Sighting[]): readonly SightingPhase[] => sightings.map(({ phase }) => phase);
 
 describe('a camera', () => {
   it('makes one sighting of one track: opened, then closed with the same id and a higher revision', async () => {

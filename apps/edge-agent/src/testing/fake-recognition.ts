@@ -9,7 +9,7 @@ import type {
   Recogniser,
 } from '@sightline/recognition';
 import { encodeTemplate } from '@sightline/template-protection';
-import type { Frame, Point } from '@sightline/vision';
+import type { Box, Frame, Point } from '@sightline/vision';
 
 import type { CapturedFrame, FrameSource } from '../capture/frame-source.js';
 
@@ -22,6 +22,8 @@ export interface ScriptedFace {
   readonly person: number;
   readonly x: number;
   readonly quality?: number;
+  /** Of the detector, 0 to 1; below a half it is unsure. Default 0.9. */
+  readonly score?: number;
 }
 
 const scripts = new WeakMap<Frame, readonly ScriptedFace[]>();
@@ -68,26 +70,34 @@ export class FakeRecogniser implements Recogniser {
   scoresPresentations = false;
   /** How much each person looks alive, where presentations are scored; 0.9 unless told. */
   readonly liveScoreOf = new Map<number, number>();
+  /** Frames that were searched. */
+  searched = 0;
   /** Crops that were embedded. */
   embedded = 0;
   isClosed = false;
   /** Thrown by the next call of each. */
   readonly failures: { detect?: Error; embed?: Error } = {};
 
-  async detect(frame: Frame, { surroundings }: DetectOptions = {}): Promise<DetectionResult> {
+  async detect(frame: Frame, { surroundings, faint }: DetectOptions = {}): Promise<DetectionResult> {
     this.#mustBeOpen();
     const { detect: failure } = this.failures;
     delete this.failures.detect;
     if (failure) throw failure;
-    const faces = (scripts.get(frame) ?? []).map(({ person, x, quality = 0.8 }): Face => ({
-      box: { x, y: 10, width: 50, height: 50 },
-      score: 0.9,
+    this.searched += 1;
+    const boxOf = (x: number): Box => ({ x, y: 10, width: 50, height: 50 });
+    const script = (scripts.get(frame) ?? []).map((face) => ({ score: 0.9, ...face }));
+    const unsure = script.filter(({ score }) => score < 0.5).map(({ x, score }) => ({ box: boxOf(x), score }));
+    const sure = script.filter(({ score }) => score >= 0.5);
+    const faces = sure.map(({ person, x, score, quality = 0.8 }): Face => ({
+      box: boxOf(x),
+      score,
       fivePoints: [centre, centre, centre, centre, centre],
       quality,
       aligned: Uint8Array.of(person),
       ...(surroundings && this.scoresPresentations && { surroundings: Uint8Array.of(person) }),
     }));
-    return { faces, stageMs: { detect: 2, landmarks: faces.length, align: faces.length } };
+    const stageMs = { detect: 2, landmarks: faces.length, align: faces.length };
+    return { faces, stageMs, ...(faint && { faint: unsure }) };
   }
 
   async embed(
