@@ -16,6 +16,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 
+import { everyFrame } from '../../edge/acting-agent.js';
 import { galleryDelta, provisioningOf, templateKey } from '../../edge/local-people.js';
 import { composeFrame, frameHeight, frameWidth } from '../frames.js';
 import { median, significant } from '../statistics.js';
@@ -157,7 +158,7 @@ async function startStage({ directory, bundle, face, source, actions }: StageOpt
     {
       dataDirectory: directory,
       provisioning: provisioningOf({ url: broker.url, username: 'acme/door-1', password: 'x' }),
-      cameras: [{ id: 'door', source: { kind: 'folder', directory } }],
+      cameras: [{ id: 'door', source: { kind: 'folder', directory }, ...everyFrame }],
       // Each pass is a sighting of its own.
       sighting: { closeAfterMs: 1000, cooldownMs: 0 },
       actions,

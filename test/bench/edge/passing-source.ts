@@ -1,4 +1,5 @@
 import type { CapturedFrame, FrameSource } from '@sightline/edge-agent';
+import { systemClock, type Clock } from '@sightline/kernel';
 import type { Frame } from '@sightline/vision';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -15,8 +16,15 @@ export class PassingSource implements FrameSource {
   /** When the frames of the last pass were captured, ms. */
   capturedAtMs: number[] = [];
 
-  constructor(frames: { readonly face: Frame; readonly nobody: Frame; readonly perPass: number }) {
+  readonly #clock: Pick<Clock, 'monotonicMs' | 'wallMs'>;
+
+  /** @param clock the agent's */
+  constructor(
+    frames: { readonly face: Frame; readonly nobody: Frame; readonly perPass: number },
+    clock: Pick<Clock, 'monotonicMs' | 'wallMs'> = systemClock,
+  ) {
     this.#frames = frames;
+    this.#clock = clock;
   }
 
   /** Has somebody pass; resolves when they have been out of sight for long. */
@@ -32,7 +40,7 @@ export class PassingSource implements FrameSource {
     let index = 0;
     let streamMs = 0;
     const captured = (frame: Frame): CapturedFrame => {
-      const capturedAt = { monotonicMs: performance.now(), wallMs: Date.now() };
+      const capturedAt = { monotonicMs: this.#clock.monotonicMs(), wallMs: this.#clock.wallMs() };
       return { frame, index: index++, streamMs, capturedAt };
     };
     while (!signal.aborted) {
@@ -47,7 +55,7 @@ export class PassingSource implements FrameSource {
         const frame = captured(this.#frames.face);
         this.capturedAtMs.push(frame.capturedAt.monotonicMs);
         yield frame;
-        await sleep(Math.max(0, frame.capturedAt.monotonicMs + FRAME_MS - performance.now()));
+        await sleep(Math.max(0, frame.capturedAt.monotonicMs + FRAME_MS - this.#clock.monotonicMs()));
       }
       streamMs += PAUSE_STREAM_MS;
       yield captured(this.#frames.nobody);

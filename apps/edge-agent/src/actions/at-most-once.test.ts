@@ -1,9 +1,6 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 import { silentLogger, type SightingId } from '@sightline/kernel';
 import fc from 'fast-check';
@@ -79,21 +76,5 @@ describe('at most once', () => {
       ),
       { numRuns: 15 },
     );
-  });
-
-  it('holds when the agent is killed between the journal and the action: then it never happens', async () => {
-    const writer = fileURLToPath(new URL('../../dist/testing/action-killer.js', import.meta.url));
-    const run = async (...args: string[]): Promise<{ readonly signal: unknown; readonly said: string }> => {
-      const child = spawn(process.execPath, [writer, directory, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
-      let said = '';
-      child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
-      const [, signal] = (await once(child, 'close')) as [number | null, string | null];
-      return { signal, said };
-    };
-    expect(await run('dies')).toEqual({ signal: 'SIGKILL', said: 'about to act\n' });
-    expect(existsSync(join(directory, 'done'))).toBe(false);
-    // The same decision comes again, and another one.
-    expect(await run('lives')).toEqual({ signal: null, said: 'interrupted 1\nabout to act\n' });
-    expect(readFileSync(join(directory, 'done'), 'utf8')).toBe('s2.door\n');
   });
 });
