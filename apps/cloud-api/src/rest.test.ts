@@ -124,6 +124,22 @@ describe('people', () => {
     expect(second.json()).toMatchObject({ status: 409, code: 'PERSON.DUPLICATE_EXTERNAL_ID' });
   });
 
+  it('are changed field by field; sites and groups are sets', async () => {
+    const person = (await create({ name: 'Change', externalId: 'e-7', groups: ['b', 'a', 'b'] })).json<rest.Person>();
+    expect(person).toMatchObject({ sites: [], groups: ['a', 'b'] });
+    const patch = (payload: object, id = person.id) =>
+      cloud.request({ method: 'PATCH', url: `/v1/people/${id}`, payload });
+    const changed = { ...person, externalId: null, sites: ['main-gate'] };
+    expect((await patch({ externalId: null, sites: ['main-gate', 'main-gate'] })).json()).toEqual(changed);
+    expect((await patch({ groups: [] })).json()).toEqual({ ...changed, groups: [] });
+    await create({ name: 'Other', externalId: 'taken' });
+    expect((await patch({ externalId: 'taken' })).json()).toMatchObject({ code: 'PERSON.DUPLICATE_EXTERNAL_ID' });
+    expect((await patch({ name: 'X' }, newPersonId())).json()).toMatchObject({ code: 'PERSON.NOT_FOUND' });
+    for (const payload of [{}, { name: null }, { sites: ['Main Gate'] }, { faces: 3 }]) {
+      expect((await patch(payload)).json()).toMatchObject({ status: 400, code: 'REQUEST.INVALID' });
+    }
+  });
+
   it('are paged newest first, and a page does not shift when somebody is added meanwhile', async () => {
     for (const name of ['P1', 'P2', 'P3', 'P4', 'P5']) await create({ name });
     const first = (await cloud.request({ url: '/v1/people?limit=2' })).json<rest.PersonPage>();
@@ -241,10 +257,16 @@ describe('the service', () => {
       '/health/live',
       '/health/ready',
       '/v1/devices',
+      '/v1/devices/{deviceId}',
+      '/v1/devices/{deviceId}/commands',
+      '/v1/devices/{deviceId}/commands/{commandId}',
+      '/v1/devices/{deviceId}/health',
+      '/v1/edge-caches',
       '/v1/embeddings',
       '/v1/identify',
       '/v1/people',
       '/v1/people/{id}',
+      '/v1/people/{id}/erasure',
       '/v1/people/{id}/faces',
       '/v1/quarantine',
       '/v1/sightings',
