@@ -80,7 +80,9 @@ export class HealthMonitor implements UplinkPart {
 
   /** Another release runs, perhaps. */
   releaseChanged(): void {
-    if (this.#options.releaseDigest() !== this.#windows.releaseDigest) void this.endWindow();
+    const digest = this.#options.releaseDigest();
+    if (this.#windows.releaseDigest === '') this.#windows.adopt(digest);
+    else if (digest !== this.#windows.releaseDigest) void this.endWindow();
   }
 
   /** Stores the window under way, however short it is. */

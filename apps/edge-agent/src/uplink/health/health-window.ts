@@ -54,6 +54,11 @@ export class HealthWindows {
     return this.#releaseDigest;
   }
 
+  /** The first release runs: what was before it, where nothing could be seen, counts with it. */
+  adopt(releaseDigest: string): void {
+    this.#releaseDigest = releaseDigest;
+  }
+
   stage(stage: string, ms: number): void {
     if (stage === 'detect') this.#detect.add(ms);
     if (stage === 'embed') this.#embed.add(ms);
