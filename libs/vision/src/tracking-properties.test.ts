@@ -40,7 +40,8 @@ type Stream = readonly { readonly afterMs: number; readonly detections: readonly
 function trackerWith(likeness: number): ByteTracker {
   return new ByteTracker({
     sureScore: 0.5,
-    closeAfterMs: 2500,
+    closeAfterMs: 1200,
+    cooldownMs: 3000,
     appearance: { similarity: (lost, found) => Math.sin(lost * 7 + found * 13) * likeness, threshold: 0.3 },
   });
 }
@@ -84,13 +85,15 @@ describe('the tracker, whatever it sees', () => {
     );
   });
 
-  it('opens each track at most once, ends each exactly once, and never speaks of it again', () => {
+  it('opens each track at most once, ends each exactly once, unless it goes on, and never speaks of it again', () => {
     fc.assert(
       fc.property(streams, (stream) => {
         const tracker = trackerWith(1);
         const [seen, opened, ended] = [new Set<TrackId>(), new Set<TrackId>(), new Set<TrackId>()];
+        const forgotten = new Set<TrackId>();
         const end = (id: TrackId): void => {
           expect(ended.has(id)).toBe(false);
+          expect(forgotten.has(id)).toBe(false);
           ended.add(id);
         };
         for (const step of playAll(stream, tracker)) {
@@ -98,6 +101,9 @@ describe('the tracker, whatever it sees', () => {
           for (const { from, into } of step.joined) {
             // One that was confirmed in this very frame was never spoken of.
             expect(opened.has(into)).toBe(true);
+            expect(forgotten.has(into)).toBe(false);
+            // One that had closed goes on.
+            ended.delete(into);
             end(from);
           }
           for (const { trackId } of step.assignments) {
@@ -110,6 +116,10 @@ describe('the tracker, whatever it sees', () => {
           }
           for (const id of step.closed) expect(opened.has(id)).toBe(true);
           step.dropped.forEach(end);
+          for (const id of step.forgotten) {
+            expect(ended.has(id)).toBe(true);
+            forgotten.add(id);
+          }
         }
         const rest = tracker.finish();
         [...rest.closed, ...rest.dropped].forEach(end);

@@ -242,3 +242,57 @@ describe('the tracker that knows what tracks look like', () => {
     ]);
   });
 });
+
+describe('the tracker, when somebody whose track has closed comes back', () => {
+  /** Seen, away for so many frames, and somewhere else. */
+  const backAfter = (frames: number) => [...times(3, face(10)), ...times(frames), ...times(3, face(600))];
+  const likes = (similarity: number | undefined) => ({ similarity: () => similarity, threshold: 0.4 });
+
+  it('goes on with the closed track by appearance, within the cooldown', () => {
+    const tracker = new ByteTracker({ closeAfterMs: 500, cooldownMs: 1000, appearance: likes(0.7) });
+    const played = steps(tracker, backAfter(10));
+    expect(played.flatMap(({ closed }) => closed)).toEqual([1]);
+    expect(played.flatMap(({ joined }) => joined)).toEqual([{ from: 2, into: 1 }]);
+    expect(played.at(-1)?.assignments).toMatchObject([{ trackId: 1, confirmed: true }]);
+    expect(played.flatMap(({ forgotten }) => forgotten)).toEqual([]);
+    expect(tracker.finish().closed).toEqual([1]);
+  });
+
+  it.each([
+    ['looks like somebody else', 0.2, 1000],
+    ['cannot be compared', undefined, 1000],
+    ['comes after the cooldown', 0.7, 300],
+  ])('begins another track for who %s', (_, similarity, cooldownMs) => {
+    const tracker = new ByteTracker({ closeAfterMs: 500, cooldownMs, appearance: likes(similarity) });
+    const played = steps(tracker, backAfter(10));
+    expect(played.flatMap(({ joined }) => joined)).toEqual([]);
+    expect(played.at(-1)?.assignments).toMatchObject([{ trackId: 2 }]);
+    expect(played.flatMap(({ undecided }) => undecided).length > 0).toBe(similarity === undefined);
+  });
+
+  it('says once when nothing can be joined into a closed track any more', () => {
+    const tracker = new ByteTracker({ closeAfterMs: 500, cooldownMs: 1000, appearance: likes(0.7) });
+    const played = steps(tracker, [...times(3, face(10)), ...times(30)]);
+    expect(played.flatMap(({ closed }) => closed)).toEqual([1]);
+    expect(played.flatMap(({ forgotten }, index) => forgotten.map((id) => [index, id]))).toEqual([[18, 1]]);
+    // Without appearance there is nothing to wait for.
+    const plain = steps(new ByteTracker({ closeAfterMs: 500, cooldownMs: 1000 }), [...times(3, face(10)), ...times(9)]);
+    expect(plain.map(({ forgotten }) => forgotten)).toEqual(plain.map(({ closed }) => closed));
+  });
+
+  it('never lets one closed track go on as both of two who are in one frame', () => {
+    const tracker = new ByteTracker({ closeAfterMs: 500, cooldownMs: 5000, appearance: likes(0.9) });
+    const played = steps(tracker, [...times(3, face(10)), ...times(10), ...times(4, face(300), face(600))]);
+    expect(played.flatMap(({ joined }) => joined)).toHaveLength(1);
+    expect(new Set(played.at(-1)?.assignments.map(({ trackId }) => trackId)).size).toBe(2);
+  });
+
+  it('joins a look that was too short to tell by, when it is known whom it showed', () => {
+    let known = false;
+    const appearance = { similarity: () => (known ? 0.7 : undefined), threshold: 0.4 };
+    const tracker = new ByteTracker({ closeAfterMs: 1000, cooldownMs: 1000, appearance });
+    steps(tracker, [...times(3, face(10)), ...times(3), ...times(2, face(600))]);
+    known = true;
+    expect(tracker.step([], 900).joined).toEqual([{ from: 2, into: 1 }]);
+  });
+});
