@@ -36,6 +36,8 @@ export interface Sightings {
   readonly ghosts: number;
 }
 
+/** Frames in a row after which the agent believes in a face. */
+const CONFIRMED_FRAMES = 3;
 /** Frames in which somebody can be seen before they must be found: a second of the ordinary ten. */
 const FRAMES_OF_A_PASS = 10;
 /** A track shows a second person when that one has so many of its frames, and this part of them. */
@@ -49,7 +51,7 @@ const MIXED = { frames: 3, part: 0.1 };
 export function play(film: Film, kind: TrackerKind, closeAfterMs: number, seed: number): ScoredFrame[] {
   const people = new PeopleOfTracks(seed);
   const similarity = (lost: TrackId, found: TrackId): number | undefined => people.similarity(lost, found);
-  const tracker = kind.create({ closeAfterMs, birthHits: 3, sureScore, similarity });
+  const tracker = kind.create({ closeAfterMs, birthHits: CONFIRMED_FRAMES, sureScore, similarity });
   const reported = new Set<TrackId>();
   const goesOnAs = new Map<TrackId, TrackId>();
   const frames = film.map(({ streamMs, detections, truth, ignored }) => {
@@ -98,7 +100,7 @@ class PeopleOfTracks {
     }
   }
 
-  /** Known once a track has been seen often enough to have shots embedded. */
+  /** Known once a track is confirmed: the agent embeds what it has of a face before it reports it, or loses it. */
   similarity(lost: TrackId, found: TrackId): number | undefined {
     const [one, other] = [this.#personOf(lost), this.#personOf(found)];
     if (one === undefined || other === undefined) return undefined;
@@ -112,7 +114,7 @@ class PeopleOfTracks {
   #personOf(track: TrackId): number | undefined {
     const people = [...(this.#seen.get(track) ?? [])].sort((one, other) => other[1] - one[1]);
     const frames = people.reduce((sum, [, count]) => sum + count, 0);
-    return frames < 5 ? undefined : people[0]?.[0];
+    return frames < CONFIRMED_FRAMES ? undefined : people[0]?.[0];
   }
 }
 

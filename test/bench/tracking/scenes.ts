@@ -7,8 +7,6 @@ export interface SceneKind {
   readonly name: string;
   readonly shows: string;
   readonly draw: (random: Random) => Scene;
-  /** How long a person may be out of sight, ms. Default 1000, the agent's own. */
-  readonly closeAfterMs?: number;
 }
 
 const ordinary = { framesPerSecond: 10, dropped: 0.03, pillars: [] as readonly Pillar[] };
@@ -118,9 +116,8 @@ export const sceneKinds: readonly SceneKind[] = [
   },
   {
     name: 'hidden',
-    shows: 'a wall hides people for 1 to 2 s at 1.3 m/s; tracks close after 4 s',
+    shows: 'a wall hides people for 1 to 2 s at 1.3 m/s: longer than a track stays open',
     draw: (random) => behindPillar(random, 1, 2),
-    closeAfterMs: 4000,
   },
 ];
 
