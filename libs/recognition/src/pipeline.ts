@@ -58,6 +58,12 @@ interface LoadedModel<Spec> {
   readonly spec: Spec;
 }
 
+/** Where a face's points are, and where the first look had them. */
+interface LocatedFace {
+  readonly points: FivePoints;
+  readonly firstLook?: FivePoints | undefined;
+}
+
 type LandmarkRefinement = NonNullable<LandmarksSpec['refinement']>;
 
 interface LoadedModels {
@@ -114,18 +120,18 @@ export class Pipeline {
         return result;
       };
       const { detections, faint } = await timed('detect', () => this.#detections(loaded, options));
-      const fivePoints = await timed('landmarks', () =>
-        this.#fivePoints(
+      const located = await timed('landmarks', () =>
+        this.#locate(
           loaded,
           detections.map(({ box }) => box),
         ),
       );
       const faces = await timed('align', () =>
         detections.flatMap(({ box, score }, index): Face[] => {
-          const points = fivePoints[index];
+          const { points, firstLook } = located[index] ?? {};
           const picture = points && this.align(loaded, points);
           if (points === undefined || picture === undefined) return [];
-          const quality = faceQuality(points, picture.luma);
+          const quality = faceQuality(points, picture.luma, firstLook);
           const surroundings = crop?.(loaded, box, quality);
           const face = { box, score, fivePoints: points, aligned: picture.data, quality };
           return [surroundings ? { ...face, surroundings } : face];
@@ -215,18 +221,20 @@ export class Pipeline {
    * Looks where the boxes are and then, when the spec says so, again where the faces were found: at all of them at
    * once, which takes three quarters of the time.
    */
-  async #fivePoints(frame: LoadedFrame, boxes: readonly Box[]): Promise<readonly (FivePoints | undefined)[]> {
+  async #locate(frame: LoadedFrame, boxes: readonly Box[]): Promise<readonly (LocatedFace | undefined)[]> {
     const first = await this.#landmarks(
       frame,
       boxes.map((box) => this.landmarkView(box)),
     );
     const { refinement } = this.#models.landmarks.spec;
-    if (refinement === undefined) return first.map((points) => points && fivePointsOf68(points));
-    const views = first.map((points) => (points ? this.#refinedViews(fivePointsOf68(points), refinement) : []));
+    const firstLooks = first.map((points) => points && fivePointsOf68(points));
+    if (refinement === undefined) return firstLooks.map((points) => points && { points });
+    const views = firstLooks.map((points) => (points ? this.#refinedViews(points, refinement) : []));
     const looks = await this.#landmarks(frame, views.flat());
-    return views.map(({ length }) => {
+    return views.map(({ length }, index) => {
       const found = looks.splice(0, length).filter((points) => points !== undefined);
-      return length === 0 || found.length < length ? undefined : fivePointsOf68(meanLandmarks(found));
+      if (length === 0 || found.length < length) return undefined;
+      return { points: fivePointsOf68(meanLandmarks(found)), firstLook: firstLooks[index] };
     });
   }
 

@@ -100,6 +100,20 @@ test('quality falls with blur, darkness, small size and a turned head', () => {
   expect(faceQuality(upsideDown, sharp)).toBe(0);
 });
 
+test('a face whose points move between two looks is worth less, and two thirds once they move by a quarter of its eyes', () => {
+  const luma: LumaStatistics = { mean: 120, deviation: 50, laplacianVariance: 400 };
+  const eyes = Math.hypot(atTemplate[1].x - atTemplate[0].x, atTemplate[1].y - atTemplate[0].y);
+  const moved = (share: number): FivePoints => {
+    const [left, right, nose, leftMouth, { x, y }] = atTemplate;
+    return [left, right, nose, leftMouth, { x: x + share * eyes, y }];
+  };
+  const quality = [0, 0.03, 0.1, 0.2, 0.25].map((share) => faceQuality(atTemplate, luma, moved(share)));
+  expect(quality[0]).toBe(faceQuality(atTemplate, luma));
+  expect([...quality].sort((one, other) => other - one)).toEqual(quality);
+  expect(quality[1]).toBeGreaterThan(0.9 * quality[0]!);
+  expect(quality[4]).toBeCloseTo((2 / 3) * quality[0]!, 6);
+});
+
 test('quality does not depend on where the face lies or how the head is tilted', () => {
   const { luma } = resampler.load(smoothFrame(112, 112)).picture(identity, 112, 112);
   fc.assert(

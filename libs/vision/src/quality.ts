@@ -8,6 +8,7 @@ export interface QualityFactors {
   readonly sharpness: number;
   readonly pose: number;
   readonly exposure: number;
+  readonly agreement: number;
 }
 
 /** Eye distance below which nothing is left of a face, and at which the 112 × 112 template loses none. */
@@ -24,31 +25,44 @@ const PITCH_WORST = 0.45;
 const DARK = 60;
 const BRIGHT = 200;
 const CONTRAST_BEST = 30;
+/** Of the eye distance, by which a point moves between two looks at a face of which half is left. */
+const DISAGREEMENT = 0.2;
 
 /**
  * Fitness for recognition: the geometric mean of four factors, each 0 to 1, so that one that fails alone
- * pulls the whole down.
+ * pulls the whole down, times a fifth.
  *
  * - size: linear in the eye distance, 0 at 6 px, 1 at 35 px, the template's own;
  * - sharpness: v / (v + 60), v the variance of the Laplacian of the aligned face's luma (Pech-Pacheco 2000);
  * - pose: (1 − yaw) · (1 − pitch), from where the nose lies between eyes and mouth;
- * - exposure: mean luma within 60 to 200, falling to 0 at black and white, times the contrast up to 30.
+ * - exposure: mean luma within 60 to 200, falling to 0 at black and white, times the contrast up to 30;
+ * - agreement: 1 / √(1 + d / 0.2), d the farthest that a point moved from the first look at the face to the second,
+ *   in eye distances. Hands, masks and whatever else hides a part have the two looks see different faces, and it
+ *   costs nothing. Never 0: a box that lies badly on a good face has them disagree as well.
  *
  * @param points in pixels of the frame, @param luma of the face as warped to the template
+ * @param firstLook the points as they were first found; agreement is 1 without
  * @returns 0 to 1
  */
-export function faceQuality(points: FivePoints, luma: LumaStatistics): number {
-  const { size, sharpness, pose, exposure } = qualityFactors(points, luma);
-  return (size * sharpness * pose * exposure) ** 0.25;
+export function faceQuality(points: FivePoints, luma: LumaStatistics, firstLook: FivePoints = points): number {
+  const { size, sharpness, pose, exposure, agreement } = qualityFactors(points, luma, firstLook);
+  return (size * sharpness * pose * exposure) ** 0.25 * agreement;
 }
 
 /** The factors of {@link faceQuality}. */
-export function qualityFactors(points: FivePoints, luma: LumaStatistics): QualityFactors {
+export function qualityFactors(
+  points: FivePoints,
+  luma: LumaStatistics,
+  firstLook: FivePoints = points,
+): QualityFactors {
+  const eyes = distance(points[0], points[1]);
+  const moved = Math.max(...points.map((point, index) => distance(point, firstLook[index] ?? point)));
   return {
-    size: unit((distance(points[0], points[1]) - EYES_WORST_PX) / (EYES_BEST_PX - EYES_WORST_PX)),
+    size: unit((eyes - EYES_WORST_PX) / (EYES_BEST_PX - EYES_WORST_PX)),
     sharpness: luma.laplacianVariance / (luma.laplacianVariance + HALF_SHARPNESS),
     pose: poseFactor(points),
     exposure: exposureFactor(luma),
+    agreement: eyes > 0 ? 1 / Math.sqrt(1 + moved / eyes / DISAGREEMENT) : 0,
   };
 }
 
