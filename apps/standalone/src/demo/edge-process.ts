@@ -62,6 +62,8 @@ export async function prepareEdgeProcess(
     whenSourcesEnd: 'exit',
     // Each pass is a sighting of its own, also when the same person passes twice.
     sighting: { closeAfterMs: CLOSE_AFTER_MS, cooldownMs: 0 },
+    // One box, whose broker is on this machine: nothing has to be spared.
+    uplink: { reconnectBaseMs: 500, reconnectCapMs: 5000 },
   };
   const configPath = workspace.path('edge-agent.json');
   await writePrivateJson(configPath, config);
