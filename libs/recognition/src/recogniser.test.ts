@@ -283,3 +283,32 @@ describe('presentation-attack detection', () => {
     await wrong.close();
   });
 });
+
+/** A wide scene: the photo with its four faces, so many times smaller, in a grey frame of 1280 × 720. */
+function wideScene(photo: Frame, times: number): Frame {
+  const [width, height] = [1280, 720];
+  const data = new Uint8Array(width * height * 3).fill(128);
+  for (let y = 0; y < Math.floor(photo.height / times); y++) {
+    for (let x = 0; x < Math.floor(photo.width / times); x++) {
+      const from = (y * times * photo.width + x * times) * 3;
+      data.set(photo.data.subarray(from, from + 3), ((y + 80) * width + x + 150) * 3);
+    }
+  }
+  return { width, height, data };
+}
+
+test('tiles find the small faces of a wide scene, each once', async () => {
+  const scene = wideScene(photos[3]!, 5);
+  const plain = await recogniser.detect(scene, { faint: true });
+  const tiled = await recogniser.detect(scene, { faint: true, tiles: { columns: 3, rows: 2, overlap: 0.15 } });
+  expect(plain.faces.length).toBeLessThan(4);
+  expect(tiled.faces.length).toBe(4);
+  const widths = tiled.faces.map(({ box }) => box.width);
+  expect(Math.max(...widths)).toBeLessThan(60);
+  // What it is unsure of is told apart, and only when asked for.
+  for (const { score } of [...(plain.faint ?? []), ...(tiled.faint ?? [])]) {
+    expect(score).toBeGreaterThanOrEqual(0.2);
+    expect(score).toBeLessThan(0.65);
+  }
+  expect(await recogniser.detect(scene)).not.toHaveProperty('faint');
+});
