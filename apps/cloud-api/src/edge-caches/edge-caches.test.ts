@@ -153,6 +153,27 @@ describe('the local cache of a box', () => {
     expect(await erasureOf(id)).toMatchObject({ outstanding: 0 });
   });
 
+  it('gets its lease renewed daily by an empty delta, and again what it has not confirmed in time', async () => {
+    await settled();
+    const { version, expiresAtMs } = box;
+    await api.database.db.execute(sql`UPDATE cloud.edge_cache SET lease_issued_at = now() - interval '25 hours'`);
+    await pass();
+    await until(() => (box.expiresAtMs > expiresAtMs ? true : undefined), 'the lease');
+    expect(box.deltas.at(-1)).toMatchObject({ fromVersion: BigInt(version), toVersion: BigInt(version), people: [] });
+
+    box.refuses = 'silence';
+    const { id } = await enrolAlong(api, 'Again', 13);
+    await pass();
+    await eventually(({ sentVersion }) => sentVersion > version, 'a delta into the void');
+    box.refuses = undefined;
+    await api.database.db.execute(sql`UPDATE cloud.edge_cache SET resend_at = now()`);
+    await pass();
+    await holds(ada, id);
+    await remove(id);
+    await holds(ada);
+    await settled();
+  });
+
   it('begins anew on a box that has lost it, and in another model space', async () => {
     const { cacheId } = box;
     box.lose();
