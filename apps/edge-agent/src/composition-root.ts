@@ -26,6 +26,7 @@ import { parseEdgeAgentConfig, type EdgeAgentConfig, type EdgeAgentConfigInput }
 import { lockDataDirectory } from './config/data-directory-lock.js';
 import { DeviceClock } from './device-clock.js';
 import { RunningEdgeAgent, type EdgeAgent } from './edge-agent.js';
+import { benchmarkForBirth } from './operation/benchmark-file.js';
 import { Operation } from './operation/operation.js';
 import { RecognitionMeter } from './operation/recognition-meter.js';
 import { openOutboxStore } from './outbox/open-outbox-store.js';
@@ -266,6 +267,7 @@ function composeUplink(core: Core, { settings, updater, identifications, parts }
     ...{ deviceClock, outbox, keyId: templateKeyId(key), agentVersion: agentVersion() },
     cameraIds: config.cameras.map(({ id }) => id),
     availableProviders: availableProviders(),
+    benchmark: () => benchmarkForBirth(config.dataDirectory),
     running: () => slot.current,
     release: () => updater.state,
     config: () => settings.state,

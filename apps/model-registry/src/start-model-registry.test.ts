@@ -1,5 +1,12 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
-import { DesiredReleaseSchema, DeviceBirthSchema, topicOf, type DesiredRelease } from '@sightline/contracts';
+import {
+  DesiredReleaseSchema,
+  DeviceBenchmarkSchema,
+  DeviceBirthSchema,
+  topicOf,
+  type DesiredRelease,
+  type DeviceBenchmark,
+} from '@sightline/contracts';
 import type { OpenAPIObject } from '@nestjs/swagger';
 import { startTestDatabase, type TestDatabase } from '@sightline/database/testing';
 import { silentLogger, StopStack, systemClock, type DeviceId, type TenantId } from '@sightline/kernel';
@@ -161,6 +168,8 @@ describe('the REST side', () => {
     const openapi = (await (await fetch(`${registry.url}/openapi.json`)).json()) as OpenAPIObject;
     expect(Object.keys(openapi.paths)).toContain('/v1/releases/{version}');
     expect(Object.keys(openapi.components?.schemas ?? {}).sort()).toEqual([
+      'ClassBenchmark',
+      'ClassBenchmarkList',
       'Health',
       'Problem',
       'Release',
@@ -250,3 +259,36 @@ function rawGet(base: string, path: string, headers = ''): Promise<string> {
     socket.on('error', reject);
   });
 }
+
+describe('what boxes measure of themselves', () => {
+  it('is shown by their kind, the newest of each box, without what was measured beside other work', async () => {
+    const measured = (benchmark: Partial<Omit<DeviceBenchmark, '$typeName'>>): Promise<void> => {
+      const figures = { releaseDigest: 'a'.repeat(64), provider: 'cpu', processor: 'Cortex-A76', cores: 4, workers: 1 };
+      const rates = { embedMs: 5, framesPerSecond: 40, embeddingsPerSecond: 50 };
+      const whole = create(DeviceBenchmarkSchema, { ...figures, ...rates, ...benchmark });
+      const birth = create(DeviceBirthSchema, { architecture: 'arm64', benchmark: whole });
+      return box.publish(topicOf(device, 'birth'), toBinary(DeviceBirthSchema, birth));
+    };
+    await measured({ measuredWallMs: 1000n, detectMs: 90 });
+    await measured({ measuredWallMs: 2000n, detectMs: 20 });
+    // Old news, a busy box, and what cannot be.
+    await measured({ measuredWallMs: 1500n, detectMs: 1 });
+    await measured({ measuredWallMs: 3000n, detectMs: 900, provider: 'cuda', besideAgent: true });
+    await measured({ measuredWallMs: 3000n, detectMs: Number.NaN });
+    const shown = async (): Promise<unknown> => (await fetch(`${registry.url}/v1/device-benchmarks`)).json();
+    await expect.poll(shown).toEqual({
+      items: [
+        {
+          deviceClass: 'arm64 Cortex-A76 x4',
+          releaseDigest: 'a'.repeat(64),
+          provider: 'cpu',
+          devices: 1,
+          detectMs: 20,
+          embedMs: 5,
+          framesPerSecond: 40,
+          embeddingsPerSecond: 50,
+        },
+      ],
+    });
+  });
+});

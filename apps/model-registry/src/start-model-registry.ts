@@ -7,6 +7,7 @@ import { createReleaseRepository, openDemoKeys, ReleaseRepository } from '@sight
 import { createRestApp, type Readiness } from '@sightline/rest-server';
 
 import { apiHead } from './api-head.js';
+import { DeviceBenchmarks } from './benchmarks/device-benchmarks.js';
 import type { ModelRegistryConfig } from './config.js';
 import { REPOSITORY_PATH, serveRepository } from './distribution/serve-repository.js';
 import { RegistryModule } from './registry.module.js';
@@ -87,6 +88,7 @@ async function start(config: ModelRegistryConfig, parts: ModelRegistryParts, sta
   // Before the connection is closed, so that the subscription's end is no surprise.
   stack.push(() => stopping.abort());
 
+  const benchmarks = new DeviceBenchmarks(database);
   const readiness: Readiness = async () => ({
     database: await database.pool.query('SELECT 1').then(
       () => true,
@@ -94,7 +96,7 @@ async function start(config: ModelRegistryConfig, parts: ModelRegistryParts, sta
     ),
     broker: connection.connected,
   });
-  const app = await createRestApp({ module: RegistryModule.of(library, readiness), api: apiHead, log });
+  const app = await createRestApp({ module: RegistryModule.of(library, benchmarks, readiness), api: apiHead, log });
   stack.push(() => app.close());
   await serveRepository(app, repositoryDirectory(config));
   await app.listen({ host: config.host, port: config.port });
@@ -102,7 +104,7 @@ async function start(config: ModelRegistryConfig, parts: ModelRegistryParts, sta
 
   const repositoryUrl = (config.publicUrl ?? url).replace(/\/+$/, '') + REPOSITORY_PATH;
   const desired = new DesiredReleases(database, clock);
-  const publisher = { connection, desired, defaultRelease: () => library.default(), repositoryUrl, log };
+  const publisher = { connection, desired, benchmarks, defaultRelease: () => library.default(), repositoryUrl, log };
   subscribeInBackground(new DesiredReleasePublisher(publisher), stopping.signal, config);
   log.info({ url, repositoryUrl, release: library.default().version }, 'the model registry is up');
   return { url, repositoryUrl, trustedRoot: () => Buffer.from(trustedRoot), stop: () => stack.stop() };

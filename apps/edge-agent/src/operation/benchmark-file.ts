@@ -1,6 +1,8 @@
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { create } from '@bufbuild/protobuf';
+import { DeviceBenchmarkSchema, type DeviceBenchmark } from '@sightline/contracts';
 import { writeFileDurably } from '@sightline/host';
 import { z } from 'zod';
 
@@ -32,10 +34,31 @@ export async function writeBenchmark(dataDirectory: string, benchmark: Benchmark
 }
 
 /** The last measurement; undefined when there is none that can be read. */
-export async function readBenchmark(dataDirectory: string): Promise<Benchmark | undefined> {
+function readBenchmark(dataDirectory: string): Benchmark | undefined {
   try {
-    return benchmarkSchema.parse(JSON.parse(await readFile(pathIn(dataDirectory), 'utf8')));
+    return benchmarkSchema.parse(JSON.parse(readFileSync(pathIn(dataDirectory), 'utf8')));
   } catch {
     return undefined;
   }
+}
+
+/** The last measurement in the wire's form, for a birth. */
+export function benchmarkForBirth(dataDirectory: string): { readonly benchmark?: DeviceBenchmark } {
+  const measured = readBenchmark(dataDirectory);
+  if (!measured) return {};
+  const { stageMs, processor, release, provider, workers, memoryMegabytes, besideAgent } = measured;
+  const benchmark = create(DeviceBenchmarkSchema, {
+    measuredWallMs: BigInt(Date.parse(measured.measuredAt)),
+    releaseDigest: release.digest,
+    ...{ provider, workers, memoryMegabytes, besideAgent },
+    processor: processor.model,
+    cores: processor.cores,
+    detectMs: stageMs.detect?.p50 ?? 0,
+    landmarksMs: stageMs.landmarks?.p50 ?? 0,
+    alignMs: stageMs.align?.p50 ?? 0,
+    embedMs: stageMs.embed?.p50 ?? 0,
+    framesPerSecond: measured.framesPerSecond,
+    embeddingsPerSecond: measured.embeddingsPerSecond,
+  });
+  return { benchmark };
 }

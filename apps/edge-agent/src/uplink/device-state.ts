@@ -6,6 +6,7 @@ import {
   ReportedStateSchema,
   RunningReleaseSchema,
   SCHEMA_VERSION,
+  type DeviceBenchmark,
   type RunningRelease,
 } from '@sightline/contracts';
 import type { KeyId } from '@sightline/kernel';
@@ -38,6 +39,8 @@ export interface DeviceStateOptions {
   readonly cameraIds: readonly string[];
   readonly keyId: KeyId;
   readonly availableProviders: readonly string[];
+  /** What was measured on this box. */
+  readonly benchmark: () => { readonly benchmark?: DeviceBenchmark };
   readonly running: () => ActiveRelease | undefined;
   readonly release: () => FieldState;
   readonly config: () => FieldState;
@@ -81,6 +84,7 @@ export class DeviceState {
       galleryCacheId: gallery?.cacheId ?? '',
       galleryVersion: BigInt(gallery?.version ?? 0),
       galleryMaximumTemplates: gallery?.maximumTemplates ?? 0,
+      ...this.#options.benchmark(),
       ...this.#running(),
     });
     return toBinary(DeviceBirthSchema, birth);

@@ -8,16 +8,20 @@ import {
   SCHEMA_VERSION,
   topicOf,
   type DeviceAddress,
+  type DeviceBirth,
 } from '@sightline/contracts';
 import { errorMessage, ExclusiveRunner, isAppError, type Logger } from '@sightline/kernel';
 import type { MqttConnection, MqttMessage } from '@sightline/messaging';
 import type { PublishedRelease } from '@sightline/release-trust';
 
+import type { DeviceBenchmarks } from '../benchmarks/device-benchmarks.js';
 import type { DesiredDocument, DesiredReleases } from './desired-releases.js';
 
 export interface DesiredReleasePublisherOptions {
   readonly connection: MqttConnection;
   readonly desired: DesiredReleases;
+  /** Keeps what a box says of its speed. */
+  readonly benchmarks: Pick<DeviceBenchmarks, 'take'>;
   /** The release that a device without other orders is to run. */
   readonly defaultRelease: () => PublishedRelease;
   readonly repositoryUrl: string;
@@ -45,8 +49,10 @@ export class DesiredReleasePublisher {
 
   /** A failure that may pass rejects, and the broker delivers the birth again; a malformed one is dropped. */
   async #onBirth({ topic, payload }: MqttMessage): Promise<void> {
-    const device = this.#deviceOf(topic, payload);
-    if (device === undefined) return;
+    const read = this.#read(topic, payload);
+    if (read === undefined) return;
+    const { device, birth } = read;
+    await this.#options.benchmarks.take(device, birth);
     const { version, digest } = this.#options.defaultRelease();
     const document = await this.#options.desired.assign(device, {
       releaseVersion: version,
@@ -56,10 +62,12 @@ export class DesiredReleasePublisher {
     await this.#publish(device, document);
   }
 
-  #deviceOf(topic: string, payload: Uint8Array): DeviceAddress | undefined {
+  #read(
+    topic: string,
+    payload: Uint8Array,
+  ): { readonly device: DeviceAddress; readonly birth: DeviceBirth } | undefined {
     try {
-      fromBinary(DeviceBirthSchema, payload);
-      return parseTopic(topic);
+      return { device: parseTopic(topic), birth: fromBinary(DeviceBirthSchema, payload) };
     } catch (error) {
       const code = isAppError(error) ? error.code : 'MQTT.MALFORMED_MESSAGE';
       this.#options.log.warn({ code, reason: errorMessage(error) }, 'a birth was dropped');

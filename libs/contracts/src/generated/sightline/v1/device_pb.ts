@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file sightline/v1/device.proto.
  */
 export const file_sightline_v1_device: GenFile = /*@__PURE__*/
-  fileDesc("ChlzaWdodGxpbmUvdjEvZGV2aWNlLnByb3RvEgxzaWdodGxpbmUudjEicAoMRGV2aWNlU3RhdHVzEhYKDnNjaGVtYV92ZXJzaW9uGAEgASgNEhIKCnNlc3Npb25faWQYAiABKAkSDgoGb25saW5lGAMgASgIEiQKAmF0GAQgASgLMhguc2lnaHRsaW5lLnYxLkRldmljZVRpbWUi1wMKC0RldmljZUJpcnRoEhYKDnNjaGVtYV92ZXJzaW9uGAEgASgNEhYKDmNvcnJlbGF0aW9uX2lkGAIgASgJEhIKCnNlc3Npb25faWQYAyABKAkSJAoCYXQYBCABKAsyGC5zaWdodGxpbmUudjEuRGV2aWNlVGltZRIVCg1hZ2VudF92ZXJzaW9uGAUgASgJEhAKCHBsYXRmb3JtGAYgASgJEhQKDGFyY2hpdGVjdHVyZRgHIAEoCRIbChNhdmFpbGFibGVfcHJvdmlkZXJzGAggAygJEhAKCHByb3ZpZGVyGAkgASgJEjIKB3J1bm5pbmcYCiABKAsyHC5zaWdodGxpbmUudjEuUnVubmluZ1JlbGVhc2VIAIgBARIYChBvdXRib3hfc3RyZWFtX2lkGAsgASgJEhwKFG91dGJveF9uZXh0X3NlcXVlbmNlGAwgASgEEhIKCmNhbWVyYV9pZHMYDSADKAkSDgoGa2V5X2lkGA4gASgJEhgKEGdhbGxlcnlfY2FjaGVfaWQYDyABKAkSFwoPZ2FsbGVyeV92ZXJzaW9uGBAgASgEEiEKGWdhbGxlcnlfbWF4aW11bV90ZW1wbGF0ZXMYESABKA1CCgoIX3J1bm5pbmciXwoOUnVubmluZ1JlbGVhc2USDwoHdmVyc2lvbhgBIAEoCRIOCgZkaWdlc3QYAiABKAkSEwoLbW9kZWxfc3BhY2UYAyABKAkSFwoPZW1iZWRkZXJfZGlnZXN0GAQgASgJIq4BCg5EZXNpcmVkUmVsZWFzZRIWCg5zY2hlbWFfdmVyc2lvbhgBIAEoDRIPCgd2ZXJzaW9uGAIgASgEEhcKD3JlbGVhc2VfdmVyc2lvbhgDIAEoCRIWCg5yZWxlYXNlX2RpZ2VzdBgEIAEoCRIXCg9tYW5pZmVzdF90YXJnZXQYBSABKAkSFgoOcmVwb3NpdG9yeV91cmwYBiABKAkSEQoJdHJpYWxfYXJtGAcgASgJIqkBCg1EZXNpcmVkQ29uZmlnEhYKDnNjaGVtYV92ZXJzaW9uGAEgASgNEg8KB3ZlcnNpb24YAiABKAQSDwoHc2l0ZV9pZBgDIAEoCRIuCghzaWdodGluZxgEIAEoCzIcLnNpZ2h0bGluZS52MS5TaWdodGluZ1BvbGljeRIuCghkZWxpdmVyeRgFIAEoCzIcLnNpZ2h0bGluZS52MS5EZWxpdmVyeVBvbGljeSLMAwoOU2lnaHRpbmdQb2xpY3kSHAoPbWluaW11bV9xdWFsaXR5GAEgASgCSACIAQESFwoKYmVzdF9zaG90cxgCIAEoDUgBiAEBEhsKDmNsb3NlX2FmdGVyX21zGAMgASgNSAKIAQESIQoUY29uZmlybV9hZnRlcl9mcmFtZXMYBCABKA1IA4gBARIcCg9zaG90X3NwYWNpbmdfbXMYBSABKA1IBIgBARIdChBvcGVuX2FmdGVyX3Nob3RzGAYgASgNSAWIAQESGgoNb3Blbl9hZnRlcl9tcxgHIAEoDUgGiAEBEhgKC3VwZGF0ZV9nYWluGAggASgCSAeIAQESHwoSdXBkYXRlX2ludGVydmFsX21zGAkgASgNSAiIAQFCEgoQX21pbmltdW1fcXVhbGl0eUINCgtfYmVzdF9zaG90c0IRCg9fY2xvc2VfYWZ0ZXJfbXNCFwoVX2NvbmZpcm1fYWZ0ZXJfZnJhbWVzQhIKEF9zaG90X3NwYWNpbmdfbXNCEwoRX29wZW5fYWZ0ZXJfc2hvdHNCEAoOX29wZW5fYWZ0ZXJfbXNCDgoMX3VwZGF0ZV9nYWluQhUKE191cGRhdGVfaW50ZXJ2YWxfbXMigAIKDkRlbGl2ZXJ5UG9saWN5EhsKDm1heGltdW1fd2luZG93GAEgASgNSACIAQESIgoVbWF4aW11bV9iYXRjaF9yZWNvcmRzGAIgASgNSAGIAQESIAoTbWF4aW11bV9iYXRjaF9ieXRlcxgDIAEoDUgCiAEBEicKGmFja25vd2xlZGdlbWVudF90aW1lb3V0X21zGAQgASgNSAOIAQFCEQoPX21heGltdW1fd2luZG93QhgKFl9tYXhpbXVtX2JhdGNoX3JlY29yZHNCFgoUX21heGltdW1fYmF0Y2hfYnl0ZXNCHQobX2Fja25vd2xlZGdlbWVudF90aW1lb3V0X21zIoADCg1SZXBvcnRlZFN0YXRlEhYKDnNjaGVtYV92ZXJzaW9uGAEgASgNEhIKCnNlc3Npb25faWQYAiABKAkSJAoCYXQYAyABKAsyGC5zaWdodGxpbmUudjEuRGV2aWNlVGltZRIcChRyZWxlYXNlX3ZlcnNpb25fc2VlbhgEIAEoBBIxCg5yZWxlYXNlX3N0YXR1cxgFIAEoDjIZLnNpZ2h0bGluZS52MS5GaWVsZFN0YXR1cxIVCg1yZWxlYXNlX2Vycm9yGAYgASgJEhsKE2NvbmZpZ192ZXJzaW9uX3NlZW4YByABKAQSMAoNY29uZmlnX3N0YXR1cxgIIAEoDjIZLnNpZ2h0bGluZS52MS5GaWVsZFN0YXR1cxIUCgxjb25maWdfZXJyb3IYCSABKAkSMgoHcnVubmluZxgKIAEoCzIcLnNpZ2h0bGluZS52MS5SdW5uaW5nUmVsZWFzZUgAiAEBEhAKCHByb3ZpZGVyGAsgASgJQgoKCF9ydW5uaW5nKngKC0ZpZWxkU3RhdHVzEhwKGEZJRUxEX1NUQVRVU19VTlNQRUNJRklFRBAAEhgKFEZJRUxEX1NUQVRVU19QRU5ESU5HEAESGAoURklFTERfU1RBVFVTX0FQUExJRUQQAhIXChNGSUVMRF9TVEFUVVNfRkFJTEVEEANiBnByb3RvMw", [file_sightline_v1_time]);
+  fileDesc("ChlzaWdodGxpbmUvdjEvZGV2aWNlLnByb3RvEgxzaWdodGxpbmUudjEicAoMRGV2aWNlU3RhdHVzEhYKDnNjaGVtYV92ZXJzaW9uGAEgASgNEhIKCnNlc3Npb25faWQYAiABKAkSDgoGb25saW5lGAMgASgIEiQKAmF0GAQgASgLMhguc2lnaHRsaW5lLnYxLkRldmljZVRpbWUinAQKC0RldmljZUJpcnRoEhYKDnNjaGVtYV92ZXJzaW9uGAEgASgNEhYKDmNvcnJlbGF0aW9uX2lkGAIgASgJEhIKCnNlc3Npb25faWQYAyABKAkSJAoCYXQYBCABKAsyGC5zaWdodGxpbmUudjEuRGV2aWNlVGltZRIVCg1hZ2VudF92ZXJzaW9uGAUgASgJEhAKCHBsYXRmb3JtGAYgASgJEhQKDGFyY2hpdGVjdHVyZRgHIAEoCRIbChNhdmFpbGFibGVfcHJvdmlkZXJzGAggAygJEhAKCHByb3ZpZGVyGAkgASgJEjIKB3J1bm5pbmcYCiABKAsyHC5zaWdodGxpbmUudjEuUnVubmluZ1JlbGVhc2VIAIgBARIYChBvdXRib3hfc3RyZWFtX2lkGAsgASgJEhwKFG91dGJveF9uZXh0X3NlcXVlbmNlGAwgASgEEhIKCmNhbWVyYV9pZHMYDSADKAkSDgoGa2V5X2lkGA4gASgJEhgKEGdhbGxlcnlfY2FjaGVfaWQYDyABKAkSFwoPZ2FsbGVyeV92ZXJzaW9uGBAgASgEEiEKGWdhbGxlcnlfbWF4aW11bV90ZW1wbGF0ZXMYESABKA0SNQoJYmVuY2htYXJrGBIgASgLMh0uc2lnaHRsaW5lLnYxLkRldmljZUJlbmNobWFya0gBiAEBQgoKCF9ydW5uaW5nQgwKCl9iZW5jaG1hcmsivwIKD0RldmljZUJlbmNobWFyaxIYChBtZWFzdXJlZF93YWxsX21zGAEgASgDEhYKDnJlbGVhc2VfZGlnZXN0GAIgASgJEhAKCHByb3ZpZGVyGAMgASgJEg8KB3dvcmtlcnMYBCABKA0SEQoJcHJvY2Vzc29yGAUgASgJEg0KBWNvcmVzGAYgASgNEhgKEG1lbW9yeV9tZWdhYnl0ZXMYByABKA0SFAoMYmVzaWRlX2FnZW50GAggASgIEhEKCWRldGVjdF9tcxgJIAEoAhIUCgxsYW5kbWFya3NfbXMYCiABKAISEAoIYWxpZ25fbXMYCyABKAISEAoIZW1iZWRfbXMYDCABKAISGQoRZnJhbWVzX3Blcl9zZWNvbmQYDSABKAISHQoVZW1iZWRkaW5nc19wZXJfc2Vjb25kGA4gASgCIl8KDlJ1bm5pbmdSZWxlYXNlEg8KB3ZlcnNpb24YASABKAkSDgoGZGlnZXN0GAIgASgJEhMKC21vZGVsX3NwYWNlGAMgASgJEhcKD2VtYmVkZGVyX2RpZ2VzdBgEIAEoCSKuAQoORGVzaXJlZFJlbGVhc2USFgoOc2NoZW1hX3ZlcnNpb24YASABKA0SDwoHdmVyc2lvbhgCIAEoBBIXCg9yZWxlYXNlX3ZlcnNpb24YAyABKAkSFgoOcmVsZWFzZV9kaWdlc3QYBCABKAkSFwoPbWFuaWZlc3RfdGFyZ2V0GAUgASgJEhYKDnJlcG9zaXRvcnlfdXJsGAYgASgJEhEKCXRyaWFsX2FybRgHIAEoCSKpAQoNRGVzaXJlZENvbmZpZxIWCg5zY2hlbWFfdmVyc2lvbhgBIAEoDRIPCgd2ZXJzaW9uGAIgASgEEg8KB3NpdGVfaWQYAyABKAkSLgoIc2lnaHRpbmcYBCABKAsyHC5zaWdodGxpbmUudjEuU2lnaHRpbmdQb2xpY3kSLgoIZGVsaXZlcnkYBSABKAsyHC5zaWdodGxpbmUudjEuRGVsaXZlcnlQb2xpY3kizAMKDlNpZ2h0aW5nUG9saWN5EhwKD21pbmltdW1fcXVhbGl0eRgBIAEoAkgAiAEBEhcKCmJlc3Rfc2hvdHMYAiABKA1IAYgBARIbCg5jbG9zZV9hZnRlcl9tcxgDIAEoDUgCiAEBEiEKFGNvbmZpcm1fYWZ0ZXJfZnJhbWVzGAQgASgNSAOIAQESHAoPc2hvdF9zcGFjaW5nX21zGAUgASgNSASIAQESHQoQb3Blbl9hZnRlcl9zaG90cxgGIAEoDUgFiAEBEhoKDW9wZW5fYWZ0ZXJfbXMYByABKA1IBogBARIYCgt1cGRhdGVfZ2FpbhgIIAEoAkgHiAEBEh8KEnVwZGF0ZV9pbnRlcnZhbF9tcxgJIAEoDUgIiAEBQhIKEF9taW5pbXVtX3F1YWxpdHlCDQoLX2Jlc3Rfc2hvdHNCEQoPX2Nsb3NlX2FmdGVyX21zQhcKFV9jb25maXJtX2FmdGVyX2ZyYW1lc0ISChBfc2hvdF9zcGFjaW5nX21zQhMKEV9vcGVuX2FmdGVyX3Nob3RzQhAKDl9vcGVuX2FmdGVyX21zQg4KDF91cGRhdGVfZ2FpbkIVChNfdXBkYXRlX2ludGVydmFsX21zIoACCg5EZWxpdmVyeVBvbGljeRIbCg5tYXhpbXVtX3dpbmRvdxgBIAEoDUgAiAEBEiIKFW1heGltdW1fYmF0Y2hfcmVjb3JkcxgCIAEoDUgBiAEBEiAKE21heGltdW1fYmF0Y2hfYnl0ZXMYAyABKA1IAogBARInChphY2tub3dsZWRnZW1lbnRfdGltZW91dF9tcxgEIAEoDUgDiAEBQhEKD19tYXhpbXVtX3dpbmRvd0IYChZfbWF4aW11bV9iYXRjaF9yZWNvcmRzQhYKFF9tYXhpbXVtX2JhdGNoX2J5dGVzQh0KG19hY2tub3dsZWRnZW1lbnRfdGltZW91dF9tcyKAAwoNUmVwb3J0ZWRTdGF0ZRIWCg5zY2hlbWFfdmVyc2lvbhgBIAEoDRISCgpzZXNzaW9uX2lkGAIgASgJEiQKAmF0GAMgASgLMhguc2lnaHRsaW5lLnYxLkRldmljZVRpbWUSHAoUcmVsZWFzZV92ZXJzaW9uX3NlZW4YBCABKAQSMQoOcmVsZWFzZV9zdGF0dXMYBSABKA4yGS5zaWdodGxpbmUudjEuRmllbGRTdGF0dXMSFQoNcmVsZWFzZV9lcnJvchgGIAEoCRIbChNjb25maWdfdmVyc2lvbl9zZWVuGAcgASgEEjAKDWNvbmZpZ19zdGF0dXMYCCABKA4yGS5zaWdodGxpbmUudjEuRmllbGRTdGF0dXMSFAoMY29uZmlnX2Vycm9yGAkgASgJEjIKB3J1bm5pbmcYCiABKAsyHC5zaWdodGxpbmUudjEuUnVubmluZ1JlbGVhc2VIAIgBARIQCghwcm92aWRlchgLIAEoCUIKCghfcnVubmluZyp4CgtGaWVsZFN0YXR1cxIcChhGSUVMRF9TVEFUVVNfVU5TUEVDSUZJRUQQABIYChRGSUVMRF9TVEFUVVNfUEVORElORxABEhgKFEZJRUxEX1NUQVRVU19BUFBMSUVEEAISFwoTRklFTERfU1RBVFVTX0ZBSUxFRBADYgZwcm90bzM", [file_sightline_v1_time]);
 
 /**
  * Topic `status`, retained, and the will. A death older than the last birth is ignored: compare session_id.
@@ -152,6 +152,13 @@ export type DeviceBirth = Message<"sightline.v1.DeviceBirth"> & {
    * @generated from field: uint32 gallery_maximum_templates = 17;
    */
   galleryMaximumTemplates: number;
+
+  /**
+   * What `bench` has measured on this box; absent before it was run.
+   *
+   * @generated from field: optional sightline.v1.DeviceBenchmark benchmark = 18;
+   */
+  benchmark?: DeviceBenchmark | undefined;
 };
 
 /**
@@ -160,6 +167,95 @@ export type DeviceBirth = Message<"sightline.v1.DeviceBirth"> & {
  */
 export const DeviceBirthSchema: GenMessage<DeviceBirth> = /*@__PURE__*/
   messageDesc(file_sightline_v1_device, 1);
+
+/**
+ * How fast a box recognises. Times are medians: of a frame for detection, of one face for the others, 0 where a stage
+ * did not run.
+ *
+ * @generated from message sightline.v1.DeviceBenchmark
+ */
+export type DeviceBenchmark = Message<"sightline.v1.DeviceBenchmark"> & {
+  /**
+   * @generated from field: int64 measured_wall_ms = 1;
+   */
+  measuredWallMs: bigint;
+
+  /**
+   * @generated from field: string release_digest = 2;
+   */
+  releaseDigest: string;
+
+  /**
+   * The one that the models really ran on.
+   *
+   * @generated from field: string provider = 3;
+   */
+  provider: string;
+
+  /**
+   * @generated from field: uint32 workers = 4;
+   */
+  workers: number;
+
+  /**
+   * @generated from field: string processor = 5;
+   */
+  processor: string;
+
+  /**
+   * @generated from field: uint32 cores = 6;
+   */
+  cores: number;
+
+  /**
+   * @generated from field: uint32 memory_megabytes = 7;
+   */
+  memoryMegabytes: number;
+
+  /**
+   * An agent ran at the same time: the box is faster than this.
+   *
+   * @generated from field: bool beside_agent = 8;
+   */
+  besideAgent: boolean;
+
+  /**
+   * @generated from field: float detect_ms = 9;
+   */
+  detectMs: number;
+
+  /**
+   * @generated from field: float landmarks_ms = 10;
+   */
+  landmarksMs: number;
+
+  /**
+   * @generated from field: float align_ms = 11;
+   */
+  alignMs: number;
+
+  /**
+   * @generated from field: float embed_ms = 12;
+   */
+  embedMs: number;
+
+  /**
+   * @generated from field: float frames_per_second = 13;
+   */
+  framesPerSecond: number;
+
+  /**
+   * @generated from field: float embeddings_per_second = 14;
+   */
+  embeddingsPerSecond: number;
+};
+
+/**
+ * Describes the message sightline.v1.DeviceBenchmark.
+ * Use `create(DeviceBenchmarkSchema)` to create a new message.
+ */
+export const DeviceBenchmarkSchema: GenMessage<DeviceBenchmark> = /*@__PURE__*/
+  messageDesc(file_sightline_v1_device, 2);
 
 /**
  * @generated from message sightline.v1.RunningRelease
@@ -193,7 +289,7 @@ export type RunningRelease = Message<"sightline.v1.RunningRelease"> & {
  * Use `create(RunningReleaseSchema)` to create a new message.
  */
 export const RunningReleaseSchema: GenMessage<RunningRelease> = /*@__PURE__*/
-  messageDesc(file_sightline_v1_device, 2);
+  messageDesc(file_sightline_v1_device, 3);
 
 /**
  * Topic `desired/release`, retained. Sole writer: the model registry.
@@ -248,7 +344,7 @@ export type DesiredRelease = Message<"sightline.v1.DesiredRelease"> & {
  * Use `create(DesiredReleaseSchema)` to create a new message.
  */
 export const DesiredReleaseSchema: GenMessage<DesiredRelease> = /*@__PURE__*/
-  messageDesc(file_sightline_v1_device, 3);
+  messageDesc(file_sightline_v1_device, 4);
 
 /**
  * Topic `desired/config`, retained. Sole writer: the cloud API. An absent field means the box's own default.
@@ -287,7 +383,7 @@ export type DesiredConfig = Message<"sightline.v1.DesiredConfig"> & {
  * Use `create(DesiredConfigSchema)` to create a new message.
  */
 export const DesiredConfigSchema: GenMessage<DesiredConfig> = /*@__PURE__*/
-  messageDesc(file_sightline_v1_device, 4);
+  messageDesc(file_sightline_v1_device, 5);
 
 /**
  * @generated from message sightline.v1.SightingPolicy
@@ -358,7 +454,7 @@ export type SightingPolicy = Message<"sightline.v1.SightingPolicy"> & {
  * Use `create(SightingPolicySchema)` to create a new message.
  */
 export const SightingPolicySchema: GenMessage<SightingPolicy> = /*@__PURE__*/
-  messageDesc(file_sightline_v1_device, 5);
+  messageDesc(file_sightline_v1_device, 6);
 
 /**
  * @generated from message sightline.v1.DeliveryPolicy
@@ -392,7 +488,7 @@ export type DeliveryPolicy = Message<"sightline.v1.DeliveryPolicy"> & {
  * Use `create(DeliveryPolicySchema)` to create a new message.
  */
 export const DeliveryPolicySchema: GenMessage<DeliveryPolicy> = /*@__PURE__*/
-  messageDesc(file_sightline_v1_device, 6);
+  messageDesc(file_sightline_v1_device, 7);
 
 /**
  * Topic `state/reported`: echoes both versions. No personal data.
@@ -463,7 +559,7 @@ export type ReportedState = Message<"sightline.v1.ReportedState"> & {
  * Use `create(ReportedStateSchema)` to create a new message.
  */
 export const ReportedStateSchema: GenMessage<ReportedState> = /*@__PURE__*/
-  messageDesc(file_sightline_v1_device, 7);
+  messageDesc(file_sightline_v1_device, 8);
 
 /**
  * @generated from enum sightline.v1.FieldStatus
