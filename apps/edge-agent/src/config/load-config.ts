@@ -84,6 +84,7 @@ function withProvisioning({ provisioningFile, ...rest }: Tree, named: ReadonlySe
 const pathsSchema = z.looseObject({
   dataDirectory: z.string().optional(),
   provisioningFile: z.string().optional(),
+  cache: z.looseObject({ keyFile: z.string().optional() }).optional(),
   cameras: z
     .array(
       z.looseObject({
@@ -112,11 +113,11 @@ function withAbsolutePaths(document: Record<string, unknown>, base: string): Rec
     });
     return { ...object, ...Object.fromEntries(changed) };
   };
-  const { cameras, ...top } = absolute(parsed.data, 'dataDirectory', 'provisioningFile');
+  const { cameras, cache, ...top } = absolute(parsed.data, 'dataDirectory', 'provisioningFile');
   const located = cameras?.map(({ source, ...camera }) =>
     source ? { ...camera, source: absolute(source, 'directory', 'script', 'truthJournal', 'path', 'device') } : camera,
   );
-  return { ...top, ...(located && { cameras: located }) };
+  return { ...top, ...(cache && { cache: absolute(cache, 'keyFile') }), ...(located && { cameras: located }) };
 }
 
 function readJson(path: string): Record<string, unknown> {

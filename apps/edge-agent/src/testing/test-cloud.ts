@@ -4,6 +4,7 @@ import {
   DesiredReleaseSchema,
   DeviceBirthSchema,
   DeviceStatusSchema,
+  GalleryReceiptSchema,
   IdentificationSchema,
   RecordPayloadSchema,
   ReportedStateSchema,
@@ -16,6 +17,7 @@ import {
   type DesiredRelease,
   type DeviceBirth,
   type DeviceStatus,
+  type GalleryReceipt,
   type Identification,
   type RecordPayload,
   type ReportedState,
@@ -42,6 +44,7 @@ export class TestCloud {
   readonly births: DeviceBirth[] = [];
   readonly statuses: DeviceStatus[] = [];
   readonly reported: ReportedState[] = [];
+  readonly receipts: GalleryReceipt[] = [];
   /** How often each record arrived, by `{stream}/{sequence}`. */
   readonly arrivals = new Map<string, number>();
   /** Acknowledgements that are not sent although the records were taken. */
@@ -76,6 +79,7 @@ export class TestCloud {
     await keep('birth', this.births, (bytes) => fromBinary(DeviceBirthSchema, bytes));
     await keep('status', this.statuses, (bytes) => fromBinary(DeviceStatusSchema, bytes));
     await keep('state/reported', this.reported, (bytes) => fromBinary(ReportedStateSchema, bytes));
+    await keep('gallery/receipt', this.receipts, (bytes) => fromBinary(GalleryReceiptSchema, bytes));
     await this.#subscribe('sighting', (payload) => this.#ingest(fromBinary(SightingBatchSchema, payload)));
   }
 
