@@ -14,7 +14,7 @@ import { apcer, areaUnderCurve, bpcer, thresholdAtBpcer } from './pad/rates.js';
 import { writeReport } from './report.js';
 import { median, significant } from './statistics.js';
 
-const usage = `npm run bench:pad -- [--data ../shared/lfw-dev] [--people 150] [--variants]
+const usage = `npm run bench:pad -- [--data ../shared/lfw-dev] [--people 100] [--variants]
 
 Scores living people and attacks made of their photographs in code: what that proves, and what it does not, is in
 docs/presentation-attacks.md. Writes reports/pad.json. Without the data's folder: the sample photographs alone.
@@ -140,7 +140,7 @@ async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       data: { type: 'string', default: '../shared/lfw-dev' },
-      people: { type: 'string', default: '150' },
+      people: { type: 'string', default: '100' },
       variants: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },

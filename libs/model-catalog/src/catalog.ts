@@ -144,7 +144,7 @@ export const defaultCatalog: ModelCatalog = {
     provenance: provenance(
       'presentationAttack',
       'Presentation-attack detector, MiniFASNet-like',
-      'Accuracy unmeasured: no spoof data. The meaning of index 0 was inferred from its behaviour.',
+      'Too weak to rely on: of synthetic attacks it takes half and more for people. The meaning of its outputs was inferred.',
     ),
     spec: {
       input: { width: 128, height: 128, channels: 'bgr', mean: [0], scale: [1] },

@@ -9,7 +9,7 @@ export interface Face {
   readonly score: number;
   /** Left eye, right eye, nose, left and right mouth corner, as seen in the picture, in pixels of the frame. */
   readonly fivePoints: readonly [Point, Point, Point, Point, Point];
-  /** Fitness for recognition, 0 to 1: size, sharpness, pose, exposure. */
+  /** Fitness for recognition, 0 to 1: size, sharpness, pose, exposure, and whether anything hides it. */
   readonly quality: number;
   /** The face warped to the embedder's template, RGB (112 × 112 × 3 bytes in the default bundle). */
   readonly aligned: Uint8Array;

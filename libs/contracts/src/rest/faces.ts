@@ -23,7 +23,9 @@ export const faceSchema = z
     box: boxSchema,
     fivePoints: fivePointsSchema,
     detectionScore: shareSchema.describe('Confidence of the detector.'),
-    quality: shareSchema.describe('Fitness for recognition: size, sharpness, pose, exposure.'),
+    quality: shareSchema.describe(
+      'Fitness for recognition: size, sharpness, pose, exposure, and whether anything hides it.',
+    ),
   })
   .meta({ id: 'Face' });
 export type Face = z.infer<typeof faceSchema>;
