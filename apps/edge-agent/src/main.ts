@@ -2,6 +2,7 @@
 import { errorMessage, isAppError } from '@sightline/kernel';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 
+import { tryAction } from './actions/try-action.js';
 import { agentVersion } from './agent-version.js';
 import { bench, type BenchOptions } from './commands/bench.js';
 import { check, type CheckOptions } from './commands/check.js';
@@ -76,6 +77,13 @@ program
   .addOption(configOption().default(defaultConfig))
   .option('--ready', 'ask whether it does what it is for: a release runs, and the outbox stores')
   .action((options: { readonly config: string; readonly ready?: boolean }) => health(options));
+
+program
+  .command('act')
+  .description('does the action of a rule, once and for real, with a made-up event: to see whether it works')
+  .argument('<rule>', 'its id')
+  .addOption(configOption().default(defaultConfig))
+  .action((rule: string, { config }: { readonly config: string }) => tryAction(rule, config));
 
 program
   .command('provision')

@@ -25,6 +25,8 @@ export interface ComposeActionsOptions {
   readonly random: () => number;
   readonly log: Logger;
   readonly onSettled?: (settled: SettledAction) => void;
+  /** In the place of the one in the data directory. */
+  readonly journal?: Pick<ActionJournal, 'begin' | 'end' | 'interrupted' | 'close'>;
 }
 
 /**
@@ -39,10 +41,8 @@ export function composeActions(options: ComposeActionsOptions): LocalActions {
   let launcher: ProgramLauncher | undefined;
   const launch = (): ProgramLauncher => (launcher ??= new ProgramLauncher());
   // All secrets are read before anything is opened.
-  const open = rules.map((rule, index) =>
-    performerOf(rule, { key: `actions.${index}.do`, secrets, launch, ...options }),
-  );
-  const journal = new ActionJournal({ path: join(dataDirectory, 'actions.db'), log });
+  const open = rules.map((rule) => performerOf(rule, { key: `actions.${rule.id}.do`, secrets, launch, ...options }));
+  const journal = options.journal ?? new ActionJournal({ path: join(dataDirectory, 'actions.db'), log });
   const runners = rules.map((rule, index) => {
     const performer = open[index]?.() ?? unopened(rule.id);
     return new RuleRunner({ rule, performer, journal, origin, clock, isClockTrusted, random, log, onSettled });
