@@ -58,7 +58,10 @@ async function soak(place: DemoWorkspace) {
     const provisioning = await client.createDevice({ id: 'soak-box', siteId: 'soak' });
     const directory = place.path('box');
     const agent = await startAgentProcess(directory, provisioning, { cameras });
-    const samples = await watch(agent);
+    const samples = await watch(agent).catch(async (error: unknown) => {
+      await agent.stop();
+      throw error;
+    });
     const exitCode = await agent.stop();
     const outbox = readOutbox(join(directory, 'data', 'outbox.db'));
     return judge(samples, {

@@ -5,6 +5,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 import type { EdgeAgentConfigInput, EdgeAgentStatus } from '@sightline/edge-agent';
@@ -12,6 +13,8 @@ import type { rest } from '@sightline/contracts';
 
 /** The program, as a box runs it. */
 export const agentProgram = join(dirname(fileURLToPath(import.meta.resolve('@sightline/edge-agent'))), 'main.js');
+
+const START_TIMEOUT_MS = 120_000;
 
 export interface AgentProcess {
   readonly pid: number;
@@ -36,15 +39,18 @@ export async function startAgentProcess(
   const child = spawn(process.execPath, [agentProgram, 'run', '--config', path], {
     stdio: ['ignore', 'pipe', 'pipe'],
     // As its systemd unit and its image set it.
-    env: { ...process.env, MALLOC_ARENA_MAX: '2' },
+    env: { ...process.env, MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '262144' },
   });
   const log = createWriteStream(join(directory, 'agent.log'));
   child.stdout.pipe(log, { end: false });
   child.stderr.pipe(log, { end: false });
   const exited = once(child, 'exit') as Promise<[number | null]>;
+  const status = async (): Promise<EdgeAgentStatus> =>
+    JSON.parse(await get(join(dataDirectory, 'agent.sock'), '/status')) as EdgeAgentStatus;
+  await untilUp(status);
   return {
     pid: child.pid ?? 0,
-    status: async () => JSON.parse(await get(join(dataDirectory, 'agent.sock'), '/status')) as EdgeAgentStatus,
+    status,
     memory: () => memoryOf(child.pid ?? 0),
     stop: async () => {
       child.kill('SIGTERM');
@@ -62,6 +68,20 @@ async function provision(directory: string, dataDirectory: string, provisioning:
   child.stdin?.end(JSON.stringify(provisioning));
   const [code] = (await once(child, 'exit')) as [number | null];
   if (code !== 0) throw new Error(`provisioning ended with ${String(code)}`);
+}
+
+/** Resolves once the agent answers; a busy machine takes a while to load it. */
+async function untilUp(status: () => Promise<unknown>): Promise<void> {
+  const deadline = performance.now() + START_TIMEOUT_MS;
+  for (;;) {
+    try {
+      await status();
+      return;
+    } catch (error) {
+      if (performance.now() > deadline) throw error;
+      await sleep(200);
+    }
+  }
 }
 
 /** The body of a local API's answer. */
