@@ -18,7 +18,7 @@ import { measure } from './accuracy/measure.js';
 import { help, readOptions, type Options } from './accuracy/options.js';
 import { printDegraded, printOperatingPoints, printRoads, printSeveralImages } from './accuracy/print.js';
 import { normalisedRow, roadRow, vectorsOf, type RoadRow } from './accuracy/road-rows.js';
-import { bundleWith, configurations, uncentred, type Configuration } from './accuracy/roads.js';
+import { bundleWith, released, roads, uncentred, type Configuration, type Road } from './accuracy/roads.js';
 import { measureSeveralImages, severalImages } from './accuracy/several-images.js';
 import { meanVector } from './accuracy/statistics.js';
 import { writeReport } from './report.js';
@@ -81,28 +81,41 @@ class AccuracyBench {
     });
   }
 
-  async #roads(standard: EmbeddedImages, cohort: EmbeddedImages) {
-    const data = this.#data;
-    const rows: RoadRow[] = [];
-    for (const configuration of configurations) {
-      const alone = rows.length === 0;
-      const embedded = await this.#embedAs(configuration, data.images, alone);
-      rows.push(roadRow(configuration.name, data, embedded));
-      if (!alone) continue;
-      rows.push(roadRow('six views at enrolment', data, embedded, { enrolled: 'enrolled' }));
+  /** The wanted roads alone. @throws TypeError when there are none of such a name */
+  async runRoads(): Promise<void> {
+    const parts = this.#options.roads;
+    if (parts.some((part) => !roads.some(({ name }) => name.includes(part)))) {
+      throw new TypeError(`The roads are: ${roads.map(({ name }) => name).join('; ')}.`);
     }
-    const together = await this.#embedAs(uncentred, [...data.images, ...data.calibration]);
-    const both = { enrolled: 'enrolled', probe: 'enrolled' } as const;
-    rows.push(
-      roadRow(uncentred.name, data, together),
-      roadRow('the same, centred', data, standard),
-      roadRow('the same, six views at enrolment (default)', data, standard, { enrolled: 'enrolled' }),
-      roadRow('the same, six views on both sides', data, standard, both),
-      normalisedRow(data, standard, cohort),
-    );
+    const wanted = roads.filter(({ name }) => parts.some((part) => name.includes(part)));
+    const rows = await this.#roadRows(wanted);
     printRoads(rows);
-    const calibrating = data.calibration.flatMap((image) => together.faces.get(image)?.probe ?? []);
-    return { roads: rows, embeddingCentre: calibrating[0] && [...meanVector(calibrating)] };
+    await writeReport('accuracy-roads', { roads: rows });
+  }
+
+  async #roads(standard: EmbeddedImages, cohort: EmbeddedImages) {
+    const rows = await this.#roadRows(roads, new Map([[released, standard]]));
+    rows.push(normalisedRow(this.#data, standard, cohort));
+    printRoads(rows);
+    const { faces } = await this.#embedAs(uncentred, this.#data.calibration);
+    const embeddingCentre = [...meanVector([...faces.values()].map(({ probe }) => probe))];
+    return { roads: rows, embeddingCentre };
+  }
+
+  /** @param known what was embedded already */
+  async #roadRows(
+    wanted: readonly Road[],
+    known: ReadonlyMap<Configuration, EmbeddedImages> = new Map(),
+  ): Promise<RoadRow[]> {
+    const rows: RoadRow[] = [];
+    for (const configuration of new Set(wanted.map((road) => road.configuration))) {
+      const own = wanted.filter((road) => road.configuration === configuration);
+      const forEnrolment = own.some(({ sides }) => sides !== undefined);
+      const embedded =
+        known.get(configuration) ?? (await this.#embedAs(configuration, this.#data.images, forEnrolment));
+      rows.push(...own.map(({ name, sides }) => roadRow(name, this.#data, embedded, sides)));
+    }
+    return rows;
   }
 
   async #embedAs(configuration: Configuration, images: readonly string[], forEnrolment = false) {
@@ -158,7 +171,10 @@ function progress(what: string): void {
 try {
   const options = readOptions(process.argv.slice(2));
   if (options.help) console.log(help);
-  else await new AccuracyBench(options, await readDataSet(resolve(options.data)), await defaultBundle()).run();
+  else {
+    const bench = new AccuracyBench(options, await readDataSet(resolve(options.data)), await defaultBundle());
+    await (options.roads.length > 0 ? bench.runRoads() : bench.run());
+  }
 } catch (error) {
   if (!isAppError(error) && !(error instanceof TypeError)) throw error;
   process.stderr.write(`${error.message}\n`);

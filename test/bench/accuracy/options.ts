@@ -6,6 +6,8 @@ export const help = `npm run bench:accuracy -- [options]
                     (default: ../shared/lfw-dev)
   --workers <n>     threads (default: 2)
   --quick           the default configuration alone: no roads, no degraded probes
+  --road <text>     nothing but the roads whose names contain it; writes reports/accuracy-roads.json. May be
+                    given several times
   --help
 
 Prints tables and writes reports/accuracy.json. Progress goes to stderr. All of lfw-dev took half an hour on
@@ -15,6 +17,8 @@ export interface Options {
   readonly data: string;
   readonly workers: number;
   readonly quick: boolean;
+  /** Parts of names of roads: nothing but these is measured. Empty: everything is. */
+  readonly roads: readonly string[];
   readonly help: boolean;
 }
 
@@ -26,10 +30,11 @@ export function readOptions(args: readonly string[]): Options {
       data: { type: 'string', default: '../shared/lfw-dev' },
       workers: { type: 'string', default: '2' },
       quick: { type: 'boolean', default: false },
+      road: { type: 'string', multiple: true, default: [] },
       help: { type: 'boolean', default: false },
     },
   });
   const workers = Number(values.workers);
   if (!Number.isInteger(workers) || workers < 1) throw new TypeError('--workers takes a whole number of 1 or more.');
-  return { ...values, workers };
+  return { ...values, workers, roads: values.road };
 }

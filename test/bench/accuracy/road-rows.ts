@@ -15,6 +15,12 @@ export interface RoadRow {
 
 type Side = 'probe' | 'enrolled';
 
+/** How the vectors of each side are made: one view of a face, or several. Default: one. */
+export interface Sides {
+  readonly enrolled?: Side;
+  readonly probe?: Side;
+}
+
 /** Vectors of embedded images, by how each side's are made. */
 export function vectorsOf({ faces }: EmbeddedImages, enrolled: Side, probe: Side): VectorsOf {
   return (image) => {
@@ -27,7 +33,7 @@ export function roadRow(
   road: string,
   data: DataSet,
   embedded: EmbeddedImages,
-  { enrolled = 'probe', probe = 'probe' }: { readonly enrolled?: Side; readonly probe?: Side } = {},
+  { enrolled = 'probe', probe = 'probe' }: Sides = {},
 ): RoadRow {
   return {
     road,
