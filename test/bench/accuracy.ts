@@ -1,10 +1,12 @@
 import type { VerifiedBundle } from '@sightline/contracts';
 import { isAppError } from '@sightline/kernel';
-import { decodeImage, openRecogniser, type Recogniser } from '@sightline/recognition';
+import { decodeImage, openRecogniser } from '@sightline/recognition';
 import { defaultBundle } from '@sightline/testing';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 
+import type { BoxRoad } from './accuracy/box-roads.js';
+import { openOnBoxRoad } from './accuracy/box-roads-recogniser.js';
 import { readDataSet, type DataSet } from './accuracy/data-set.js';
 import {
   degradedRates,
@@ -13,7 +15,7 @@ import {
   qualityAgainstErrors,
   type Trial,
 } from './accuracy/degraded-probes.js';
-import { embedImages, type EmbeddedImages } from './accuracy/embed-images.js';
+import { embedImages, type EmbeddedImages, type MeasuredRecogniser } from './accuracy/embed-images.js';
 import { measure } from './accuracy/measure.js';
 import { help, readOptions, type Options } from './accuracy/options.js';
 import { printDegraded, printOperatingPoints, printRoads, printSeveralImages } from './accuracy/print.js';
@@ -119,12 +121,15 @@ class AccuracyBench {
   }
 
   async #embedAs(configuration: Configuration, images: readonly string[], forEnrolment = false) {
-    return this.#withRecogniser(bundleWith(this.#bundle, configuration), (recogniser) =>
-      this.#embed(recogniser, configuration.name, images, forEnrolment),
+    const { name, boxes } = configuration;
+    return this.#withRecogniser(
+      bundleWith(this.#bundle, configuration),
+      (recogniser) => this.#embed(recogniser, name, images, forEnrolment),
+      boxes,
     );
   }
 
-  async #degradedProbes(recogniser: Recogniser, trial: Trial) {
+  async #degradedProbes(recogniser: MeasuredRecogniser, trial: Trial) {
     const runs = await embedDegraded(recogniser, trial, this.#load, (what) => progress(`Degraded probes: ${what}`));
     const degraded = degradedRates(trial, runs);
     const fused = fusedRates(trial, runs);
@@ -133,8 +138,13 @@ class AccuracyBench {
     return { degraded, fused, quality };
   }
 
-  async #withRecogniser<T>(bundle: VerifiedBundle, work: (recogniser: Recogniser) => Promise<T>): Promise<T> {
-    const recogniser = await openRecogniser({ bundle, workers: this.#options.workers });
+  async #withRecogniser<T>(
+    bundle: VerifiedBundle,
+    work: (recogniser: MeasuredRecogniser) => Promise<T>,
+    boxes?: BoxRoad,
+  ): Promise<T> {
+    const { workers } = this.#options;
+    const recogniser = await (boxes ? openOnBoxRoad(bundle, boxes, workers) : openRecogniser({ bundle, workers }));
     try {
       return await work(recogniser);
     } finally {
@@ -142,7 +152,7 @@ class AccuracyBench {
     }
   }
 
-  async #embed(recogniser: Recogniser, what: string, images: readonly string[], forEnrolment = false) {
+  async #embed(recogniser: MeasuredRecogniser, what: string, images: readonly string[], forEnrolment = false) {
     progress(`${what}: ${images.length} images`);
     const onProgress = (done: number): void => progress(`${what}: ${done} of ${images.length}`);
     return embedImages({ recogniser, images, load: this.#load, forEnrolment, onProgress });

@@ -1,9 +1,8 @@
-import type { Recogniser } from '@sightline/recognition';
 import type { Frame } from '@sightline/vision';
 
 import type { DataSet, ImagePair } from './data-set.js';
 import { degradations } from './degrade.js';
-import { embedImages, type EmbeddedFace, type EmbeddedImages } from './embed-images.js';
+import { embedImages, type EmbeddedFace, type EmbeddedImages, type MeasuredRecogniser } from './embed-images.js';
 import { separation, unitSum } from './statistics.js';
 
 /** The faces of one way to make pictures worse. */
@@ -21,7 +20,7 @@ export interface Trial {
 
 /** Embeds the second image of each genuine pair in every bad condition. */
 export async function embedDegraded(
-  recogniser: Recogniser,
+  recogniser: MeasuredRecogniser,
   { data, clean }: Trial,
   load: (image: string) => Promise<Frame>,
   onProgress: (what: string) => void,

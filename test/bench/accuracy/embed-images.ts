@@ -25,8 +25,11 @@ export interface EmbeddedImages {
   readonly stageMs: StageMs & { readonly decode: number; readonly embedViews: number };
 }
 
+/** What is asked of a recogniser. */
+export type MeasuredRecogniser = Pick<Recogniser, 'detect' | 'embed'>;
+
 export interface EmbedRun {
-  readonly recogniser: Recogniser;
+  readonly recogniser: MeasuredRecogniser;
   readonly images: readonly string[];
   readonly load: (image: string) => Promise<Frame>;
   /** Whether faces are embedded as for enrolment too. Otherwise `enrolled` is the probe. Default: false. */
@@ -79,7 +82,7 @@ export function centralFace(faces: readonly Face[], frame: Pick<Frame, 'width' |
   return [...faces].sort((one, other) => offCentre(one) - offCentre(other))[0];
 }
 
-async function embedOne(recogniser: Recogniser, face: Face, views: FaceViews) {
+async function embedOne(recogniser: MeasuredRecogniser, face: Face, views: FaceViews) {
   const { templates, embedMs } = await recogniser.embed([face], {
     protector: unprotected,
     codec: 'float16',

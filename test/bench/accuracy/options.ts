@@ -10,8 +10,8 @@ export const help = `npm run bench:accuracy -- [options]
                     given several times
   --help
 
-Prints tables and writes reports/accuracy.json. Progress goes to stderr. All of lfw-dev took half an hour on
-two busy cores, --quick four minutes.`;
+Prints tables and writes reports/accuracy.json. Progress goes to stderr. All of lfw-dev takes most of an
+hour on two busy cores, --quick and a road four minutes.`;
 
 export interface Options {
   readonly data: string;
