@@ -12,8 +12,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 
 const run = promisify(execFile);
-const program = (name: string): string =>
-  fileURLToPath(new URL(`../../apps/edge-agent/dist/testing/${name}.js`, import.meta.url));
+const writer = fileURLToPath(new URL('../../apps/edge-agent/dist/testing/outbox-writer.js', import.meta.url));
+const week = fileURLToPath(new URL('../../apps/edge-agent/dist/testing/week-without-network.js', import.meta.url));
+const rates = fileURLToPath(new URL('../../apps/edge-agent/dist/testing/outbox-rates.js', import.meta.url));
 
 let directory: string;
 beforeEach(() => {
@@ -55,7 +56,7 @@ describe('an outbox whose process is killed while it drops', () => {
     const path = join(directory, 'outbox.db');
     const bound = 1024 * 1024;
     for (let round = 0; round < 5; round += 1) {
-      const child = spawn(process.execPath, [program('outbox-writer'), path, String(bound)], {
+      const child = spawn(process.execPath, [writer, path, String(bound)], {
         stdio: ['ignore', 'pipe', 'ignore'],
       });
       const exited = once(child, 'exit');
@@ -95,7 +96,7 @@ describe('an outbox on a disk that is full', () => {
     writeFileSync(ballast, Buffer.alloc(1024 * 1024));
     const path = join(disk(), 'outbox.db');
     // Its own bound is far larger than the disk.
-    const child = spawn(process.execPath, [program('outbox-writer'), path, String(2 ** 30)], {
+    const child = spawn(process.execPath, [writer, path, String(2 ** 30)], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const exited = once(child, 'exit');
@@ -129,12 +130,7 @@ describe('a broker that is away for a simulated week', () => {
   });
 
   it('gets everything in order when it is back, in bounded memory, and no late answer is acted upon', async () => {
-    const { stdout } = await run(process.execPath, [
-      '--expose-gc',
-      program('week-without-network'),
-      directory,
-      '10000',
-    ]);
+    const { stdout } = await run(process.execPath, ['--expose-gc', week, directory, '10000']);
     const report = reportSchema.parse(JSON.parse(stdout));
     expect(report).toMatchObject({
       ...{ records: 10_000, backlog: 10_000, received: 10_000, inOrder: true, left: 0 },
@@ -146,5 +142,14 @@ describe('a broker that is away for a simulated week', () => {
     expect(report.mostInFlight).toBeLessThanOrEqual(4);
     expect(report.largestBatch).toBeLessThan(300 * 1024);
     expect(report.heapPeakMegabytes).toBeLessThan(20);
+  });
+});
+
+describe('the program that measures group commit', () => {
+  it('prints rows a second of both ways', async () => {
+    const { stdout } = await run(process.execPath, [rates, directory, '0.3', '1']);
+    const ratesSchema = z.object({ grouped: z.array(z.number()).length(1), single: z.array(z.number()).length(1) });
+    const { grouped, single } = ratesSchema.parse(JSON.parse(stdout));
+    expect(grouped[0]).toBeGreaterThan(single[0] ?? Infinity);
   });
 });

@@ -140,7 +140,7 @@ async function compose(config: EdgeAgentConfig, given: EdgeAgentSurroundings, st
   const { health, commands } = composeUplinkParts({
     ...{ config, outbox, slot, meter, deviceClock, trustedTime, sources, clock, random, log },
     cameras: () => pipelines.map(({ status }) => status),
-    resyncGallery: undefined,
+    resyncGallery: cache && (() => uplink.reportChange({ birth: true })),
   });
   const uplink = composeUplink(core, { settings, updater, identifications, parts: [health, commands] });
   report = (change) => {

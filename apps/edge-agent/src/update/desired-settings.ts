@@ -9,22 +9,30 @@ import type { DeliveryPolicy } from '../uplink/batch-sender.js';
 import type { FieldState } from '../uplink/device-state.js';
 import type { DesiredVersionsFile } from './desired-versions.js';
 
-const { minimumQuality, bestShots, closeAfterMs } = sightingSchema.shape;
-const { maximumWindow, maximumBatchRecords } = deliverySchema.shape;
+const sighting = sightingSchema.shape;
+const delivery = deliverySchema.shape;
 
 /** What a desired configuration may say, in the very bounds of the box's own. */
 const settingsSchema = z.object({
   sighting: z
     .object({
-      minimumQuality: minimumQuality.unwrap().optional(),
-      bestShots: bestShots.unwrap().optional(),
-      closeAfterMs: closeAfterMs.unwrap().optional(),
+      minimumQuality: sighting.minimumQuality.unwrap().optional(),
+      bestShots: sighting.bestShots.unwrap().optional(),
+      closeAfterMs: sighting.closeAfterMs.unwrap().optional(),
+      confirmAfterFrames: sighting.confirmAfterFrames.unwrap().optional(),
+      shotSpacingMs: sighting.shotSpacingMs.unwrap().optional(),
+      openAfterShots: sighting.openAfterShots.unwrap().optional(),
+      openAfterMs: sighting.openAfterMs.unwrap().optional(),
+      updateGain: sighting.updateGain.unwrap().optional(),
+      updateIntervalMs: sighting.updateIntervalMs.unwrap().optional(),
     })
     .optional(),
   delivery: z
     .object({
-      maximumWindow: maximumWindow.unwrap().optional(),
-      maximumBatchRecords: maximumBatchRecords.unwrap().optional(),
+      maximumWindow: delivery.maximumWindow.unwrap().optional(),
+      maximumBatchRecords: delivery.maximumBatchRecords.unwrap().optional(),
+      maximumBatchBytes: delivery.maximumBatchBytes.unwrap().optional(),
+      acknowledgementTimeoutMs: delivery.acknowledgementTimeoutMs.unwrap().optional(),
     })
     .optional(),
 });

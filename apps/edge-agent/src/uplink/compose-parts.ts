@@ -26,7 +26,7 @@ export interface UplinkPartsOptions {
   /** Of the cameras that run, by id: filled once they do. */
   readonly sources: ReadonlyMap<string, RestartableSource>;
   readonly cameras: () => readonly CameraStatus[];
-  /** Asks for the whole local cache; absent where the box has none. */
+  /** Says again what the local cache holds; absent where the box has none. */
   readonly resyncGallery: (() => Promise<void>) | undefined;
   readonly clock: Clock;
   readonly random: () => number;

@@ -19,7 +19,7 @@ import type { CommandJournal, CommandOutcome } from './command-journal.js';
 export interface CommandActions {
   /** @throws AppError `CAMERA.NOT_FOUND` */
   restartCamera(cameraId: string): Promise<void>;
-  /** Asks for the whole local cache again. @throws AppError `COMMAND.UNSUPPORTED` where the box has none */
+  /** Says again what the local cache holds. @throws AppError `COMMAND.UNSUPPORTED` where the box has none */
   resyncGallery(): Promise<void>;
   /** Counters, by name. */
   diagnostics(): Readonly<Record<string, number>>;

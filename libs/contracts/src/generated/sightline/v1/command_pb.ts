@@ -127,7 +127,7 @@ export const RestartCameraCommandSchema: GenMessage<RestartCameraCommand> = /*@_
   messageDesc(file_sightline_v1_command, 2);
 
 /**
- * Asks for the whole of the local cache again.
+ * Has the box say again what its local cache holds, so that the cloud sends what is missing.
  *
  * @generated from message sightline.v1.ResyncGalleryCommand
  */
