@@ -212,7 +212,8 @@ export type Sighting = Message<"sightline.v1.Sighting"> & {
   presentationAttack?: PresentationAttack | undefined;
 
   /**
-   * Absent where the agent has no local cache, or may not use it: its lease ran out, or it holds other templates.
+   * Absent where the agent has no local cache, or may not use it: nobody is in it, its lease ran out, or it holds
+   * other templates.
    *
    * @generated from field: optional sightline.v1.LocalDecision local_decision = 12;
    */
@@ -342,7 +343,7 @@ export type LocalDecision = Message<"sightline.v1.LocalDecision"> & {
   personId: string;
 
   /**
-   * Cosine similarity to the nearest person in the cache, -1 to 1; 0 where the cache holds nobody.
+   * Cosine similarity to the nearest person in the cache, -1 to 1.
    *
    * @generated from field: float score = 2;
    */
