@@ -1,8 +1,9 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { RecordPayloadSchema, type Identification } from '@sightline/contracts';
-import type { PersonId } from '@sightline/kernel';
+import { errorMessage, type Logger, type PersonId } from '@sightline/kernel';
 
 import { composeActions, type ComposeActionsOptions } from './compose-actions.js';
+import type { Decision } from './decision.js';
 import type { LocalActions, LocalActionsStatus } from './local-actions.js';
 import { SightingDecisions } from './sighting-decisions.js';
 
@@ -21,10 +22,12 @@ export class AgentActions {
   /** Undefined where there are no rules: then nothing is opened and nothing is looked at. */
   readonly #actions: LocalActions | undefined;
   readonly #decisions: SightingDecisions;
+  readonly #log: Logger;
 
   /** @throws AppError `CONFIG.INVALID` for a secret or a file that is not there, `ACTION.JOURNAL_…` */
   constructor(options: AgentActionsOptions) {
     this.#decisions = new SightingDecisions(options.groupsOf);
+    this.#log = options.log;
     this.#actions = options.rules.length > 0 ? composeActions(options) : undefined;
   }
 
@@ -39,21 +42,30 @@ export class AgentActions {
    * @param payload an encoded RecordPayload
    */
   recorded(payload: Uint8Array): void {
-    if (!this.#actions) return;
-    const { body } = fromBinary(RecordPayloadSchema, payload);
-    const decision = body.case === 'sighting' ? this.#decisions.recorded(body.value) : undefined;
-    if (decision) this.#actions.decide(decision);
+    this.#decide(() => {
+      const { body } = fromBinary(RecordPayloadSchema, payload);
+      return body.case === 'sighting' ? this.#decisions.recorded(body.value) : undefined;
+    });
   }
 
   /** Takes an identification that may be acted upon. */
   identified(identification: Identification): void {
-    if (!this.#actions) return;
-    const decision = this.#decisions.identified(identification);
-    if (decision) this.#actions.decide(decision);
+    this.#decide(() => this.#decisions.identified(identification));
   }
 
   /** Starts nothing more, lets what runs end for so long, and breaks it off. */
   async close(withinMs: number): Promise<void> {
     await this.#actions?.close(withinMs);
+  }
+
+  /** Never throws: what is wrong with an action is not to cost the sighting. */
+  #decide(of: () => Decision | undefined): void {
+    if (!this.#actions) return;
+    try {
+      const decision = of();
+      if (decision) this.#actions.decide(decision);
+    } catch (error) {
+      this.#log.error({ code: 'ACTION.FAILED', cause: errorMessage(error) }, 'a decision could not be acted upon');
+    }
   }
 }
