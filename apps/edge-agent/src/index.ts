@@ -14,3 +14,4 @@ export { cameraSchema } from './config/camera-config.js';
 export type { EdgeAgentConfigInput } from './config/config.js';
 export { loadEdgeAgentConfig } from './config/load-config.js';
 export type { EdgeAgent } from './edge-agent.js';
+export { defaultSparingPolicy, SearchSchedule, type Followed } from './sparing/search-schedule.js';

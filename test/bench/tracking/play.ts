@@ -4,6 +4,7 @@ import { sureScore, type Film } from './film.js';
 import { countTogether, type ScoredFrame } from './metrics.js';
 import { frameHeight, frameWidth } from './people.js';
 import { Random } from './random.js';
+import type { SparedFilm } from './spared.js';
 
 /** What a tracker may be given besides detections. */
 export interface TrackerSetting {
@@ -47,16 +48,30 @@ const MIXED = { frames: 3, part: 0.1 };
  * Shows a film to a tracker, as the agent does: a track counts from its first detection on, once it is confirmed.
  *
  * @param seed of the likeness of people
+ * @param spared says which frames are searched; all when absent
  */
-export function play(film: Film, kind: TrackerKind, closeAfterMs: number, seed: number): ScoredFrame[] {
+export function play(
+  film: Film,
+  kind: TrackerKind,
+  closeAfterMs: number,
+  seed: number,
+  spared?: SparedFilm,
+): ScoredFrame[] {
   const people = new PeopleOfTracks(seed);
   const similarity = (lost: TrackId, found: TrackId): number | undefined => people.similarity(lost, found);
   const tracker = kind.create({ closeAfterMs, birthHits: CONFIRMED_FRAMES, sureScore, similarity });
   const reported = new Set<TrackId>();
   const goesOnAs = new Map<TrackId, TrackId>();
-  const frames = film.map(({ streamMs, detections, truth, ignored }) => {
+  const frames = film.map((shown) => {
+    const { streamMs, detections, truth, ignored } = shown;
+    if (spared?.wants(shown) === false) return { truth, ignored, output: [] };
     const given = kind.takesFaint ? detections : detections.filter(({ score }) => score >= sureScore);
     const step = tracker.step(given, streamMs, { width: frameWidth, height: frameHeight });
+    spared?.searchedFrame(
+      step,
+      given.map(({ box }) => box),
+      streamMs,
+    );
     for (const id of step.opened) reported.add(id);
     for (const { from, into } of step.joined) goesOnAs.set(from, into);
     const output = step.assignments.flatMap(({ trackId, detection }) => {
