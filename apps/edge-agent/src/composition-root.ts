@@ -110,26 +110,11 @@ async function compose(config: EdgeAgentConfig, given: EdgeAgentSurroundings, st
     openRecogniser: async (bundle) => meter.watch(await given.openRecogniser(bundle)),
   };
   const { clock, random, log } = surroundings;
-  const { dataDirectory, provisioning, cameras } = config;
-  const unlock = await lockDataDirectory(dataDirectory);
-  started.push(unlock);
   const fatal = new AbortController();
-  const deviceClock = new DeviceClock(clock);
-  const outbox = openOutbox(config, surroundings, deviceClock, (error) => fatal.abort(error));
-  started.push(() => outbox.close());
-  const slot = new RecogniserSlot();
-  started.push(() => slot.close());
-  const trustedTime = openTrustedTime(dataDirectory, deviceClock, surroundings);
-  started.push(() => trustedTime.persist());
-  const key = templateKeyOf(config);
-  const cache = await composeCache({
-    ...{ dataDirectory, provisioning, trustedTime, deviceClock, log, config: config.cache, keyId: templateKeyId(key) },
-    running: () => slot.current,
-  });
-  started.push(() => cache?.close());
-  const actions = openActions(config, cache, deviceClock, surroundings);
-  started.push(() => actions.close(0));
-  const core: Core = { config, surroundings, deviceClock, trustedTime, outbox, slot, cache, actions, key };
+  const unlock = await lockDataDirectory(config.dataDirectory);
+  started.push(unlock);
+  const core = await openCore(config, surroundings, started, (error) => fatal.abort(error));
+  const { deviceClock, trustedTime, outbox, slot, cache, actions } = core;
 
   let report: (change: Change) => void = () => undefined;
   const { settings, updater } = composeDesired(core, (change) => report(change));
@@ -159,24 +144,39 @@ async function compose(config: EdgeAgentConfig, given: EdgeAgentSurroundings, st
   pipelines = await openPipelines(core, settings, sources);
   await updater.runActive();
   await uplink.start();
-  log.info({ tenant: provisioning.tenantId, device: provisioning.deviceId, cameras: cameras.length }, 'agent started');
-  const parts = {
-    config,
-    outbox,
-    slot,
-    updater,
-    uplink,
-    pipelines,
-    identifications,
-    cache,
-    actions,
-    clock,
-    log,
-    unlock,
-  };
-  const agent = new RunningEdgeAgent({ ...parts, operation, fatal: fatal.signal });
+  const { tenantId: tenant, deviceId: device } = config.provisioning;
+  log.info({ tenant, device, cameras: config.cameras.length }, 'agent started');
+  const parts = { config, outbox, slot, updater, uplink, pipelines, identifications, cache, actions };
+  const agent = new RunningEdgeAgent({ ...parts, operation, clock, log, unlock, fatal: fatal.signal });
   await operation.start(() => agent.status());
   return agent;
+}
+
+/** Opens what every part shares. What is opened is stopped with `started` when the start fails. */
+async function openCore(
+  config: EdgeAgentConfig,
+  surroundings: EdgeAgentSurroundings,
+  started: StopStack,
+  onFatal: (error: AppError) => void,
+): Promise<Core> {
+  const { clock, log } = surroundings;
+  const { dataDirectory, provisioning } = config;
+  const deviceClock = new DeviceClock(clock);
+  const outbox = openOutbox(config, surroundings, deviceClock, onFatal);
+  started.push(() => outbox.close());
+  const slot = new RecogniserSlot();
+  started.push(() => slot.close());
+  const trustedTime = openTrustedTime(dataDirectory, deviceClock, surroundings);
+  started.push(() => trustedTime.persist());
+  const key = templateKeyOf(config);
+  const cache = await composeCache({
+    ...{ dataDirectory, provisioning, trustedTime, deviceClock, log, config: config.cache, keyId: templateKeyId(key) },
+    running: () => slot.current,
+  });
+  started.push(() => cache?.close());
+  const actions = openActions(config, cache, deviceClock, surroundings);
+  started.push(() => actions.close(0));
+  return { config, surroundings, deviceClock, trustedTime, outbox, slot, cache, actions, key };
 }
 
 function openTrustedTime(
