@@ -69,8 +69,15 @@ export class CacheDatabase {
   }
 
   close(): void {
+    if (!this.#database.open) return;
+    try {
+      // Statements that were not collected yet would keep the log from being written back.
+      this.scrub();
+    } catch {
+      // The log stays, and is read at the next start.
+    }
     this.#statements.clear();
-    if (this.#database.open) this.#database.close();
+    this.#database.close();
   }
 
   #prepare(): void {
