@@ -13,6 +13,8 @@ import { renderedScene } from '../tracking/scenes.js';
 const RENDERED = { from: 20, frames: 100 };
 /** A film is so long that looping, for which FFmpeg starts anew, does not come into what is measured, s. */
 const FILM_SECONDS = 120;
+/** In the path, as the agent wants it. */
+const FFMPEG = 'ffmpeg';
 /** Of a plain camera's sensor. */
 const NOISE = 'noise=alls=5:allf=t';
 
@@ -63,7 +65,7 @@ async function encode(path: string, pictures: readonly Uint8Array[], rate: numbe
 }
 
 async function ffmpeg(args: readonly string[], input: readonly Uint8Array[] = []): Promise<void> {
-  const child = spawn('ffmpeg', ['-v', 'error', '-y', ...args], { stdio: ['pipe', 'ignore', 'inherit'] });
+  const child = spawn(FFMPEG, ['-v', 'error', '-y', ...args], { stdio: ['pipe', 'ignore', 'inherit'] });
   const exited = once(child, 'exit');
   for (const picture of input) if (!child.stdin.write(picture)) await once(child.stdin, 'drain');
   child.stdin.end();
