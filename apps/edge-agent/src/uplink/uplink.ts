@@ -61,6 +61,7 @@ export class Uplink implements UplinkLink {
   #connection: MqttConnection | undefined;
   #sessionId: string = randomUUID();
   #removeListeners: (() => void)[] = [];
+  #stopping = false;
 
   constructor(options: UplinkOptions) {
     this.#options = options;
@@ -140,6 +141,7 @@ export class Uplink implements UplinkLink {
 
   /** Says goodbye where there is a connection, and closes it. */
   async stop(): Promise<void> {
+    this.#stopping = true;
     for (const remove of this.#removeListeners.splice(0)) remove();
     this.#sender.disconnected();
     for (const part of this.#options.parts) await part.stop();
@@ -167,7 +169,8 @@ export class Uplink implements UplinkLink {
     });
     const receipt = this.#options.cache?.pendingReceipt();
     if (receipt) await this.#sendReceipt(receipt);
-    if (!this.connected || sessionId !== this.#sessionId) return;
+    // A farewell may have come between: then there is nothing left to send from.
+    if (this.#stopping || !this.connected || sessionId !== this.#sessionId) return;
     this.#sender.connected();
     for (const part of this.#options.parts) part.connected();
   }

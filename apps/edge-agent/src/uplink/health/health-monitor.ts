@@ -59,9 +59,13 @@ export class HealthMonitor implements UplinkPart {
     link.subscribe(
       'health/window/ack',
       (bytes) => fromBinary(SightingAckSchema, bytes),
-      (ack) => this.#sender.acknowledged(ack),
+      (ack) => {
+        if (!this.#stopping.signal.aborted) this.#sender.acknowledged(ack);
+      },
     );
-    this.#options.outbox.onStored(() => this.#sender.pump());
+    this.#options.outbox.onStored(() => {
+      if (!this.#stopping.signal.aborted) this.#sender.pump();
+    });
     this.#running = Promise.all([
       this.#every(this.#options.windowMs, () => this.endWindow()),
       this.#every(this.#options.snapshotEveryMs, () => this.#snapshot()),
