@@ -33,13 +33,7 @@ import {
 import { embeddingOf } from './embedding.js';
 import { FAINT_SCORE, type DetectionResult, type DetectOptions, type Face, type FaceViews } from './recogniser.js';
 import type { SurroundingsCropper } from './presentation-scorer.js';
-import { VisionModel } from './vision-model.js';
-
-/** A model file together with its spec: what one worker needs of a bundle. */
-export interface ModelSource<Spec> {
-  readonly bytes: Uint8Array;
-  readonly spec: Spec;
-}
+import { VisionModel, type ModelSource } from './vision-model.js';
 
 export interface PipelineModels {
   readonly detector: ModelSource<DetectorSpec>;

@@ -3,8 +3,7 @@ import { AppError } from '@sightline/kernel';
 import type { OnnxSession, SessionOptions } from '@sightline/onnx-runtime';
 import { identity, presentationView, Resampler, type Box, type LoadedFrame } from '@sightline/vision';
 
-import type { ModelSource } from './pipeline.js';
-import { VisionModel } from './vision-model.js';
+import { VisionModel, type ModelSource } from './vision-model.js';
 
 /** Cuts out what is around a face, if the face is good enough to be scored. */
 export type SurroundingsCropper = (frame: LoadedFrame, box: Box, quality: number) => Uint8Array | undefined;

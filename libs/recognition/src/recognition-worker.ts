@@ -3,10 +3,11 @@ import { AppError } from '@sightline/kernel';
 import { serveWorker, transferring } from '@sightline/onnx-runtime';
 import type { Frame } from '@sightline/vision';
 
-import { Pipeline, type ModelSource, type PipelineModels } from './pipeline.js';
+import { Pipeline, type PipelineModels } from './pipeline.js';
 import { PresentationScorer } from './presentation-scorer.js';
 import type { DetectOptions, FaceViews } from './recogniser.js';
 import { probeModels } from './self-test-probe.js';
+import type { ModelSource } from './vision-model.js';
 
 /** What every worker of a pool is started with. */
 export interface RecognitionWorkerData {

@@ -9,6 +9,12 @@ import {
   type OutputTensors,
 } from '@sightline/vision';
 
+/** A model file together with its spec: what one worker needs of a bundle. */
+export interface ModelSource<Spec> {
+  readonly bytes: Uint8Array;
+  readonly spec: Spec;
+}
+
 /** A crowd's faces go through a model in parts, so that its memory stays small: more at once win no time. */
 const LARGEST_BATCH = 16;
 

@@ -36,7 +36,20 @@ export function toSighting({ sighting: row, decision, name }: SightingRow): rest
   const { frames, replayed, releaseDigest, latencyMs } = row;
   const { outcome, personId, score, threshold, falseMatchRate, refusalCode, identifyMs } = decision;
   return {
-    ...{ id, deviceId, siteId, cameraId, phase, revision, quality, liveScore, frames, replayed, releaseDigest, latencyMs },
+    ...{
+      id,
+      deviceId,
+      siteId,
+      cameraId,
+      phase,
+      revision,
+      quality,
+      liveScore,
+      frames,
+      replayed,
+      releaseDigest,
+      latencyMs,
+    },
     firstSeenAt: row.firstSeenAt.toISOString(),
     lastSeenAt: row.lastSeenAt.toISOString(),
     receivedAt: row.receivedAt.toISOString(),
