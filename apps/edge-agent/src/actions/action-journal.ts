@@ -1,8 +1,9 @@
-import { chmodSync, mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 import { AppError, errorMessage, type Logger } from '@sightline/kernel';
-import Database from 'libsql';
+
+import { SqliteFile, sqliteFailure } from '../storage/sqlite-file.js';
 
 const FORMAT_VERSION = 1;
 
@@ -43,7 +44,7 @@ interface Waiting {
  * never happens. Intentions of one turn share a commit; how actions ended is written with the next one.
  */
 export class ActionJournal {
-  readonly #database: Database.Database;
+  readonly #file: SqliteFile;
   readonly #interrupted: number;
   #waiting: Waiting[] = [];
   #ended: { readonly ruleId: string; readonly sightingId: string; readonly state: ActionState }[] = [];
@@ -55,14 +56,13 @@ export class ActionJournal {
    */
   constructor({ path, log }: ActionJournalOptions) {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    this.#database = open(path, log);
-    chmodSync(path, 0o600);
-    const left = this.#database.prepare("SELECT count(*) AS count FROM action WHERE state = 'started'").get([]);
+    this.#file = open(path, log);
+    const left = this.#file.get("SELECT count(*) AS count FROM action WHERE state = 'started'");
     this.#interrupted = (left as { readonly count: number }).count;
     if (this.#interrupted > 0) {
       const message = 'actions had been started when the last run ended: whether they happened is not known';
       log.warn({ code: 'ACTION.INTERRUPTED', actions: this.#interrupted }, message);
-      this.#database.exec("UPDATE action SET state = 'failed' WHERE state = 'started'");
+      this.#file.run("UPDATE action SET state = 'failed' WHERE state = 'started'");
     }
   }
 
@@ -91,9 +91,9 @@ export class ActionJournal {
   }
 
   close(): void {
-    if (!this.#database.open) return;
+    if (!this.#file.isOpen) return;
     this.#commit();
-    this.#database.close();
+    this.#file.close();
   }
 
   #commit(): void {
@@ -111,25 +111,20 @@ export class ActionJournal {
   }
 
   #write(waiting: readonly Waiting[]): readonly boolean[] {
-    const database = this.#database;
-    database.exec('BEGIN IMMEDIATE');
-    try {
-      const end = database.prepare('UPDATE action SET state = ? WHERE rule_id = ? AND sighting_id = ?');
-      for (const { ruleId, sightingId, state } of this.#ended) end.run([state, ruleId, sightingId]);
+    const file = this.#file;
+    return file.transaction(() => {
+      for (const { ruleId, sightingId, state } of this.#ended) {
+        file.run('UPDATE action SET state = ? WHERE rule_id = ? AND sighting_id = ?', state, ruleId, sightingId);
+      }
       const insert = "INSERT OR IGNORE INTO action (rule_id, sighting_id, state) VALUES (?, ?, 'started')";
-      const begin = database.prepare(insert);
-      const isNew = waiting.map(({ ruleId, sightingId }) => begin.run([ruleId, sightingId]).changes === 1);
-      database.prepare('DELETE FROM action WHERE id <= (SELECT max(id) FROM action) - ?').run([ENTRY_LIMIT]);
-      database.exec('COMMIT');
+      const isNew = waiting.map(({ ruleId, sightingId }) => file.run(insert, ruleId, sightingId) === 1);
+      file.run('DELETE FROM action WHERE id <= (SELECT max(id) FROM action) - ?', ENTRY_LIMIT);
       return isNew;
-    } catch (error) {
-      if (database.inTransaction) database.exec('ROLLBACK');
-      throw error;
-    }
+    });
   }
 }
 
-function open(path: string, log: Logger): Database.Database {
+function open(path: string, log: Logger): SqliteFile {
   try {
     return tryOpen(path);
   } catch (cause) {
@@ -145,33 +140,24 @@ function open(path: string, log: Logger): Database.Database {
   }
 }
 
-function tryOpen(path: string): Database.Database {
-  const database = new Database(path, { timeout: 5000 });
-  try {
-    const pragma = (text: string): unknown => Object.values(database.prepare(`PRAGMA ${text}`).get([]) ?? {})[0];
-    pragma('journal_mode = WAL');
-    pragma('synchronous = FULL');
-    if (pragma('quick_check') !== 'ok') throw new AppError('ACTION.JOURNAL_CORRUPT', 'The journal is damaged.');
-    const version = pragma('user_version');
+function tryOpen(path: string): SqliteFile {
+  return SqliteFile.open(path, (file) => {
+    if (!file.isSound) throw new AppError('ACTION.JOURNAL_CORRUPT', 'The journal is damaged.');
+    const { version } = file;
     if (version === 0) {
-      database.exec(`BEGIN IMMEDIATE; ${SCHEMA} PRAGMA user_version = ${FORMAT_VERSION}; COMMIT`);
+      file.migrate(FORMAT_VERSION, SCHEMA);
     } else if (version !== FORMAT_VERSION) {
       const message = 'The journal of actions was written by another version of the agent.';
       throw new AppError('ACTION.JOURNAL_UNKNOWN_FORMAT', message);
     }
-    database.exec(`INSERT INTO ballast VALUES (zeroblob(${BALLAST_BYTES}))`);
-    database.exec('DELETE FROM ballast');
-    return database;
-  } catch (error) {
-    database.close();
-    throw error;
-  }
+    file.run(`INSERT INTO ballast VALUES (zeroblob(${BALLAST_BYTES}))`);
+    file.run('DELETE FROM ballast');
+  });
 }
 
 function unavailable(cause: unknown): AppError {
   if (cause instanceof AppError) return cause;
-  const code = typeof cause === 'object' && cause !== null && 'code' in cause ? String(cause.code) : '';
-  if (/^SQLITE_(CORRUPT|NOTADB|IOERR_SHORT_READ)/.test(code)) {
+  if (sqliteFailure(cause) === 'damaged') {
     return new AppError('ACTION.JOURNAL_CORRUPT', 'The journal of actions is damaged.', { cause });
   }
   const message = `The journal of actions cannot be written: ${errorMessage(cause)}`;

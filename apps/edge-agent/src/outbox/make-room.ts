@@ -1,4 +1,4 @@
-import type { OutboxDatabase } from './outbox-database.js';
+import type { SqliteFile } from '../storage/sqlite-file.js';
 
 /** Of the file's bound: where dropping begins, and how far it goes. The distance keeps it from happening each time. */
 const FULL_AT = 0.95;
@@ -31,7 +31,7 @@ export interface Dropped {
  *
  * @param incoming payload bytes that are to be stored
  */
-export function makeRoom(database: OutboxDatabase, maximumBytes: number, incoming: number): Dropped {
+export function makeRoom(database: SqliteFile, maximumBytes: number, incoming: number): Dropped {
   const needed = incoming * OVERHEAD;
   if (database.usedBytes + needed <= FULL_AT * maximumBytes) return { superseded: 0, lost: 0 };
   const target = Math.max(0, EMPTY_TO * maximumBytes - needed);
@@ -44,12 +44,7 @@ export function makeRoom(database: OutboxDatabase, maximumBytes: number, incomin
   return { superseded, lost };
 }
 
-function dropUntil(
-  database: OutboxDatabase,
-  targetBytes: number,
-  lost: 0 | 1,
-  next: (limit: number) => unknown[],
-): number {
+function dropUntil(database: SqliteFile, targetBytes: number, lost: 0 | 1, next: (limit: number) => unknown[]): number {
   let dropped = 0;
   while (database.usedBytes > targetBytes) {
     const rows = next(CHUNK) as { readonly sequence: number }[];
@@ -72,7 +67,7 @@ interface Gap {
 }
 
 /** Puts a gap in the place of what is no longer there, one with the gaps before and after it. */
-export function insertGap(database: OutboxDatabase, { first, last, lost }: Gap): void {
+export function insertGap(database: SqliteFile, { first, last, lost }: Gap): void {
   const before = database.get(
     'SELECT first_sequence AS first, lost FROM record WHERE sequence = ? AND first_sequence IS NOT NULL',
     first - 1,

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, renameSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 import type { Clock, Logger } from '@sightline/kernel';
@@ -22,10 +22,7 @@ export interface OpenOutboxStoreOptions {
  */
 export function openOutboxStore({ path, maximumBytes, clock, log }: OpenOutboxStoreOptions): OutboxStore {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const store = tryOpen(path, maximumBytes) ?? replaceDamaged({ path, maximumBytes, clock, log });
-  // It holds templates.
-  chmodSync(path, 0o600);
-  return store;
+  return tryOpen(path, maximumBytes) ?? replaceDamaged({ path, maximumBytes, clock, log });
 }
 
 function tryOpen(path: string, maximumBytes: number): OutboxStore | undefined {

@@ -1,7 +1,8 @@
 import type { SightingId, StreamId } from '@sightline/kernel';
 
+import type { SqliteFile } from '../storage/sqlite-file.js';
 import { insertGap, makeRoom, type Dropped } from './make-room.js';
-import { OutboxDatabase } from './outbox-database.js';
+import { openOutboxDatabase } from './outbox-database.js';
 
 /** A record to be stored. */
 export interface NewRecord {
@@ -56,7 +57,7 @@ interface StreamRow {
  */
 export class OutboxStore {
   readonly streamId: StreamId;
-  readonly #database: OutboxDatabase;
+  readonly #database: SqliteFile;
   readonly #maximumBytes: number;
   #lastSequence: number;
   #acknowledgedThrough: number;
@@ -68,7 +69,7 @@ export class OutboxStore {
    * @param maximumBytes the database never grows beyond it
    */
   constructor(path: string, maximumBytes: number) {
-    this.#database = new OutboxDatabase(path, maximumBytes);
+    this.#database = openOutboxDatabase(path, maximumBytes);
     this.#maximumBytes = maximumBytes;
     const stream = this.#database.get('SELECT * FROM stream') as StreamRow;
     this.streamId = stream.id;
