@@ -43,8 +43,10 @@ const HOUR_MS = 3_600_000;
 
 /** Time that a test sets forward: then hours have passed. */
 let leapMs: number;
+/** What is wrong with the wall clock alone. */
+let wallErrorMs: number;
 const clock: Clock = {
-  wallMs: () => Date.now() + leapMs,
+  wallMs: () => Date.now() + leapMs + wallErrorMs,
   monotonicMs: () => performance.now() + leapMs,
   sleep: (ms, signal) => systemClock.sleep(ms, signal),
 };
@@ -67,7 +69,7 @@ let records: Pick<Identification, 'streamId' | 'sequence' | 'sightingId' | 'revi
 
 beforeEach(async () => {
   stack = new StopStack();
-  [leapMs, log, calls, records] = [0, [], [], []];
+  [leapMs, wallErrorMs, log, calls, records] = [0, 0, [], [], []];
   directory = mkdtempSync(join(tmpdir(), 'sightline-actions-'));
   stack.push(() => rmSync(directory, { recursive: true, force: true }));
   hook = await webhookServer();
@@ -125,7 +127,7 @@ async function start(
 
 /** Has the box know Ada, of the group `staff`. */
 async function introduceAda(agent: EdgeAgent): Promise<void> {
-  const delta = galleryDelta([{ personId: ada, groups: ['staff'], template: templateOf(1) }]);
+  const delta = galleryDelta([{ personId: ada, groups: ['staff'], template: templateOf(1) }], clock.wallMs());
   await expect
     .poll(
       async () => {
@@ -195,6 +197,36 @@ describe('a box whose cable to the cloud is cut', () => {
     expect(new Set(opened).size).toBe(2);
     expect(outcomesOf(agent, 'banned')).toMatchObject({ started: 0 });
     expect(log.join('\n')).not.toMatch(/sesame|whisper/);
+  });
+});
+
+describe('a lease that runs out while the box is offline', () => {
+  it('ends what the box knows, whatever its clock says then, until the cloud lends it again', async () => {
+    const when: Rules[number]['when'] = { decision: 'identified', source: 'local' };
+    const { agent, source } = await start([{ id: 'hook', when, do: { kind: 'webhook', url: hook } }]);
+    await introduceAda(agent);
+    await cable.cut();
+    await expect.poll(() => agent.status().connected, { timeout: 10_000 }).toBe(false);
+    await source.pass();
+    await expect.poll(() => calls.length).toBe(1);
+
+    leapMs = 25 * HOUR_MS;
+    await source.pass();
+    expect(agent.status().cache).toMatchObject({ state: 'expired', people: 1 });
+    // Set back by a day: the time that has passed counts all the same.
+    wallErrorMs = -25 * HOUR_MS;
+    await source.pass();
+    expect(agent.status().cache?.state).toBe('expired');
+    expect(calls).toHaveLength(1);
+
+    wallErrorMs = 0;
+    await cable.open();
+    await expect.poll(() => agent.status().connected, { timeout: 10_000 }).toBe(true);
+    await introduceAda(agent);
+    await source.pass();
+    await expect.poll(() => calls.length).toBe(2);
+    // All four passes were recorded, known or not.
+    await expect.poll(() => new Set(records.map(({ sightingId }) => sightingId)).size, { timeout: 10_000 }).toBe(4);
   });
 });
 

@@ -34,9 +34,10 @@ export function provisioningOf(
   };
 }
 
-/** A signed delta by which the box knows these people, for a day. */
+/** A signed delta by which the box knows these people, for a day from `nowMs` on. */
 export function galleryDelta(
   people: readonly { readonly personId: PersonId; readonly groups: readonly string[]; readonly template: Template }[],
+  nowMs: number,
 ): Uint8Array {
   const body = toBinary(
     GalleryDeltaBodySchema,
@@ -47,7 +48,7 @@ export function galleryDelta(
         groups: [...groups],
         templates: [wireTemplate(template)],
       })),
-      lease: { issuedAtMs: BigInt(Date.now()), expiresAtMs: BigInt(Date.now() + 86_400_000) },
+      lease: { issuedAtMs: BigInt(Math.round(nowMs)), expiresAtMs: BigInt(Math.round(nowMs) + 86_400_000) },
     }),
   );
   const signature = sign(null, body, privateKey);

@@ -194,7 +194,10 @@ async function startStage({ directory, bundle, face, source, actions }: StageOpt
     await cloud.close();
     await broker.close();
   };
-  const delta = galleryDelta([{ personId: newPersonId(), groups: [], template: await templateOf(bundle, face) }]);
+  const delta = galleryDelta(
+    [{ personId: newPersonId(), groups: [], template: await templateOf(bundle, face) }],
+    Date.now(),
+  );
   await held(agent, () => cloud.publish(topicOf(address, 'gallery'), delta));
   return { close, recognised: () => recognisedMs };
 }

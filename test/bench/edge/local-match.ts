@@ -39,7 +39,7 @@ export async function measureLocalMatch(): Promise<LocalMatchReport> {
       return { personId: newPersonId(), groups: [], template: face(number, 0) };
     });
     const empty = await open(directory);
-    const fill = await timed(async () => empty.take(fromBinary(GalleryDeltaSchema, galleryDelta(people))));
+    const fill = await timed(async () => empty.take(fromBinary(GalleryDeltaSchema, galleryDelta(people, Date.now()))));
     if (fill.result.error !== '') throw new Error(`the cache was not filled: ${fill.result.error}`);
     empty.close();
     const { result: cache, ms: openMs } = await timed(() => open(directory));
