@@ -73,7 +73,7 @@ const environmentSchema = z.object({
     .refine((key) => key.length === 32, 'base64 of 32 bytes'),
   // Rates that releases are calibrated for: a threshold is never extrapolated.
   SIGHTLINE_FALSE_MATCH_RATE: z.coerce.number().min(1e-5).max(1e-2).default(1e-4),
-  SIGHTLINE_EDGE_CACHE_LEASE_HOURS: z.coerce.number().min(1).max(8760).default(168),
+  SIGHTLINE_CACHE_LEASE_HOURS: z.coerce.number().min(1).max(8760).default(168),
   SIGHTLINE_INFERENCE_WORKERS: z.coerce.number().int().min(1).max(64).default(1),
 });
 
@@ -106,7 +106,7 @@ export function configFromEnvironment(
     bootstrapAdminKey: value.SIGHTLINE_ADMIN_KEY,
     keyEncryptionKey: value.SIGHTLINE_KEY_ENCRYPTION_KEY,
     falseMatchRate: value.SIGHTLINE_FALSE_MATCH_RATE,
-    edgeCacheLeaseMs: value.SIGHTLINE_EDGE_CACHE_LEASE_HOURS * 3_600_000,
+    edgeCacheLeaseMs: value.SIGHTLINE_CACHE_LEASE_HOURS * 3_600_000,
     inferenceWorkers: value.SIGHTLINE_INFERENCE_WORKERS,
     ...parts,
   };

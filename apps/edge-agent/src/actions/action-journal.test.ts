@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -103,11 +103,24 @@ describe('the journal of actions', () => {
     journal.close();
   });
 
-  it('does not read the file of a later version', () => {
+  it('lets nothing start while it cannot be opened, and goes on when it can', async () => {
+    mkdirSync(path);
+    const log = new TestLog();
+    const journal = open(log);
+    expect(log.codes).toEqual(['ACTION.JOURNAL_UNAVAILABLE']);
+    await expect(journal.begin('door', 's1')).rejects.toMatchObject({ code: 'ACTION.JOURNAL_UNAVAILABLE' });
+    rmSync(path, { recursive: true });
+    expect(await journal.begin('door', 's1')).toBe(true);
+    journal.close();
+  });
+
+  it('does not read the file of a later version', async () => {
     open().close();
     const database = new Database(path);
     database.exec('PRAGMA user_version = 7');
     database.close();
-    expect(() => open()).toThrow(expect.objectContaining({ code: 'ACTION.JOURNAL_UNKNOWN_FORMAT' }));
+    const journal = open();
+    await expect(journal.begin('door', 's1')).rejects.toMatchObject({ code: 'ACTION.JOURNAL_UNKNOWN_FORMAT' });
+    journal.close();
   });
 });

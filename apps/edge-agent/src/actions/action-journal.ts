@@ -44,25 +44,26 @@ interface Waiting {
  * never happens. Intentions of one turn share a commit; how actions ended is written with the next one.
  */
 export class ActionJournal {
-  readonly #file: SqliteFile;
-  readonly #interrupted: number;
+  readonly #options: ActionJournalOptions;
+  /** Undefined as long as it cannot be opened. */
+  #file: SqliteFile | undefined;
+  #interrupted = 0;
+  #isClosed = false;
   #waiting: Waiting[] = [];
   #ended: { readonly ruleId: string; readonly sightingId: string; readonly state: ActionState }[] = [];
 
   /**
-   * Opens the file. A damaged one is replaced by an empty one: what it knew is of sightings that are over.
-   *
-   * @throws AppError `ACTION.JOURNAL_UNAVAILABLE`, `ACTION.JOURNAL_UNKNOWN_FORMAT`
+   * Opens the file. A damaged one is replaced by an empty one: what it knew is of sightings that are over. One that
+   * cannot be opened, because the disk is full say, is tried again with every action: until then none starts, and
+   * the box records all the same.
    */
-  constructor({ path, log }: ActionJournalOptions) {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    this.#file = open(path, log);
-    const left = this.#file.get("SELECT count(*) AS count FROM action WHERE state = 'started'");
-    this.#interrupted = (left as { readonly count: number }).count;
-    if (this.#interrupted > 0) {
-      const message = 'actions had been started when the last run ended: whether they happened is not known';
-      log.warn({ code: 'ACTION.INTERRUPTED', actions: this.#interrupted }, message);
-      this.#file.run("UPDATE action SET state = 'failed' WHERE state = 'started'");
+  constructor(options: ActionJournalOptions) {
+    this.#options = options;
+    try {
+      this.#opened();
+    } catch (error) {
+      const { code } = unavailable(error);
+      options.log.error({ code }, 'the journal of actions cannot be opened: until it can, no rule acts');
     }
   }
 
@@ -91,9 +92,10 @@ export class ActionJournal {
   }
 
   close(): void {
-    if (!this.#file.isOpen) return;
+    if (this.#isClosed) return;
     this.#commit();
-    this.#file.close();
+    this.#isClosed = true;
+    this.#file?.close();
   }
 
   #commit(): void {
@@ -111,7 +113,7 @@ export class ActionJournal {
   }
 
   #write(waiting: readonly Waiting[]): readonly boolean[] {
-    const file = this.#file;
+    const file = this.#opened();
     return file.transaction(() => {
       for (const { ruleId, sightingId, state } of this.#ended) {
         file.run('UPDATE action SET state = ? WHERE rule_id = ? AND sighting_id = ?', state, ruleId, sightingId);
@@ -121,6 +123,23 @@ export class ActionJournal {
       file.run('DELETE FROM action WHERE id <= (SELECT max(id) FROM action) - ?', ENTRY_LIMIT);
       return isNew;
     });
+  }
+
+  #opened(): SqliteFile {
+    if (this.#file) return this.#file;
+    if (this.#isClosed) throw new AppError('ACTION.JOURNAL_UNAVAILABLE', 'The journal of actions is closed.');
+    const { path, log } = this.#options;
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    const file = open(path, log);
+    const left = file.get("SELECT count(*) AS count FROM action WHERE state = 'started'");
+    this.#interrupted = (left as { readonly count: number }).count;
+    if (this.#interrupted > 0) {
+      const message = 'actions had been started when the last run ended: whether they happened is not known';
+      log.warn({ code: 'ACTION.INTERRUPTED', actions: this.#interrupted }, message);
+      file.run("UPDATE action SET state = 'failed' WHERE state = 'started'");
+    }
+    this.#file = file;
+    return file;
   }
 }
 

@@ -24,7 +24,7 @@ export class AgentActions {
   readonly #decisions: SightingDecisions;
   readonly #log: Logger;
 
-  /** @throws AppError `CONFIG.INVALID` for a secret or a file that is not there, `ACTION.JOURNAL_…` */
+  /** @throws AppError `CONFIG.INVALID` for a secret or a file that is not there */
   constructor(options: AgentActionsOptions) {
     this.#decisions = new SightingDecisions(options.groupsOf);
     this.#log = options.log;

@@ -32,7 +32,7 @@ export interface ComposeActionsOptions {
 /**
  * Makes the rules of the configuration work.
  *
- * @throws AppError `CONFIG.INVALID` for a secret or a file that is not there, `ACTION.JOURNAL_…`
+ * @throws AppError `CONFIG.INVALID` for a secret or a file that is not there
  */
 export function composeActions(options: ComposeActionsOptions): LocalActions {
   const { rules, dataDirectory, origin, isClockTrusted, environment, clock, random, log } = options;

@@ -95,4 +95,16 @@ describe('provisioning', () => {
     const [aside = ''] = readdirSync(directory).filter((name) => name.startsWith('data.door-1-'));
     expect(readFileSync(join(directory, aside, 'outbox.db'), 'utf8')).toBe('records');
   });
+
+  it('moves aside the data directory that the configuration names', async () => {
+    await provision(document(), options());
+    mkdirSync(join(directory, 'elsewhere'));
+    writeFileSync(
+      join(options().directory, 'edge-agent.json'),
+      JSON.stringify({ dataDirectory: join(directory, 'elsewhere') }),
+    );
+    await provision(document({ deviceId: 'door-2' }), options({ force: true }));
+    expect(readdirSync(directory).filter((name) => name.startsWith('elsewhere.door-1-'))).toHaveLength(1);
+    expect(existsSync(join(directory, 'elsewhere'))).toBe(false);
+  });
 });

@@ -1,10 +1,11 @@
 import { mkdir, readFile, rename, stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 
 import { rest } from '@sightline/contracts';
 import { parseConfiguration, readConfiguration, writeFileDurably } from '@sightline/host';
 import { AppError, systemClock } from '@sightline/kernel';
+import { z } from 'zod';
 
 import { lockDataDirectory } from '../config/data-directory-lock.js';
 import { printFindings, type Finding } from './findings.js';
@@ -43,11 +44,13 @@ export async function provision(input: string, options: ProvisionOptions): Promi
   }
   const directory = resolve(options.directory);
   const path = join(directory, 'provisioning.json');
-  await giveUpIdentity(path, provisioning, options);
+  const configuration = join(directory, 'edge-agent.json');
+  const dataDirectory = (await configuredDataDirectory(configuration)) ?? options.dataDirectory;
+  await giveUpIdentity(path, provisioning, { ...options, dataDirectory });
   await mkdir(directory, { recursive: true, mode: 0o755 });
   await writeFileDurably(path, `${JSON.stringify(provisioning, null, 2)}\n`, PRIVATE);
   console.log(`wrote ${path}`);
-  await writeFirstConfiguration(join(directory, 'edge-agent.json'), options);
+  await writeFirstConfiguration(configuration, options);
 }
 
 async function readProvisioning(input: string): Promise<rest.Provisioning> {
@@ -93,6 +96,13 @@ async function giveUpIdentity(
   const aside = `${dataDirectory}.${old?.deviceId ?? 'unknown'}-${systemClock.wallMs()}`;
   await rename(dataDirectory, aside);
   console.log(`moved what the old identity had recorded to ${aside}`);
+}
+
+/** Where the agent of an existing configuration keeps what it has recorded. */
+async function configuredDataDirectory(path: string): Promise<string | undefined> {
+  const content = await readFile(path, 'utf8').catch(() => undefined);
+  const { data } = z.object({ dataDirectory: z.string() }).safeParse(parseJson(content ?? ''));
+  return data && resolve(dirname(path), data.dataDirectory);
 }
 
 function parseJson(content: string): unknown {
