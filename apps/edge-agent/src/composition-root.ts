@@ -23,7 +23,7 @@ import type { LocalCache } from './cache/local-cache.js';
 import { AgentActions } from './actions/agent-actions.js';
 import { openSource } from './capture/open-source.js';
 import { parseEdgeAgentConfig, type EdgeAgentConfig, type EdgeAgentConfigInput } from './config/config.js';
-import { lockDataDirectory } from './config/data-directory-lock.js';
+import { claimDataDirectory, lockDataDirectory } from './config/data-directory-lock.js';
 import { DeviceClock } from './device-clock.js';
 import { RunningEdgeAgent, type EdgeAgent } from './edge-agent.js';
 import { benchmarkForBirth } from './operation/benchmark-file.js';
@@ -62,7 +62,7 @@ export interface EdgeAgentSurroundings {
  * soon as a release is active.
  *
  * @param surroundings in the place of the real ones
- * @throws AppError `CONFIG.INVALID`, `AGENT.ALREADY_RUNNING`, `OUTBOX.…`
+ * @throws AppError `CONFIG.INVALID`, `AGENT.ALREADY_RUNNING`, `PROVISIONING.OTHER_IDENTITY`, `OUTBOX.…`
  */
 export async function startEdgeAgent(
   input: EdgeAgentConfigInput,
@@ -113,6 +113,7 @@ async function compose(config: EdgeAgentConfig, given: EdgeAgentSurroundings, st
   const fatal = new AbortController();
   const unlock = await lockDataDirectory(config.dataDirectory);
   started.push(unlock);
+  await claimDataDirectory(config.dataDirectory, config.provisioning, log);
   const core = await openCore(config, surroundings, started, (error) => fatal.abort(error));
   const { deviceClock, trustedTime, outbox, slot, cache, actions } = core;
 

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { testProvisioning } from '../testing/fixtures.js';
 import { TestLog } from '../testing/test-log.js';
 import { parseEdgeAgentConfig } from './config.js';
-import { lockDataDirectory } from './data-directory-lock.js';
+import { claimDataDirectory, lockDataDirectory } from './data-directory-lock.js';
 import { loadEdgeAgentConfig } from './load-config.js';
 
 let directory: string;
@@ -179,5 +179,30 @@ describe('the lock of a data directory', () => {
     const again = await lockDataDirectory(nested);
     await again();
     expect(existsSync(join(nested, 'agent.lock'))).toBe(false);
+  });
+});
+
+describe('whose a data directory is', () => {
+  it('is written down once, and another identity is refused', async () => {
+    const log = new TestLog();
+    const box = { tenantId: 'acme', deviceId: 'door-1' };
+    await claimDataDirectory(directory, box, log);
+    await claimDataDirectory(directory, box, log);
+    for (const other of [
+      { ...box, tenantId: 'globex' },
+      { ...box, deviceId: 'door-2' },
+    ]) {
+      const code = 'PROVISIONING.OTHER_IDENTITY';
+      await expect(claimDataDirectory(directory, other, log)).rejects.toMatchObject({ code });
+    }
+    expect(log.codes).toEqual([]);
+  });
+
+  it('is nothing that keeps a box from recording when it cannot be written down', async () => {
+    const log = new TestLog();
+    const unwritable = join(directory, 'a-file');
+    writeFileSync(unwritable, '');
+    await claimDataDirectory(unwritable, { tenantId: 'acme', deviceId: 'door-1' }, log);
+    expect(log.lines).toHaveLength(1);
   });
 });

@@ -1,8 +1,8 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { takeLock } from '@sightline/host';
-import { AppError } from '@sightline/kernel';
+import { takeLock, writeFileDurably } from '@sightline/host';
+import { AppError, errorMessage, type Logger } from '@sightline/kernel';
 
 /**
  * Keeps a second agent out of a data directory: two of them would share one outbox stream and one client id.
@@ -17,4 +17,38 @@ export async function lockDataDirectory(directory: string): Promise<() => Promis
     (pid) =>
       new AppError('AGENT.ALREADY_RUNNING', 'Another agent uses the data directory.', { details: { directory, pid } }),
   );
+}
+
+/** Who a box is. */
+interface Identity {
+  readonly tenantId: string;
+  readonly deviceId: string;
+}
+
+/**
+ * Holds a locked data directory against whose it is, and writes that down when nobody has: what was recorded under one
+ * identity must not be sent under another, whatever way the other one came.
+ *
+ * @throws AppError `PROVISIONING.OTHER_IDENTITY`
+ */
+export async function claimDataDirectory(
+  directory: string,
+  { tenantId, deviceId }: Identity,
+  log: Pick<Logger, 'warn'>,
+): Promise<void> {
+  const path = join(directory, 'identity.json');
+  const own = `${JSON.stringify({ tenantId, deviceId })}\n`;
+  const written = await readFile(path, 'utf8').catch(() => undefined);
+  if (written === own) return;
+  if (written !== undefined) {
+    throw new AppError('PROVISIONING.OTHER_IDENTITY', 'The data directory holds what another identity has recorded.', {
+      details: { directory },
+    });
+  }
+  try {
+    await writeFileDurably(path, own);
+  } catch (error) {
+    // On a full disk recording comes first; the next start tries again.
+    log.warn({ cause: errorMessage(error) }, 'cannot write down whose the data directory is');
+  }
 }
