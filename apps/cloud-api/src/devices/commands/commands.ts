@@ -20,6 +20,7 @@ import { device } from '../../storage/schema.js';
 import { DeviceBirths } from '../device-births.js';
 import { DeviceLink } from '../device-link.js';
 import { deviceCommand } from '../operations.schema.js';
+import { outcomeOf } from './acknowledgement.js';
 
 type CommandRow = typeof deviceCommand.$inferSelect;
 type State = rest.Command['state'];
@@ -37,7 +38,6 @@ const states: Readonly<Record<CommandState, State | undefined>> = {
 /** What a box says last of a command. The cloud's own `expired` is a guess, which the box may correct. */
 const ENDED: readonly State[] = ['succeeded', 'failed', 'rejected'];
 const WAITING: readonly State[] = ['pending', 'sent'];
-const LONGEST_FIGURES = 2000;
 
 /**
  * What boxes are told to do. A command is stored first; it is sent to a box that is there, for its session, and
@@ -96,7 +96,6 @@ export class Commands {
     const state = states[ack.state];
     if (state === undefined || !isUuid(ack.commandId)) return true;
     const ended = ENDED.includes(state) || state === 'expired';
-    const figures = Object.fromEntries(Object.entries(ack.figures).slice(0, LONGEST_FIGURES));
     const overtaken: readonly State[] = ended
       ? ENDED
       : [...ENDED, 'expired', ...(state === 'accepted' ? (['progress'] as const) : [])];
@@ -104,8 +103,7 @@ export class Commands {
       .update(deviceCommand)
       .set({
         state,
-        error: ack.error || null,
-        figures,
+        ...outcomeOf(ack),
         endedAt: ended ? new Date(this.clock.wallMs()) : null,
       })
       .where(and(this.#row(address, ack.commandId), notInArray(deviceCommand.state, [...overtaken])));
