@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect as connectTcp, createServer, type Socket } from 'node:net';
 
+import { systemClock, type Clock } from '@sightline/kernel';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import type { EmbeddedBroker } from './broker/embedded-broker.js';
@@ -51,6 +52,18 @@ async function startRelay(target: number): Promise<{ url: string; cut: () => voi
       cut();
       server.close();
       await once(server, 'close');
+    },
+  };
+}
+
+/** A clock by which everything takes a thousand times as long as it does. @param slept gets the delays asked for, ms */
+function thousandfoldClock(slept: number[] = []): Clock {
+  return {
+    wallMs: () => systemClock.wallMs(),
+    monotonicMs: () => systemClock.monotonicMs() * 1000,
+    sleep: (ms, signal) => {
+      slept.push(ms);
+      return systemClock.sleep(ms / 1000, signal);
     },
   };
 }
@@ -146,6 +159,30 @@ describe('connectMqtt', () => {
     await service.publish('sightline/v1/acme/cam-1/identification', Uint8Array.of(1));
     await vi.waitFor(() => expect(attempts).toBe(2));
     expect(statuses).toEqual([]);
+  });
+
+  it.each([
+    ['attempts that never connect, however long they take', undefined, [20, 40, 80, 100]],
+    ['connections that lasted', Uint8Array.of(0x20, 0x02, 0x00, 0x00), [20, 20, 20, 20]],
+  ])('waits as long as it should after %s', async (_what, connack, expected) => {
+    // By the client's clock, the connection is there for half a minute.
+    const brief = createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.once('data', () => {
+        if (connack) socket.write(connack);
+        setTimeout(() => socket.destroy(), 30);
+      });
+    });
+    brief.listen(0, '127.0.0.1');
+    await once(brief, 'listening');
+    const address = brief.address();
+    const url = `mqtt://127.0.0.1:${typeof address === 'object' && address ? address.port : 0}`;
+    const slept: number[] = [];
+    const device = await connectTestClient(url, 'acme/cam-1', { clock: thousandfoldClock(slept), random: () => 1 });
+    await vi.waitFor(() => expect(slept.length).toBeGreaterThanOrEqual(4));
+    expect(slept.slice(0, 4)).toEqual(expected);
+    await device.close();
+    brief.close();
   });
 
   it('keeps messages that arrive before their handler is there', async () => {

@@ -196,10 +196,8 @@ class ReconnectingConnection implements MqttConnection {
 
   async #run(): Promise<void> {
     while (!this.#closing.signal.aborted) {
-      const startedMs = this.#clock.monotonicMs();
-      const failure = await this.#runSession();
+      const { failure, lastedMs } = await this.#runSession();
       if (failure) this.#report(failure);
-      const lastedMs = this.#clock.monotonicMs() - startedMs;
       const delayMs = this.#policy.delayMs({ lastedMs, refused: failure !== undefined && !failure.retryable });
       this.#retry = new AbortController();
       const signal = AbortSignal.any([this.#closing.signal, this.#retry.signal]);
@@ -207,14 +205,17 @@ class ReconnectingConnection implements MqttConnection {
     }
   }
 
-  /** @returns what kept it from connecting */
-  async #runSession(): Promise<AppError | undefined> {
+  /** @returns what kept it from connecting, and how long it was connected */
+  async #runSession(): Promise<{ readonly failure?: AppError; readonly lastedMs: number }> {
     let session: MqttSession | undefined;
+    let openedMs: number | undefined;
+    const lastedMs = (): number => (openedMs === undefined ? 0 : this.#clock.monotonicMs() - openedMs);
     const abandon = (): void => session?.drop('the client is closing');
     this.#closing.signal.addEventListener('abort', abandon, { once: true });
     try {
       session = await this.#openSession();
       const { sessionPresent } = await session.opened();
+      openedMs = this.#clock.monotonicMs();
       this.#session = session;
       this.#troubleCode = undefined;
       this.#closing.signal.removeEventListener('abort', abandon);
@@ -226,9 +227,9 @@ class ReconnectingConnection implements MqttConnection {
       this.#session = undefined;
       this.#log.info({ reason }, 'disconnected from the broker');
       this.#emit('disconnected', { reason });
-      return undefined;
+      return { lastedMs: lastedMs() };
     } catch (error) {
-      return connectionFailure(error);
+      return { failure: connectionFailure(error), lastedMs: lastedMs() };
     } finally {
       this.#closing.signal.removeEventListener('abort', abandon);
       this.#session = undefined;

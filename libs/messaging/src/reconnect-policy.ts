@@ -30,7 +30,8 @@ export class ReconnectPolicy {
   }
 
   /**
-   * @param session how long it took from the attempt to the end, ms, and whether the broker or we refused
+   * @param session how long it lasted, ms, from the CONNACK to the end, 0 for what never connected; and whether the
+   *   broker or we refused
    * @returns ms
    */
   delayMs(session: { readonly lastedMs: number; readonly refused: boolean }): number {
