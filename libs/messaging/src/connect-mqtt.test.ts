@@ -161,6 +161,23 @@ describe('connectMqtt', () => {
     expect(statuses).toEqual([]);
   });
 
+  it('takes renewed certificates at once, and its will is out should the broker refuse them', async () => {
+    const statuses: MqttMessage[] = [];
+    const service = await open('cloud-api');
+    await service.subscribe('sightline/v1/+/+/status', async (message) => void statuses.push(message));
+    const will = { topic: 'sightline/v1/acme/cam-1/status', payload: Uint8Array.of(0), qos: 1, retain: true } as const;
+    let ca = 'first';
+    const device = await open('acme/cam-1', {
+      ...{ will, tls: async () => ({ ca }), clock: thousandfoldClock() },
+      // A wait that nothing leaves out outlasts the test.
+      ...{ reconnect: { baseMs: 60_000_000, capMs: 60_000_000 }, random: () => 1 },
+    });
+    const connected = nextEvent(device, 'connected');
+    ca = 'second';
+    await connected;
+    await vi.waitFor(() => expect(statuses.map(({ payload }) => [...payload])).toEqual([[0]]));
+  });
+
   it.each([
     ['attempts that never connect, however long they take', undefined, [20, 40, 80, 100]],
     ['connections that lasted', Uint8Array.of(0x20, 0x02, 0x00, 0x00), [20, 20, 20, 20]],

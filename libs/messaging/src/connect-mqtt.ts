@@ -92,7 +92,7 @@ class ReconnectingConnection implements MqttConnection {
   #session: MqttSession | undefined;
   #renewal: { attempt: number; atMs: number; pending: boolean } = { attempt: 0, atMs: -Infinity, pending: false };
   #running: Promise<unknown> | undefined;
-  /** Ends the wait for the next attempt. */
+  /** Leaves out the wait for the next attempt, or ends it. */
   #retry = new AbortController();
   #troubleCode: string | undefined;
   #closed: Promise<void> | undefined;
@@ -196,10 +196,10 @@ class ReconnectingConnection implements MqttConnection {
 
   async #run(): Promise<void> {
     while (!this.#closing.signal.aborted) {
+      this.#retry = new AbortController();
       const { failure, lastedMs } = await this.#runSession();
       if (failure) this.#report(failure);
       const delayMs = this.#policy.delayMs({ lastedMs, refused: failure !== undefined && !failure.retryable });
-      this.#retry = new AbortController();
       const signal = AbortSignal.any([this.#closing.signal, this.#retry.signal]);
       await this.#clock.sleep(delayMs, signal).catch(() => undefined);
     }
@@ -256,8 +256,9 @@ class ReconnectingConnection implements MqttConnection {
       if (!(await this.#certificates.haveChanged())) continue;
       this.#log.info({}, 'the certificates have changed: connecting with the new ones');
       this.#policy.reset();
-      if (this.#session) await this.#disconnect(this.#session, 'the certificates have changed');
       this.#retry.abort();
+      // Without a DISCONNECT: should the broker refuse the new ones, the will has told everybody that we are gone.
+      this.#session?.drop('the certificates have changed');
     }
   }
 
