@@ -68,9 +68,16 @@ export class LocalCache {
     return this.#parts.receiver.take(delta);
   }
 
-  /** {@link DeltaReceiver.pendingReceipt} */
+  /** {@link DeltaReceiver.pendingReceipt}; none when it cannot be read. Never throws. */
   pendingReceipt(): GalleryReceipt | undefined {
-    return this.#parts.receiver.pendingReceipt();
+    const { receiver, log } = this.#parts;
+    try {
+      return receiver.pendingReceipt();
+    } catch (error) {
+      // Asked again on the next connection.
+      log.warn({ code: isAppError(error) ? error.code : 'CACHE.UNAVAILABLE' }, 'receipts could not be looked up');
+      return undefined;
+    }
   }
 
   /** The broker has taken a receipt: its erasures need no other. Never throws. */
