@@ -266,6 +266,45 @@ describe('the sender of batches', () => {
     expect(outbox.backlog).toBe(1);
   });
 
+  it('reads an outbox again that could not be read, and says so once', async () => {
+    await append(2);
+    const read = outbox.pending.bind(outbox);
+    outbox.pending = () => {
+      throw Object.assign(new Error('disk I/O error'), { code: 'SQLITE_IOERR' });
+    };
+    sender.connected();
+    await append(1);
+    await clock.advance(60_000);
+    expect(sent).toEqual([]);
+    expect(log.codes).toEqual(['OUTBOX.UNAVAILABLE']);
+    outbox.pending = read;
+    await clock.advance(60_000);
+    expect(sequences()[0]).toEqual([1, 2]);
+    await acknowledge(2);
+    await acknowledge(3);
+    expect(outbox.backlog).toBe(0);
+  });
+
+  it('survives an outbox that cannot be read when an acknowledgement is missing', async () => {
+    connect();
+    await append(1);
+    const read = outbox.pending.bind(outbox);
+    outbox.pending = () => {
+      throw Object.assign(new Error('disk I/O error'), { code: 'SQLITE_IOERR' });
+    };
+    await clock.advance(5010);
+    outbox.pending = read;
+    await clock.advance(60_000);
+    expect(sequences().slice(0, 2)).toEqual([[1], [1]]);
+    // Nothing is read again for a connection that has gone.
+    outbox.pending = () => {
+      throw new Error('nobody asked');
+    };
+    sender.disconnected();
+    await clock.advance(600_000);
+    expect(log.codes.filter((code) => code !== 'UPLINK.NO_ACKNOWLEDGEMENT')).toEqual(['OUTBOX.UNAVAILABLE']);
+  });
+
   it('survives a broker that does not take a batch', async () => {
     publish = () => Promise.reject(new AppError('MQTT.OFFLINE', 'gone', { retryable: true }));
     connect();

@@ -8,10 +8,11 @@ import {
   type DeviceTime,
   type SightingAck,
 } from '@sightline/contracts';
-import { backoffMs, isAppError, type Clock, type Logger } from '@sightline/kernel';
+import { backoffMs, errorMessage, isAppError, type Clock, type Logger } from '@sightline/kernel';
 
 import type { DeviceClock } from '../device-clock.js';
 import type { Outbox } from '../outbox/outbox.js';
+import { outboxError } from '../outbox/outbox-database.js';
 import type { StoredRecord } from '../outbox/outbox-store.js';
 import { payloadOf } from './gap-record.js';
 
@@ -56,7 +57,8 @@ interface BatchInFlight {
  * last acknowledgement on each new connection and whenever acknowledgements stop coming.
  *
  * Invariants: nothing leaves the outbox but by an acknowledgement; what is in flight is a run of sequences
- * that starts right after the acknowledged ones.
+ * that starts right after the acknowledged ones. While the outbox cannot be read nothing is sent, and it is read
+ * again after the time in which an acknowledgement would be missed.
  */
 export class BatchSender {
   readonly #options: BatchSenderOptions;
@@ -66,6 +68,8 @@ export class BatchSender {
   #timeouts = 0;
   #timer: AbortController | undefined;
   #online = false;
+  /** The outbox could not be read the last time. */
+  #unreadable = false;
 
   constructor(options: BatchSenderOptions) {
     this.#options = options;
@@ -86,21 +90,23 @@ export class BatchSender {
   disconnected(): void {
     this.#online = false;
     this.#inFlight = [];
-    this.#timer?.abort();
+    this.#stopTimer();
   }
 
-  /** New records are in the outbox, or the policy has changed. */
+  /** New records are in the outbox, or the policy has changed. Never throws for an outbox that cannot be read. */
   pump(): void {
     const { outbox, policy } = this.#options;
     while (this.#online && this.#inFlight.length < Math.min(policy().maximumWindow, this.#grantedWindow)) {
       const records = this.#nextRecords(outbox, policy());
       const last = records.at(-1);
-      if (!last) return;
+      if (!last) break;
       this.#sentThisTime = last.sequence;
       this.#inFlight.push({ lastSequence: last.sequence });
       this.#send(records);
       if (this.#inFlight.length === 1) this.#startTimer();
     }
+    // Nobody's acknowledgement would have it read again.
+    if (this.#online && this.#unreadable && !this.#timer) this.#startTimer();
   }
 
   /** Takes the cloud's acknowledgement. */
@@ -133,10 +139,25 @@ export class BatchSender {
   }
 
   #nextRecords(outbox: Outbox, { maximumBatchRecords, maximumBatchBytes }: DeliveryPolicy): readonly StoredRecord[] {
-    const records = outbox.pending(this.#sentThisTime, maximumBatchRecords);
+    const records = this.#pending(outbox, maximumBatchRecords);
     let bytes = 0;
     const fitting = records.findIndex(({ payload }) => (bytes += payload.length) > maximumBatchBytes);
     return fitting === -1 ? records : records.slice(0, Math.max(1, fitting));
+  }
+
+  /** @returns none when the outbox cannot be read */
+  #pending(outbox: Outbox, limit: number): readonly StoredRecord[] {
+    try {
+      const records = outbox.pending(this.#sentThisTime, limit);
+      this.#unreadable = false;
+      return records;
+    } catch (cause) {
+      const { code } = outboxError(cause);
+      // Once, not for each attempt.
+      if (!this.#unreadable) this.#options.log.error({ code, cause: errorMessage(cause) }, 'cannot read the outbox');
+      this.#unreadable = true;
+      return [];
+    }
   }
 
   #send(records: readonly StoredRecord[]): void {
@@ -162,10 +183,15 @@ export class BatchSender {
     });
   }
 
-  /** Watches over the oldest batch in flight. */
-  #startTimer(): void {
+  #stopTimer(): void {
     this.#timer?.abort();
-    if (this.#inFlight.length === 0) return;
+    this.#timer = undefined;
+  }
+
+  /** Watches over the oldest batch in flight, or over an outbox that cannot be read. */
+  #startTimer(): void {
+    this.#stopTimer();
+    if (this.#inFlight.length === 0 && !this.#unreadable) return;
     const timer = new AbortController();
     this.#timer = timer;
     void this.#sendAgainAfterTimeout(timer.signal);
@@ -181,9 +207,15 @@ export class BatchSender {
     } catch {
       return;
     }
+    // It may have been stopped since it was woken.
+    if (signal.aborted) return;
+    this.#timer = undefined;
     this.#timeouts += 1;
     this.#grantedWindow = 1;
-    log.warn({ code: 'UPLINK.NO_ACKNOWLEDGEMENT', timeouts: this.#timeouts }, 'no acknowledgement came: sending again');
+    if (this.#inFlight.length > 0) {
+      const fields = { code: 'UPLINK.NO_ACKNOWLEDGEMENT', timeouts: this.#timeouts };
+      log.warn(fields, 'no acknowledgement came: sending again');
+    }
     this.#startOver();
   }
 }
