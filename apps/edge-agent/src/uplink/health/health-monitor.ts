@@ -1,5 +1,5 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
-import { DeviceHealthSchema, SCHEMA_VERSION, SightingAckSchema } from '@sightline/contracts';
+import { DeviceHealthSchema, SCHEMA_VERSION, SightingAckSchema, type DeviceHealth } from '@sightline/contracts';
 import { errorMessage, isAppError, type Clock, type Logger } from '@sightline/kernel';
 
 import type { EdgeAgentStatus } from '../../agent-status.js';
@@ -102,8 +102,8 @@ export class HealthMonitor implements UplinkPart {
   /** Ends the window under way, and stores it. Never rejects. */
   async endWindow(): Promise<void> {
     const { outbox, log, releaseDigest } = this.#options;
-    const payload = this.#windows.end(this.#now(), releaseDigest());
     try {
+      const payload = this.#windows.end(this.#now(), releaseDigest());
       await outbox.append({ payload, leavesOpen: false });
     } catch (error) {
       const code = isAppError(error) ? error.code : 'HEALTH.NOT_STORED';
@@ -132,13 +132,24 @@ export class HealthMonitor implements UplinkPart {
     };
   }
 
+  /** Publishes how the box is now. Never rejects: the next one comes soon. */
   async #snapshot(): Promise<void> {
-    const { sightings, cameras, clock, deviceClock, residentBytes, log } = this.#options;
     const link = this.#link;
     if (!link?.connected) return;
-    const health = create(DeviceHealthSchema, {
+    try {
+      await link.publish('health', toBinary(DeviceHealthSchema, this.#health(link.sessionId)));
+    } catch (error) {
+      const code = isAppError(error) ? error.code : 'HEALTH.UNKNOWN';
+      this.#options.log.debug({ code, cause: errorMessage(error) }, 'a health snapshot was not published');
+    }
+  }
+
+  /** @throws Error of SQLite when the outbox of sightings cannot be read */
+  #health(sessionId: string): DeviceHealth {
+    const { sightings, cameras, clock, deviceClock, residentBytes } = this.#options;
+    return create(DeviceHealthSchema, {
       schemaVersion: SCHEMA_VERSION,
-      sessionId: link.sessionId,
+      sessionId,
       at: deviceClock.deviceTime(),
       uptimeMs: BigInt(Math.floor(clock.monotonicMs() - this.#startedMs)),
       residentBytes: BigInt(residentBytes()),
@@ -155,11 +166,6 @@ export class HealthMonitor implements UplinkPart {
         problem: problem ?? '',
       })),
     });
-    try {
-      await link.publish('health', toBinary(DeviceHealthSchema, health));
-    } catch (error) {
-      log.debug({ cause: errorMessage(error) }, 'the broker did not take a health snapshot');
-    }
   }
 
   async #every(ms: number, work: () => Promise<void> | void): Promise<void> {
