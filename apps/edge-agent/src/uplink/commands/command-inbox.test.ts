@@ -124,11 +124,27 @@ describe('a command', () => {
 });
 
 describe('a late command', () => {
-  it('that a broker kept from an earlier session is expired, whatever the box’s clock says', async () => {
+  it('that a broker kept from an earlier session is not begun, whatever the box’s clock says', async () => {
     synchronised = false;
     clock.jumpWall(-clock.wallMs());
-    expect(await take(restartDoor({ sessionId: 's0' }))).toEqual([CommandState.EXPIRED]);
+    expect(await take(restartDoor({ sessionId: 's0' }))).toEqual([]);
     expect(restarted).toEqual([]);
+  });
+
+  it('leaves its id to the copy that the cloud sends at the next birth', async () => {
+    expect(await take(restartDoor({ sessionId: 's0' }))).toEqual([]);
+    expect((await take(restartDoor())).at(-1)).toBe(CommandState.SUCCEEDED);
+    expect(restarted).toEqual(['door']);
+  });
+
+  it('is none when the connection goes after it came, before its turn', async () => {
+    restart = () => clock.sleep(1000);
+    inbox.take(restartDoor());
+    inbox.take(ping({ commandId: IDS[1] ?? '' }));
+    link.sessionId = 's2';
+    await clock.advance(2000);
+    expect(acks.at(-1)).toMatchObject({ commandId: IDS[1], state: CommandState.SUCCEEDED });
+    expect(await take(restartDoor({ sessionId: 's2' }))).toEqual([CommandState.SUCCEEDED]);
   });
 
   it('is expired by a clock that is known to be right, and by no other', async () => {
@@ -177,6 +193,13 @@ describe('the journal of commands', () => {
     expect(await take(restartDoor())).toEqual([]);
     expect(restarted).toEqual([]);
     expect(log.codes).toContain('COMMAND.FAILED');
+  });
+
+  it('has what was done succeed, although its end cannot be written down', async () => {
+    restart = async () => rmSync(directory, { recursive: true });
+    expect(await take(restartDoor())).toEqual([CommandState.ACCEPTED, CommandState.PROGRESS, CommandState.SUCCEEDED]);
+    expect(log.codes).toContain('COMMAND.FAILED');
+    expect(await take(restartDoor())).toEqual([CommandState.SUCCEEDED]);
   });
 
   it('starts without one that is damaged, and remembers the last two hundred', async () => {

@@ -48,8 +48,8 @@ type Figures = Readonly<Record<string, number>>;
 /**
  * Does what the cloud commands: at most once by id, one after the other, and nothing late.
  *
- * A command is for one session of the box. What a broker kept from an earlier connection belongs to another
- * session and is expired, so that no clock has to be right; a clock that is known to be right is asked, too.
+ * A copy of a command is for one session of the box. What a broker kept from an earlier connection belongs to
+ * another session and is not begun, so that no clock has to be right; a clock that is known to be right is asked, too.
  */
 export class CommandInbox implements UplinkPart {
   readonly #options: CommandInboxOptions;
@@ -84,7 +84,12 @@ export class CommandInbox implements UplinkPart {
     await this.#runner.run(async () => undefined);
   }
 
-  /** Takes a command. @throws AppError `MQTT.MALFORMED_MESSAGE` when it has no id */
+  /**
+   * Takes a command. A copy for another session is let go without a word, and leaves its id free: the cloud sends
+   * another at each birth until it is answered, and lets it expire by its own clock.
+   *
+   * @throws AppError `MQTT.MALFORMED_MESSAGE` when it has no id
+   */
   take(command: Command): void {
     const { journal, clock, log, trustedTime } = this.#options;
     const { commandId: id } = command;
@@ -95,6 +100,11 @@ export class CommandInbox implements UplinkPart {
       void (known.state === 'accepted' ? this.#say({ ...known, state: 'accepted' }) : this.#tell(known));
       return;
     }
+    // Now, not when its turn comes: a connection that goes meanwhile does not undo that it came in time.
+    if (command.sessionId !== this.#link?.sessionId) {
+      log.debug({ command: id }, 'a copy of a command was for another session');
+      return;
+    }
     const receivedMs = clock.monotonicMs();
     log.info({ command: id, kind: command.kind.case ?? 'unknown' }, 'command received');
     void this.#runner
@@ -103,7 +113,7 @@ export class CommandInbox implements UplinkPart {
   }
 
   async #execute(command: Command, receivedMs: number): Promise<void> {
-    const { journal, log } = this.#options;
+    const { journal } = this.#options;
     const id = command.commandId;
     if (this.#stopped || journal.find(id)) return;
     if (this.#isLate(command, receivedMs)) {
@@ -117,14 +127,19 @@ export class CommandInbox implements UplinkPart {
     // Before it begins: a restart in the middle must not do it again.
     journal.put({ id, state: 'accepted', error: '', figures: {}, told: false });
     await this.#say({ id, state: 'accepted', error: '', figures: {} });
+    await this.#end(await this.#outcomeOf(command.kind, id));
+  }
+
+  /** Does it. @returns how it ended */
+  async #outcomeOf(kind: Command['kind'], id: string): Promise<CommandOutcome> {
     try {
-      const figures = await this.#perform(command.kind, id);
-      await this.#end({ id, state: 'succeeded', error: '', figures: { ...figures }, told: false });
+      const figures = await this.#perform(kind, id);
+      return { id, state: 'succeeded', error: '', figures: { ...figures }, told: false };
     } catch (error) {
       const code = codeOf(error);
-      log.warn({ code, command: id, cause: errorMessage(error) }, 'a command failed');
+      this.#options.log.warn({ code, command: id, cause: errorMessage(error) }, 'a command failed');
       const state = code === 'COMMAND.UNSUPPORTED' ? 'rejected' : 'failed';
-      await this.#end({ id, state, error: code, figures: {}, told: false });
+      return { id, state, error: code, figures: {}, told: false };
     }
   }
 
@@ -146,15 +161,20 @@ export class CommandInbox implements UplinkPart {
     }
   }
 
-  #isLate({ sessionId, expiresAtMs, validForMs }: Command, receivedMs: number): boolean {
+  #isLate({ expiresAtMs, validForMs }: Command, receivedMs: number): boolean {
     const { clock, deviceClock, trustedTime } = this.#options;
-    if (sessionId !== this.#link?.sessionId) return true;
     if (clock.monotonicMs() - receivedMs > Number(validForMs)) return true;
     return deviceClock.synchronised && trustedTime.nowMs() > Number(expiresAtMs);
   }
 
+  /** Remembers the end and tells it, also when it cannot be written down: what happened does not depend on that. */
   async #end(outcome: CommandOutcome): Promise<void> {
-    this.#options.journal.put(outcome);
+    const { journal, log } = this.#options;
+    try {
+      journal.put(outcome);
+    } catch (error) {
+      log.warn({ code: codeOf(error), command: outcome.id }, 'the end of a command could not be written down');
+    }
     await this.#tell(outcome);
   }
 
