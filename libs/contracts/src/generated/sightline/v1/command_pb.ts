@@ -15,8 +15,9 @@ export const file_sightline_v1_command: GenFile = /*@__PURE__*/
   fileDesc("ChpzaWdodGxpbmUvdjEvY29tbWFuZC5wcm90bxIMc2lnaHRsaW5lLnYxIoMDCgdDb21tYW5kEhYKDnNjaGVtYV92ZXJzaW9uGAEgASgNEhIKCmNvbW1hbmRfaWQYAiABKAkSEgoKc2Vzc2lvbl9pZBgDIAEoCRIUCgxpc3N1ZWRfYXRfbXMYBCABKAMSFQoNZXhwaXJlc19hdF9tcxgFIAEoAxIUCgx2YWxpZF9mb3JfbXMYBiABKAQSKQoEcGluZxgHIAEoCzIZLnNpZ2h0bGluZS52MS5QaW5nQ29tbWFuZEgAEjwKDnJlc3RhcnRfY2FtZXJhGAggASgLMiIuc2lnaHRsaW5lLnYxLlJlc3RhcnRDYW1lcmFDb21tYW5kSAASPAoOcmVzeW5jX2dhbGxlcnkYCSABKAsyIi5zaWdodGxpbmUudjEuUmVzeW5jR2FsbGVyeUNvbW1hbmRIABJGChNjb2xsZWN0X2RpYWdub3N0aWNzGAogASgLMicuc2lnaHRsaW5lLnYxLkNvbGxlY3REaWFnbm9zdGljc0NvbW1hbmRIAEIGCgRraW5kIg0KC1BpbmdDb21tYW5kIikKFFJlc3RhcnRDYW1lcmFDb21tYW5kEhEKCWNhbWVyYV9pZBgBIAEoCSIWChRSZXN5bmNHYWxsZXJ5Q29tbWFuZCIbChlDb2xsZWN0RGlhZ25vc3RpY3NDb21tYW5kIpICCgpDb21tYW5kQWNrEhYKDnNjaGVtYV92ZXJzaW9uGAEgASgNEhIKCmNvbW1hbmRfaWQYAiABKAkSKQoFc3RhdGUYAyABKA4yGi5zaWdodGxpbmUudjEuQ29tbWFuZFN0YXRlEiQKAmF0GAQgASgLMhguc2lnaHRsaW5lLnYxLkRldmljZVRpbWUSEAoIcHJvZ3Jlc3MYBSABKAISDQoFZXJyb3IYBiABKAkSNgoHZmlndXJlcxgHIAMoCzIlLnNpZ2h0bGluZS52MS5Db21tYW5kQWNrLkZpZ3VyZXNFbnRyeRouCgxGaWd1cmVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ASrTAQoMQ29tbWFuZFN0YXRlEh0KGUNPTU1BTkRfU1RBVEVfVU5TUEVDSUZJRUQQABIaChZDT01NQU5EX1NUQVRFX0FDQ0VQVEVEEAESGgoWQ09NTUFORF9TVEFURV9QUk9HUkVTUxACEhsKF0NPTU1BTkRfU1RBVEVfU1VDQ0VFREVEEAMSGAoUQ09NTUFORF9TVEFURV9GQUlMRUQQBBIaChZDT01NQU5EX1NUQVRFX1JFSkVDVEVEEAUSGQoVQ09NTUFORF9TVEFURV9FWFBJUkVEEAZiBnByb3RvMw", [file_sightline_v1_time]);
 
 /**
- * Topic `command`. Executed at most once, by id. A command is meant for one session of the box, and one that a broker
- * kept for longer than that is expired, whatever the box's clock says.
+ * Topic `command`. Executed at most once, by id. A copy of a command is meant for one session of the box: one that a
+ * broker kept for longer than that is let go unanswered, whatever the box's clock says. Until a command is answered or
+ * has expired by the cloud's clock, the cloud sends a copy at each birth.
  *
  * @generated from message sightline.v1.Command
  */
@@ -250,7 +251,7 @@ export enum CommandState {
   REJECTED = 5,
 
   /**
-   * It came too late.
+   * Its time was over before its turn came.
    *
    * @generated from enum value: COMMAND_STATE_EXPIRED = 6;
    */
