@@ -38,6 +38,12 @@ export interface BoxRoadModels {
   readonly road: BoxRoad;
 }
 
+/** A face's points as they were found first and last. */
+interface Looks {
+  readonly first: FivePoints;
+  readonly last: FivePoints;
+}
+
 /**
  * The recogniser's way from a frame to aligned faces, but for the road to its boxes, in the thread that calls it. It
  * knows a second landmark look that is plain, no mirrored one.
@@ -65,7 +71,7 @@ export class BoxRoadPipeline {
     const began = performance.now();
     const detections = await this.#detections(loaded);
     const detected = performance.now();
-    const points: (FivePoints | undefined)[] = [];
+    const points: (Looks | undefined)[] = [];
     for (const { box } of detections) points.push(await this.#fivePoints(loaded, box));
     const located = performance.now();
     const faces = detections.flatMap((detection, index) => {
@@ -101,10 +107,10 @@ export class BoxRoadPipeline {
     return fuseBoxes(candidates, nmsThreshold, road.fusedByScore);
   }
 
-  async #fivePoints(frame: LoadedFrame, box: Box): Promise<FivePoints | undefined> {
+  async #fivePoints(frame: LoadedFrame, box: Box): Promise<Looks | undefined> {
     const { input, crop, refinement } = this.#data.landmarks.spec;
     const first = await this.#points(frame, boxToFrame(landmarkCrop(box, crop), input.width, input.height));
-    if (first === undefined || refinement === undefined) return first;
+    if (first === undefined || refinement === undefined) return first && { first, last: first };
     const fromAligned = alignment(first, this.#data.embedder.alignmentTemplate);
     if (fromAligned === undefined) return undefined;
     const [x, y] = refinement.centre;
@@ -114,7 +120,8 @@ export class BoxRoadPipeline {
       input.width,
       input.height,
     );
-    return this.#points(frame, composeAffine(fromAligned, square));
+    const last = await this.#points(frame, composeAffine(fromAligned, square));
+    return last && { first, last };
   }
 
   async #points(frame: LoadedFrame, toFrame: Affine): Promise<FivePoints | undefined> {
@@ -124,12 +131,12 @@ export class BoxRoadPipeline {
     return points && fivePointsOf68(points);
   }
 
-  #face(frame: LoadedFrame, { box, score }: Detection, fivePoints: FivePoints): Face | undefined {
+  #face(frame: LoadedFrame, { box, score }: Detection, { first, last }: Looks): Face | undefined {
     const { input, alignmentTemplate } = this.#data.embedder;
-    const toFrame = alignment(fivePoints, alignmentTemplate);
+    const toFrame = alignment(last, alignmentTemplate);
     if (toFrame === undefined) return undefined;
     const { data, luma } = frame.picture(toFrame, input.width, input.height);
-    return { box, score, fivePoints, aligned: data, quality: faceQuality(fivePoints, luma) };
+    return { box, score, fivePoints: last, aligned: data, quality: faceQuality(last, luma, first) };
   }
 }
 
