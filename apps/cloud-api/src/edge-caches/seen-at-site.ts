@@ -22,6 +22,7 @@ export interface SeenAtSite {
  */
 export async function noteSeenAtSites(tx: Transaction, seen: readonly SeenAtSite[], now: Date): Promise<void> {
   const newestFirst = [...seen].sort((a, b) => b.lastSeenAt.getTime() - a.lastSeenAt.getTime());
+  // In the order of their keys, as in every replica: no two wait for each other's rows.
   const rows = distinctByKey(newestFirst, ({ tenantId, siteId, personId }) => `${tenantId}/${siteId}/${personId}`);
   const written = await inChunks(rows, (chunk) =>
     tx
