@@ -2,7 +2,7 @@ export { decodeTemplate, encodeTemplate, type TemplateOrigin } from './codec.js'
 export { CodedRows } from './coded-rows.js';
 export { poolTemplates } from './pool.js';
 export { createTemplateProtector, templateKeyId, type TemplateKey } from './protector.js';
-export { createSealer, type Sealer } from './sealing.js';
+export { createSealer, openWithKey, sealWithKey, type Sealer } from './sealing.js';
 export * from './template.js';
 export {
   assertComparable,

@@ -6,14 +6,31 @@ const SECRET_BYTES = 32;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
+/**
+ * Seals with AES-256-GCM (NIST SP 800-38D).
+ *
+ * @param key 32 bytes; it seals at most 2^32 things, so that random nonces are safe (SP 800-38D, 8.3)
+ * @param context bound to it: what is opened under another one does not open
+ * @returns nonce (12 bytes) || ciphertext || tag (16 bytes)
+ */
+export function sealWithKey(key: Uint8Array, plain: Uint8Array, context: string): Uint8Array {
+  const nonce = randomBytes(NONCE_BYTES);
+  const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(context, 'utf8'));
+  return new Uint8Array(Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]));
+}
+
+/** @throws whatever the cipher says, under another key or context, or when the bytes were changed */
+export function openWithKey(key: Uint8Array, sealed: Uint8Array, context: string): Uint8Array {
+  const nonce = sealed.subarray(0, NONCE_BYTES);
+  const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES });
+  decipher.setAAD(Buffer.from(context, 'utf8')).setAuthTag(sealed.subarray(-TAG_BYTES));
+  const plain = decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES));
+  return new Uint8Array(Buffer.concat([plain, decipher.final()]));
+}
+
 /** Keeps what must not be read or changed at rest, under one secret and for one purpose. */
 export interface Sealer {
-  /**
-   * AES-256-GCM (NIST SP 800-38D).
-   *
-   * @param context bound to it: what is opened under another one does not open
-   * @returns nonce (12 bytes) || ciphertext || tag (16 bytes)
-   */
+  /** As {@link sealWithKey}. */
   seal(plain: Uint8Array, context: string): Uint8Array;
   /** @throws AppError `SEALING.BROKEN` under another secret, purpose or context, or when it was changed */
   open(sealed: Uint8Array, context: string): Uint8Array;
@@ -24,8 +41,7 @@ export interface Sealer {
 /**
  * A sealer with keys of its own for a purpose, by HKDF-SHA-256 (RFC 5869).
  *
- * @param secret 32 bytes from a cryptographic source; at most 2^32 things are sealed for one purpose, so that random
- *   nonces are safe (SP 800-38D, 8.3)
+ * @param secret 32 bytes from a cryptographic source
  * @throws AppError `SEALING.INVALID_SECRET`
  */
 export function createSealer(secret: Uint8Array, purpose: string): Sealer {
@@ -38,18 +54,10 @@ export function createSealer(secret: Uint8Array, purpose: string): Sealer {
     );
   const [sealingKey, namingKey] = [derive('seal'), derive('name')];
   return {
-    seal: (plain, context) => {
-      const nonce = randomBytes(NONCE_BYTES);
-      const cipher = createCipheriv('aes-256-gcm', sealingKey, nonce).setAAD(Buffer.from(context, 'utf8'));
-      return new Uint8Array(Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]));
-    },
+    seal: (plain, context) => sealWithKey(sealingKey, plain, context),
     open: (sealed, context) => {
       try {
-        const nonce = sealed.subarray(0, NONCE_BYTES);
-        const decipher = createDecipheriv('aes-256-gcm', sealingKey, nonce, { authTagLength: TAG_BYTES });
-        decipher.setAAD(Buffer.from(context, 'utf8')).setAuthTag(sealed.subarray(-TAG_BYTES));
-        const plain = decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES));
-        return new Uint8Array(Buffer.concat([plain, decipher.final()]));
+        return openWithKey(sealingKey, sealed, context);
       } catch (cause) {
         throw new AppError('SEALING.BROKEN', 'What was sealed does not open.', { cause });
       }

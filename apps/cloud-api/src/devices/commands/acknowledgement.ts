@@ -1,9 +1,9 @@
 import type { CommandAck } from '@sightline/contracts';
 
+import { printable } from '../printable.js';
+
 /** Figures of a command at most. */
 const FIGURES = 2000;
-/** Characters of an error code at most. */
-const LONGEST_ERROR = 100;
 /** A figure's name. What is longer, or what PostgreSQL cannot store, is none. */
 const NAME = /^[\x21-\x7e]{1,100}$/;
 
@@ -18,7 +18,7 @@ export function outcomeOf({ error, figures }: Pick<CommandAck, 'error' | 'figure
 } {
   const sound = Object.entries(figures).filter(([name, value]) => NAME.test(name) && Number.isFinite(value));
   return {
-    error: error.replaceAll(/[^\x21-\x7e]/g, '').slice(0, LONGEST_ERROR) || null,
+    error: printable(error) || null,
     figures: Object.fromEntries(sound.slice(0, FIGURES)),
   };
 }

@@ -16,6 +16,7 @@ import { CLOCK, DATABASE } from '../../platform/tokens.js';
 import { device, deviceBoot } from '../../storage/schema.js';
 import { DeviceLink } from '../device-link.js';
 import { deviceHealth, deviceHealthWindow } from '../operations.schema.js';
+import { printable } from '../printable.js';
 import { decodeWindows } from './decode-windows.js';
 
 /** Windows are remembered for a week. */
@@ -160,6 +161,3 @@ function snapshotOf(health: DeviceHealth): Omit<rest.DeviceHealth, 'at'> {
     })),
   };
 }
-
-/** An id or a code. PostgreSQL stores no U+0000. */
-const printable = (text: string): string => text.replaceAll(/[^\x21-\x7e]/g, '').slice(0, 100);
