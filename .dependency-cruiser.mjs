@@ -17,6 +17,7 @@ const mayImport = {
   'release-trust': ['kernel', 'host', 'contracts'],
   messaging: ['kernel', 'contracts'],
   database: ['kernel', 'host'],
+  jobs: ['kernel', 'database'],
   observability: ['kernel'],
   'rest-server': ['kernel', 'contracts', 'observability'],
 };
