@@ -5,25 +5,19 @@ import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
 
 import { bearerToken } from './api-key.js';
-import { ApiKeys, type Caller as RequestCaller } from './api-keys.js';
+import { ApiKeys } from './api-keys.js';
+import { callerOf, setPrincipal } from './caller.js';
+import { isAllowed, routeAccessOf } from './roles.js';
 
-const callers = new WeakMap<FastifyRequest, RequestCaller>();
+/** The tenant for which the request is made. */
+export const Tenant = createParamDecorator(
+  (_: unknown, context: ExecutionContext): TenantId => callerOf(context).tenantId,
+);
 
-function callerOf(context: ExecutionContext): RequestCaller {
-  const caller = callers.get(context.switchToHttp().getRequest<FastifyRequest>());
-  if (caller === undefined) throw new AppError('ACCESS.UNAUTHENTICATED', 'The route has no tenant.');
-  return caller;
-}
-
-/** The tenant for which the request's API key acts. */
-export const Tenant = createParamDecorator((_: unknown, context: ExecutionContext): TenantId => {
-  return callerOf(context).tenantId;
-});
-
-/** The request's API key and its tenant. */
+/** Who makes the request, and for which tenant. */
 export const Caller = createParamDecorator((_: unknown, context: ExecutionContext) => callerOf(context));
 
-/** Lets a REST request pass with a valid API key only. */
+/** Lets a REST request pass with a valid API key only, whose role the route allows. */
 @Injectable()
 export class ApiKeyGuard implements CanActivate {
   constructor(
@@ -41,7 +35,10 @@ export class ApiKeyGuard implements CanActivate {
     if (caller === undefined) {
       throw new AppError('ACCESS.UNAUTHENTICATED', 'Send a valid API key: Authorization: Bearer …');
     }
-    callers.set(request, caller);
+    if (!isAllowed(caller.roles, routeAccessOf(this.reflector, context))) {
+      throw new AppError('ACCESS.FORBIDDEN', 'The role of this API key does not allow this.');
+    }
+    setPrincipal(request, { kind: 'tenant', caller });
     return true;
   }
 }

@@ -7,13 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { CLOCK, DATABASE } from '../platform/tokens.js';
 import { apiKey, tenant } from '../storage/schema.js';
 import { digestsEqual, hashApiKey, sha256 } from './api-key.js';
-
-/** For whom a request is made. */
-export interface Caller {
-  readonly tenantId: TenantId;
-  /** The API key's id, which is no secret. */
-  readonly keyId: string;
-}
+import type { Caller } from './caller.js';
 
 /** Tenants and the keys that act for them. */
 @Injectable()
@@ -48,6 +42,6 @@ export class ApiKeys {
     const [row] = await this.database.db.select().from(apiKey).where(eq(apiKey.sha256, digest));
     // The index finds a row by its digest, whose bytes an attacker cannot steer; the check stays constant-time.
     if (row === undefined || !digestsEqual(row.sha256, digest)) return undefined;
-    return { tenantId: row.tenantId, keyId: row.id };
+    return { tenantId: row.tenantId, actor: `key:${row.id}`, roles: ['admin'] };
   }
 }

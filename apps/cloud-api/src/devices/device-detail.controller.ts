@@ -4,6 +4,7 @@ import { Controller, Get, Param, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 
 import { Tenant } from '../access/api-key.guard.js';
+import { Roles } from '../access/roles.js';
 import { DeviceDetails } from './device-details.js';
 import { FleetHealth } from './health/fleet-health.js';
 
@@ -18,6 +19,7 @@ export class DeviceDetailController {
   ) {}
 
   @Get()
+  @Roles('operator', 'auditor')
   @ApiOperation({ summary: 'A box: what it is, what it could not keep, how it is' })
   @ApiOkResponse({ standardSchema: rest.deviceDetailSchema })
   get(@Tenant() tenantId: TenantId, @Param('deviceId', slug) deviceId: DeviceId): Promise<rest.DeviceDetail> {
@@ -25,6 +27,7 @@ export class DeviceDetailController {
   }
 
   @Get('health')
+  @Roles('operator', 'auditor')
   @ApiOperation({ summary: 'What a box counted, window by window, newest first' })
   @ApiOkResponse({ standardSchema: rest.healthWindowListSchema })
   async windows(

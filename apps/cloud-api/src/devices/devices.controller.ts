@@ -4,6 +4,7 @@ import { Body, Controller, Get, Post, Query } from '@nestjs/common';
 import { ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 
 import { Tenant } from '../access/api-key.guard.js';
+import { AdminOnly, Roles } from '../access/roles.js';
 import type { PageQuery } from '../http/page-cursor.js';
 import { Devices } from './devices.js';
 
@@ -13,6 +14,7 @@ export class DevicesController {
   constructor(private readonly devices: Devices) {}
 
   @Post()
+  @AdminOnly()
   @ApiOperation({ summary: 'Registers a box; its credentials are shown this once' })
   @ApiCreatedResponse({ standardSchema: rest.provisioningSchema })
   create(
@@ -23,6 +25,7 @@ export class DevicesController {
   }
 
   @Get()
+  @Roles('operator', 'auditor')
   @ApiOperation({ summary: 'The boxes, newest first' })
   @ApiOkResponse({ standardSchema: rest.devicePageSchema })
   list(

@@ -4,6 +4,7 @@ import { Controller, Get, Param, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 
 import { Tenant } from '../access/api-key.guard.js';
+import { Roles } from '../access/roles.js';
 import type { PageQuery } from '../http/page-cursor.js';
 import { EdgeCacheViews } from './edge-cache-views.js';
 
@@ -13,6 +14,7 @@ export class EdgeCachesController {
   constructor(private readonly views: EdgeCacheViews) {}
 
   @Get('edge-caches')
+  @Roles('operator', 'auditor')
   @ApiOperation({ summary: 'The local caches of the boxes: who is in them, since when, and what is outstanding' })
   @ApiOkResponse({ standardSchema: rest.edgeCachePageSchema })
   list(
@@ -23,6 +25,7 @@ export class EdgeCachesController {
   }
 
   @Get('people/:id/erasure')
+  @Roles('operator', 'auditor')
   @ApiOperation({ summary: 'Of somebody who was removed: the boxes that held them, and whose receipt is outstanding' })
   @ApiOkResponse({ standardSchema: rest.erasureSchema })
   erasure(

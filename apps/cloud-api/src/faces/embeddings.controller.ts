@@ -4,7 +4,8 @@ import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 
 import { Caller } from '../access/api-key.guard.js';
-import type { Caller as RequestCaller } from '../access/api-keys.js';
+import type { Caller as RequestCaller } from '../access/caller.js';
+import { Roles } from '../access/roles.js';
 import { photoBody } from '../http/photo-body.js';
 import { PhotoIntake } from '../http/photo-intake.js';
 import { PhotoEmbeddings } from './photo-embeddings.js';
@@ -18,6 +19,7 @@ export class EmbeddingsController {
   ) {}
 
   @Post()
+  @Roles('operator')
   @HttpCode(200)
   @ApiOperation({
     summary: 'Every face of a photo with its protected template; neither is kept',

@@ -6,7 +6,8 @@ import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 
 import { Caller } from '../access/api-key.guard.js';
-import type { Caller as RequestCaller } from '../access/api-keys.js';
+import type { Caller as RequestCaller } from '../access/caller.js';
+import { Roles } from '../access/roles.js';
 import { verificationBody } from '../http/photo-body.js';
 import { PhotoIntake } from '../http/photo-intake.js';
 import type { FormShape, PhotoForm } from '../http/photo-upload.js';
@@ -29,6 +30,7 @@ export class VerifyController {
   ) {}
 
   @Post()
+  @Roles('operator')
   @HttpCode(200)
   @ApiOperation({
     summary: 'Whether two are the same person: two photos, or a photo and a person or template; nothing is kept',

@@ -7,6 +7,7 @@ import { problemOf, sendProblem } from '@sightline/rest-server';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+import type { Caller } from '../access/caller.js';
 import { multipart } from '../testing/photos.js';
 import { PhotoIntake } from './photo-intake.js';
 import { takePhotoBodies } from './photo-upload.js';
@@ -14,6 +15,7 @@ import type { Turn } from './turnstile.js';
 
 const ROOM = 3_000_000;
 const tenantId = 'default' as TenantId;
+const callerOf = (key = 'a'): Caller => ({ tenantId, actor: `key:${key}`, roles: ['operator'] });
 
 let server: FastifyInstance;
 let origin: string;
@@ -39,10 +41,10 @@ beforeEach(async () => {
   takePhotoBodies(server);
   server.setErrorHandler((error, _request, reply) => sendProblem(reply, problemOf(error)));
   server.post<{ Querystring: { key?: string } }>('/now', (request) =>
-    intake.take(request, { tenantId, keyId: request.query.key ?? 'a' }, async (photo) => photo.length),
+    intake.take(request, callerOf(request.query.key), async (photo) => photo.length),
   );
   server.post<{ Querystring: { key?: string } }>('/held', (request) =>
-    intake.take(request, { tenantId, keyId: request.query.key ?? 'a' }, (photo, turn) => {
+    intake.take(request, callerOf(request.query.key), (photo, turn) => {
       turns.push(turn);
       return new Promise((resolve) => finish.push(() => resolve(photo.length)));
     }),

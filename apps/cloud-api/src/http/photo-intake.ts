@@ -1,7 +1,7 @@
 import { AppError, type Clock } from '@sightline/kernel';
 import type { FastifyRequest } from 'fastify';
 
-import type { Caller } from '../access/api-keys.js';
+import type { Caller } from '../access/caller.js';
 import { FairShare } from './fair-share.js';
 import {
   isPhotoBody,
@@ -74,7 +74,7 @@ export class PhotoIntake {
 
   async #during<Upload, T>(
     request: FastifyRequest,
-    { keyId: client }: Caller,
+    { actor: client }: Caller,
     read: (hold: Hold) => Promise<Upload>,
     work: (upload: Upload, turn: Turn) => Promise<T>,
   ): Promise<T> {

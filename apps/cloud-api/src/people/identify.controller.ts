@@ -4,7 +4,8 @@ import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 
 import { Caller } from '../access/api-key.guard.js';
-import type { Caller as RequestCaller } from '../access/api-keys.js';
+import type { Caller as RequestCaller } from '../access/caller.js';
+import { Roles } from '../access/roles.js';
 import { photoBody } from '../http/photo-body.js';
 import { PhotoIntake } from '../http/photo-intake.js';
 import { IdentifyPhoto } from './identify-photo.js';
@@ -18,6 +19,7 @@ export class IdentifyController {
   ) {}
 
   @Post()
+  @Roles('operator')
   @HttpCode(200)
   @ApiOperation({ summary: 'Identifies every face of a photo; the photo is not kept', requestBody: photoBody })
   @ApiOkResponse({ standardSchema: rest.identifyResponseSchema })

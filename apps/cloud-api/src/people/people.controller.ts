@@ -5,7 +5,8 @@ import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, 
 import type { FastifyRequest } from 'fastify';
 
 import { Caller, Tenant } from '../access/api-key.guard.js';
-import type { Caller as RequestCaller } from '../access/api-keys.js';
+import type { Caller as RequestCaller } from '../access/caller.js';
+import { Roles } from '../access/roles.js';
 import type { PageQuery } from '../http/page-cursor.js';
 import { photoBody } from '../http/photo-body.js';
 import { PhotoIntake } from '../http/photo-intake.js';
@@ -24,6 +25,7 @@ export class PeopleController {
   ) {}
 
   @Post()
+  @Roles('operator')
   @ApiOperation({ summary: 'Adds a person' })
   @ApiCreatedResponse({ standardSchema: rest.personSchema })
   create(
@@ -34,6 +36,7 @@ export class PeopleController {
   }
 
   @Get()
+  @Roles('operator', 'auditor')
   @ApiOperation({ summary: 'The people, newest first' })
   @ApiOkResponse({ standardSchema: rest.personPageSchema })
   list(
@@ -44,6 +47,7 @@ export class PeopleController {
   }
 
   @Get(':id')
+  @Roles('operator', 'auditor')
   @ApiOperation({ summary: 'One person' })
   @ApiOkResponse({ standardSchema: rest.personSchema })
   get(@Tenant() tenantId: TenantId, @Param('id', idSchema) id: PersonId): Promise<rest.Person> {
@@ -51,6 +55,7 @@ export class PeopleController {
   }
 
   @Patch(':id')
+  @Roles('operator')
   @ApiOperation({ summary: 'Changes what is given of a person; boxes hear of other sites and groups within seconds' })
   @ApiOkResponse({ standardSchema: rest.personSchema })
   change(
@@ -62,6 +67,7 @@ export class PeopleController {
   }
 
   @Delete(':id')
+  @Roles('operator')
   @HttpCode(204)
   @ApiOperation({ summary: 'Removes a person and all their templates; their sightings stay without a name' })
   @ApiNoContentResponse()
@@ -70,6 +76,7 @@ export class PeopleController {
   }
 
   @Post(':id/faces')
+  @Roles('operator')
   @ApiOperation({ summary: 'Enrols the one face of a photo', requestBody: photoBody })
   @ApiCreatedResponse({ standardSchema: rest.enrolledFaceSchema })
   enrol(

@@ -5,6 +5,7 @@ import { ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagg
 import type { Observable } from 'rxjs';
 
 import { Tenant } from '../access/api-key.guard.js';
+import { Roles } from '../access/roles.js';
 import type { PageQuery } from '../http/page-cursor.js';
 import { LiveSightings } from './live-sightings.js';
 import { Sightings } from './sightings.js';
@@ -18,6 +19,7 @@ export class SightingsController {
   ) {}
 
   @Get('sightings')
+  @Roles('operator', 'auditor')
   @ApiOperation({ summary: 'Sightings, newest first' })
   @ApiOkResponse({ standardSchema: rest.sightingPageSchema })
   list(
@@ -28,6 +30,7 @@ export class SightingsController {
   }
 
   @Sse('sightings/live')
+  @Roles('operator', 'auditor')
   @ApiOperation({ summary: 'Each committed revision of a sighting, as server-sent events' })
   @ApiProduces('text/event-stream')
   @ApiOkResponse({
@@ -39,6 +42,7 @@ export class SightingsController {
   }
 
   @Get('sightings/:id')
+  @Roles('operator', 'auditor')
   @ApiOperation({ summary: 'One sighting' })
   @ApiOkResponse({ standardSchema: rest.sightingSchema })
   get(@Tenant() tenantId: TenantId, @Param('id', { schema: rest.uuidSchema }) id: SightingId): Promise<rest.Sighting> {
@@ -46,6 +50,7 @@ export class SightingsController {
   }
 
   @Get('quarantine')
+  @Roles('operator', 'auditor')
   @ApiOperation({ summary: 'What devices sent and could not be read, newest first' })
   @ApiOkResponse({ standardSchema: rest.quarantinePageSchema })
   quarantine(

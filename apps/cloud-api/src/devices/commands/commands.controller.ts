@@ -6,6 +6,7 @@ import { MessagePattern, Payload } from '@nestjs/microservices';
 import { ApiAcceptedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 
 import { Tenant } from '../../access/api-key.guard.js';
+import { Roles } from '../../access/roles.js';
 import { DeviceIntake } from '../device-intake.js';
 import { Commands } from './commands.js';
 
@@ -18,6 +19,7 @@ export class CommandsController {
   constructor(private readonly commands: Commands) {}
 
   @Post()
+  @Roles('operator')
   @HttpCode(202)
   @ApiOperation({ summary: 'Tells a box to do something; it does it at most once, and not after it expires' })
   @ApiAcceptedResponse({ standardSchema: rest.commandSchema })
@@ -30,6 +32,7 @@ export class CommandsController {
   }
 
   @Get(':commandId')
+  @Roles('operator', 'auditor')
   @ApiOperation({ summary: 'What became of a command' })
   @ApiOkResponse({ standardSchema: rest.commandSchema })
   get(
