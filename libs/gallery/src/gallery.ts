@@ -1,11 +1,35 @@
 import type { KeyId, PersonId, SpaceId, TemplateId } from '@sightline/kernel';
 import type { Template } from '@sightline/template-protection';
 
+/** What a search can be narrowed by: of the person, carried by each of their templates. */
+export interface PersonAttributes {
+  /** Where the person is needed; empty: everywhere. */
+  readonly sites: readonly string[];
+  /** Groups and watch-lists. */
+  readonly groups: readonly string[];
+}
+
 /** One enrolled template. */
 export interface GalleryEntry {
   readonly templateId: TemplateId;
   readonly personId: PersonId;
   readonly template: Template;
+  readonly attributes: PersonAttributes;
+}
+
+/** Whom a search may find: who passes every part that is given. */
+export interface GalleryFilter {
+  /** People of this site, and people without sites. */
+  readonly site?: string;
+  /** People in at least one of these groups; an empty list lets nobody through. */
+  readonly groups?: readonly string[];
+}
+
+export interface SearchOptions {
+  /** People wanted for each probe, 1 to 10,000. */
+  readonly limit: number;
+  readonly filter?: GalleryFilter;
+  readonly signal?: AbortSignal;
 }
 
 /** The nearest template of one person. */
@@ -44,15 +68,12 @@ export interface Gallery {
   /**
    * For each probe the nearest `limit` people of its partition, best first, each with its best template;
    * ties go to the smaller person id, and within a person to the smaller template id. Exact: equal to brute
-   * force over the stored forms. An empty or unknown partition yields no candidates.
+   * force over the stored forms of those who pass the filter. An empty or unknown partition yields no candidates.
    *
    * @throws AppError as `upsert`, for a probe; `REQUEST.INVALID` for a limit that is not a whole number from 1 to
    *   10,000
    */
-  search(
-    probes: readonly Template[],
-    options: { readonly limit: number; readonly signal?: AbortSignal },
-  ): Promise<readonly (readonly Candidate[])[]>;
+  search(probes: readonly Template[], options: SearchOptions): Promise<readonly (readonly Candidate[])[]>;
 
   /** Sizes of all partitions that hold something. */
   partitions(): Promise<readonly PartitionSize[]>;

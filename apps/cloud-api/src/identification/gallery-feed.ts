@@ -1,16 +1,16 @@
 import { type Database, inTransaction, type Transaction } from '@sightline/database';
-import type { GalleryEntry } from '@sightline/gallery';
+import type { GalleryEntry, PersonAttributes } from '@sightline/gallery';
 import type { PersonId, TemplateId, TenantId } from '@sightline/kernel';
-import { and, asc, eq, gt, ne, sql } from 'drizzle-orm';
+import { and, asc, eq, gt, lte, sql } from 'drizzle-orm';
 
-import { galleryChange, galleryVersion, template } from '../storage/schema.js';
+import { galleryChange, galleryVersion, person, template } from '../storage/schema.js';
 import { templateOf, type TemplateRow } from './stored-templates.js';
 
 export interface GalleryChange {
   readonly version: number;
   readonly kind: 'upsert' | 'remove';
   readonly templateId: TemplateId;
-  /** Absent when it is gone already: then a later change removes it. */
+  /** As it is now. Absent when it is gone already: then a later change removes it. */
   readonly entry?: GalleryEntry | undefined;
 }
 
@@ -18,6 +18,9 @@ export type NewGalleryChange = { readonly tenantId: TenantId } & (
   | { readonly kind: 'upsert' | 'remove'; readonly templateId: TemplateId }
   | { readonly kind: 'person'; readonly personId: PersonId }
 );
+
+const personAttributes = { sites: person.sites, groups: person.groups };
+const ownerOfTemplate = and(eq(person.tenantId, template.tenantId), eq(person.id, template.personId));
 
 /**
  * Writes changes to the feed, in the transaction that changes the templates. Call it late: until that commits, every
@@ -45,24 +48,61 @@ export async function recordGalleryChanges(
   return last;
 }
 
-/** The changes of templates after a version, oldest first. */
-export async function readGalleryChanges(
-  { db }: Database,
-  after: number,
-  limit: number,
-): Promise<readonly GalleryChange[]> {
+/** A piece of the feed. */
+export interface GalleryChanges {
+  /** In the order of their versions; a change of a person's sites or groups stands here for each of their templates. */
+  readonly changes: readonly GalleryChange[];
+  /** The last version that they stand for. */
+  readonly through: number;
+  /** Whether there may be more. */
+  readonly more: boolean;
+}
+
+/** The next `limit` changes of the feed after a version, oldest first. */
+export async function readGalleryChanges({ db }: Database, after: number, limit: number): Promise<GalleryChanges> {
   const rows = await db
-    .select({ change: galleryChange, template })
+    .select({ change: galleryChange, template, person: personAttributes })
     .from(galleryChange)
     .leftJoin(template, and(eq(template.tenantId, galleryChange.tenantId), eq(template.id, galleryChange.templateId)))
-    .where(and(gt(galleryChange.version, after), ne(galleryChange.kind, 'person')))
+    .leftJoin(person, ownerOfTemplate)
+    .where(gt(galleryChange.version, after))
     .orderBy(asc(galleryChange.version))
     .limit(limit);
-  return rows.flatMap(({ change: { version, kind, templateId }, template: row }) =>
+  const through = rows.at(-1)?.change.version ?? after;
+  const ofPeople = rows.some(({ change }) => change.kind === 'person')
+    ? await templatesOfChangedPeople(db, after, through)
+    : [];
+  const ofTemplates = rows.flatMap(({ change: { version, kind, templateId }, template: row, person: attributes }) =>
     kind === 'person' || templateId === null
       ? []
-      : [{ version, kind, templateId, entry: row === null ? undefined : entryOf(row) }],
+      : [{ version, kind, templateId, entry: row && attributes ? entryOf(row, attributes) : undefined }],
   );
+  const changes = [...ofTemplates, ...ofPeople].sort((one, other) => one.version - other.version);
+  return { changes, through, more: rows.length === limit };
+}
+
+async function templatesOfChangedPeople(
+  db: Database['db'],
+  after: number,
+  through: number,
+): Promise<readonly GalleryChange[]> {
+  const rows = await db
+    .select({ version: galleryChange.version, template, person: personAttributes })
+    .from(galleryChange)
+    .innerJoin(
+      template,
+      and(eq(template.tenantId, galleryChange.tenantId), eq(template.personId, galleryChange.personId)),
+    )
+    .innerJoin(person, ownerOfTemplate)
+    .where(
+      and(gt(galleryChange.version, after), lte(galleryChange.version, through), eq(galleryChange.kind, 'person')),
+    );
+  return rows.map(({ version, template: row, person: attributes }) => ({
+    version,
+    kind: 'upsert',
+    templateId: row.id,
+    entry: entryOf(row, attributes),
+  }));
 }
 
 /**
@@ -81,14 +121,15 @@ export async function readWholeGallery(
       const [counter] = await tx.select().from(galleryVersion);
       let after: TemplateRow | undefined;
       do {
-        const rows: TemplateRow[] = await tx
-          .select()
+        const rows: EntryRow[] = await tx
+          .select({ template, person: personAttributes })
           .from(template)
+          .innerJoin(person, ownerOfTemplate)
           .where(after && sql`(${template.tenantId}, ${template.id}) > (${after.tenantId}, ${after.id})`)
           .orderBy(asc(template.tenantId), asc(template.id))
           .limit(pageSize);
-        if (rows.length > 0) await onPage(rows.map(entryOf));
-        after = rows.length < pageSize ? undefined : rows.at(-1);
+        if (rows.length > 0) await onPage(rows.map((row) => entryOf(row.template, row.person)));
+        after = rows.length < pageSize ? undefined : rows.at(-1)?.template;
       } while (after !== undefined);
       return counter?.version ?? 0;
     },
@@ -97,6 +138,11 @@ export async function readWholeGallery(
   );
 }
 
-function entryOf(row: TemplateRow): GalleryEntry {
-  return { templateId: row.id, personId: row.personId, template: templateOf(row) };
+interface EntryRow {
+  readonly template: TemplateRow;
+  readonly person: PersonAttributes;
+}
+
+function entryOf(row: TemplateRow, attributes: PersonAttributes): GalleryEntry {
+  return { templateId: row.id, personId: row.personId, template: templateOf(row), attributes };
 }

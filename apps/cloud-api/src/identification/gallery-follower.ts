@@ -127,14 +127,15 @@ export class GalleryFollower {
   }
 
   async #catchUp(): Promise<void> {
-    let changes: readonly GalleryChange[];
+    let more: boolean;
     do {
       this.#kicked = false;
-      changes = await readGalleryChanges(this.database, this.#version, PAGE);
-      await this.#apply(changes);
-      this.#version = changes.at(-1)?.version ?? this.#version;
+      const next = await readGalleryChanges(this.database, this.#version, PAGE);
+      await this.#apply(next.changes);
+      this.#version = next.through;
+      more = next.more;
       for (const waiter of this.#waiters) if (waiter.version <= this.#version) waiter.resolve();
-    } while (changes.length === PAGE);
+    } while (more);
   }
 
   /** Of several changes of one template only the last counts; different templates don't depend on each other. */

@@ -1,7 +1,7 @@
 import type { KeyId, PersonId, Sha256, SpaceId, TemplateId } from '@sightline/kernel';
 import { encodeTemplate, type Template, type TemplateCodec, type TemplateOrigin } from '@sightline/template-protection';
 
-import type { GalleryEntry } from '../gallery.js';
+import type { GalleryEntry, PersonAttributes } from '../gallery.js';
 
 /** Uniform in [0, 1). */
 export type Random = () => number;
@@ -55,8 +55,19 @@ export function template(vector: Float32Array, origin: Partial<TemplateOrigin> =
   return encodeTemplate(vector, { ...home, codec: 'int8', ...origin });
 }
 
-export function entry(template_: number, person: number, stored: Template): GalleryEntry {
-  return { templateId: templateId(template_), personId: personId(person), template: stored };
+/** A template of somebody without sites and groups, unless `attributes` says otherwise. */
+export function entry(
+  template_: number,
+  person: number,
+  stored: Template,
+  attributes: Partial<PersonAttributes> = {},
+): GalleryEntry {
+  return {
+    templateId: templateId(template_),
+    personId: personId(person),
+    template: stored,
+    attributes: { sites: [], groups: [], ...attributes },
+  };
 }
 
 export interface CrowdOptions {

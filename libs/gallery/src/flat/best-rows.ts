@@ -17,6 +17,11 @@ export class BestRows {
     return this.#bar;
   }
 
+  /** Otherwise everything that was offered is held. */
+  get full(): boolean {
+    return this.#size === this.#capacity;
+  }
+
   offer(row: number, bound: number): void {
     if (bound <= this.#bar) return;
     if (this.#size < this.#capacity) {

@@ -1,6 +1,7 @@
 import { cosine } from '@sightline/matching';
 
-import type { Candidate } from '../gallery.js';
+import type { Candidate, GalleryFilter } from '../gallery.js';
+import { passes } from '../passes.js';
 import { BestRows } from './best-rows.js';
 import type { CodeBlock } from './code-block.js';
 import { codeProbe, type Coded } from './codes.js';
@@ -13,6 +14,7 @@ export interface Probe {
   readonly vector: Float32Array;
   /** At least 1. */
   readonly limit: number;
+  readonly filter?: GalleryFilter | undefined;
 }
 
 /** Rounding of the bound's own arithmetic: float32 weights and components, 6e-8 each, with room to spare. */
@@ -54,34 +56,53 @@ function nearest(partition: Partition, probe: Probe, coded: Coded, scan: readonl
   const people = new NearestPeople(limit);
   const scored = new Set<number>();
   const slack = coded.residual + rounding;
+  const allowed = probe.filter && rowsThat(partition, probe.filter);
   // Enough at the first go for nearly every probe; the bound, not this number, decides.
   for (let rows = 16 * limit + 112; ; rows *= 4) {
-    const best = rankByBound(partition, coded, scan, Math.min(rows, partition.size));
+    const best = rankByBound(partition, coded, scan, { capacity: Math.min(rows, partition.size), allowed });
     if (scoreDownTo({ partition, probe: probe.vector, slack, people, scored }, best)) return people.ranked();
   }
 }
 
 /** Ranks rows by their upper bound, less the part that is the same for all. */
-function rankByBound(partition: Partition, coded: Coded, scan: readonly Int32Array[], capacity: number): BestRows {
+function rankByBound(
+  partition: Partition,
+  coded: Coded,
+  scan: readonly Int32Array[],
+  { capacity, allowed }: { readonly capacity: number; readonly allowed: Uint8Array | undefined },
+): BestRows {
   const best = new BestRows(capacity);
   partition.blocks.forEach((block, index) => {
     const start = index * rowsPerBlock;
     const columns = Math.min(partition.size - start, rowsPerBlock);
     const products = scan[index] ?? new Int32Array();
-    offerColumns(best, start, block, coded, products.subarray(0, columns));
+    offerColumns(best, { start, block, allowed }, coded, products.subarray(0, columns));
   });
   return best;
 }
 
+/** One for each row that passes, zero for the others. */
+function rowsThat(partition: Partition, filter: GalleryFilter): Uint8Array {
+  return Uint8Array.from({ length: partition.size }, (_, row) =>
+    passes(partition.row(row).attributes, filter) ? 1 : 0,
+  );
+}
+
+interface Columns {
+  readonly start: number;
+  readonly block: CodeBlock;
+  readonly allowed: Uint8Array | undefined;
+}
+
 // The one loop over every row: everything that it touches is a local, and nearly every row fails at the bar.
-function offerColumns(best: BestRows, start: number, block: CodeBlock, coded: Coded, products: Int32Array): void {
+function offerColumns(best: BestRows, { start, block, allowed }: Columns, coded: Coded, products: Int32Array): void {
   const { weights, residuals, sums } = block;
   const { weight, codedLength } = coded;
   let bar = best.bar;
   for (let column = 0; column < products.length; column += 1) {
     const dot = (products[column] ?? 0) - probeOffset * (sums[column] ?? 0);
     const bound = weight * (weights[column] ?? 0) * dot + codedLength * (residuals[column] ?? 0);
-    if (bound <= bar) continue;
+    if (bound <= bar || allowed?.[start + column] === 0) continue;
     best.offer(start + column, bound);
     bar = best.bar;
   }
@@ -108,5 +129,5 @@ function scoreDownTo({ partition, probe, slack, people, scored }: Scoring, best:
     scored.add(row);
     people.offer({ personId, templateId, score: cosine(probe, partition.vector(row)) });
   }
-  return ranked.length === partition.size || best.bar + slack < people.floor;
+  return !best.full || ranked.length === partition.size || best.bar + slack < people.floor;
 }

@@ -1,6 +1,6 @@
 import type { TemplateId } from '@sightline/kernel';
 
-import type { Candidate } from '../gallery.js';
+import type { Candidate, GalleryFilter } from '../gallery.js';
 import type { PartitionName, StoredTemplate } from './stored-template.js';
 
 /** Templates to be added or replaced in one partition. */
@@ -19,6 +19,7 @@ export interface PartitionProbe {
   readonly partition: PartitionName;
   readonly vector: Float32Array;
   readonly limit: number;
+  readonly filter?: GalleryFilter | undefined;
 }
 
 /** What the flat gallery's worker does. */

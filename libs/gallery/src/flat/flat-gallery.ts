@@ -2,7 +2,7 @@ import { AppError, isAppError, silentLogger, type Logger, type TemplateId } from
 import { WorkerPool } from '@sightline/onnx-runtime';
 import { decodeTemplate, type Template } from '@sightline/template-protection';
 
-import type { Candidate, Gallery, GalleryEntry, PartitionSize } from '../gallery.js';
+import type { Candidate, Gallery, GalleryEntry, PartitionSize, SearchOptions } from '../gallery.js';
 import type { FlatGalleryCalls, PartitionProbe } from './flat-gallery-calls.js';
 import { Ledger, type RecordedChange } from './ledger.js';
 import { ProbeBatcher } from './probe-batcher.js';
@@ -66,14 +66,14 @@ export class FlatGallery implements Gallery {
 
   async search(
     probes: readonly Template[],
-    { limit, signal }: { readonly limit: number; readonly signal?: AbortSignal },
+    { limit, filter, signal }: SearchOptions,
   ): Promise<readonly (readonly Candidate[])[]> {
     if (!Number.isInteger(limit) || limit < 1 || limit > largestLimit) {
       throw new AppError('REQUEST.INVALID', `The limit of a search is a whole number from 1 to ${largestLimit}.`);
     }
     const searches = probes.map((template): PartitionProbe | undefined => {
       const partition = this.#ledger.partitionFor(template);
-      return partition && { partition, vector: decodeTemplate(template), limit };
+      return partition && { partition, vector: decodeTemplate(template), limit, filter };
     });
     return Promise.all(searches.map(async (probe) => (probe ? this.#batcher.ask(probe, signal) : [])));
   }

@@ -46,8 +46,8 @@ export class Ledger {
     for (const { entry, data } of withSharedData(latest)) {
       const before = this.#remove(entry.templateId);
       if (before) displaced.push(before);
-      const { templateId, personId, template } = entry;
-      const stored = { templateId, personId, codec: template.codec, scale: template.scale, data };
+      const { templateId, personId, template, attributes } = entry;
+      const stored = { templateId, personId, attributes, codec: template.codec, scale: template.scale, data };
       const partition = this.#partition(template);
       partition.templates += 1;
       this.#rows.set(templateId, { partition, template: stored });

@@ -1,6 +1,8 @@
 import type { PersonId, TemplateId } from '@sightline/kernel';
 import type { Template } from '@sightline/template-protection';
 
+import type { PersonAttributes } from '../gallery.js';
+
 /** What names a partition: one space, one key, one dimension. */
 export type PartitionName = Pick<Template, 'spaceId' | 'keyId' | 'dimension'>;
 
@@ -8,6 +10,7 @@ export type PartitionName = Pick<Template, 'spaceId' | 'keyId' | 'dimension'>;
 export interface StoredTemplate extends Pick<Template, 'codec' | 'scale' | 'data'> {
   readonly templateId: TemplateId;
   readonly personId: PersonId;
+  readonly attributes: PersonAttributes;
 }
 
 /** A partition's name as a map's key. JSON keeps the parts apart whatever they contain. */
