@@ -1,1 +1,3 @@
-export {};
+export { defineJob, defineTrigger, type JobData, type JobKind } from './job-kind.js';
+export type { JobRun, Jobs } from './jobs.js';
+export { openJobs } from './open-jobs.js';
