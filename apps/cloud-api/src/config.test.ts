@@ -44,4 +44,14 @@ describe('the configuration', () => {
     );
     expect(() => configFromEnvironment(bad, parts)).not.toThrow(/hunter2/);
   });
+
+  it('shares the fleet out only with a group and an instance', () => {
+    expect(configFromEnvironment(good, parts).mqtt.shared).toBeUndefined();
+    const group = { ...good, SIGHTLINE_MQTT_SHARED_GROUP: 'ingest' };
+    expect(() => configFromEnvironment(group, parts)).toThrow(
+      expect.objectContaining({ details: { keys: ['SIGHTLINE_INSTANCE'] } }),
+    );
+    const whole = { ...group, SIGHTLINE_INSTANCE: 'cloud-api-0' };
+    expect(configFromEnvironment(whole, parts).mqtt.shared).toEqual({ group: 'ingest', instance: 'cloud-api-0' });
+  });
 });

@@ -3,6 +3,8 @@ import { isSlug, type Clock, type Logger, type TenantId } from '@sightline/kerne
 import type { CertificateFiles } from '@sightline/messaging';
 import { z } from 'zod';
 
+import type { SharedConsumption } from './ingest/consumer-claim.js';
+
 /** What a running cloud API needs to know. Parsed once; everything inside trusts it. */
 export interface CloudApiConfig {
   readonly host: string;
@@ -18,6 +20,8 @@ export interface CloudApiConfig {
     readonly publicUrl?: string | undefined;
     /** Paths of PEM files, or PEM texts, for `mqtts:` and `wss:`; read anew for each connection. */
     readonly tls?: CertificateFiles | undefined;
+    /** Several processes share the fleet's sightings out. Default: this one alone consumes, and no second may. */
+    readonly shared?: SharedConsumption | undefined;
   };
   /** Base address of the model registry's TUF repository. */
   readonly repositoryUrl: string;
@@ -45,7 +49,9 @@ export interface CloudApiConfig {
 const base64Bytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'base64'));
 const base64 = /^[A-Za-z0-9+/]+={0,2}$/;
 
-const environmentSchema = z.object({
+const slug = z.string().refine(isSlug, 'lower-case letters, digits and inner hyphens');
+
+const environmentShape = z.object({
   SIGHTLINE_HOST: z.string().min(1).default('127.0.0.1'),
   SIGHTLINE_PORT: z.coerce.number().int().min(0).max(65_535).default(8080),
   SIGHTLINE_DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }),
@@ -56,15 +62,13 @@ const environmentSchema = z.object({
   SIGHTLINE_MQTT_CA: z.string().min(1).optional(),
   SIGHTLINE_MQTT_CERTIFICATE: z.string().min(1).optional(),
   SIGHTLINE_MQTT_KEY: z.string().min(1).optional(),
+  SIGHTLINE_MQTT_SHARED_GROUP: slug.optional(),
+  SIGHTLINE_INSTANCE: slug.optional(),
   SIGHTLINE_REPOSITORY_URL: z.url({ protocol: /^https?$/ }),
   SIGHTLINE_REPOSITORY_PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
   SIGHTLINE_TRUSTED_ROOT: z.string().regex(base64, 'base64 of the TUF root metadata').transform(base64Bytes),
   SIGHTLINE_DATA_DIRECTORY: z.string().min(1),
-  SIGHTLINE_TENANT: z
-    .string()
-    .refine(isSlug, 'lower-case letters, digits and inner hyphens')
-    .transform((id) => id as TenantId)
-    .default('default' as TenantId),
+  SIGHTLINE_TENANT: slug.transform((id) => id as TenantId).default('default' as TenantId),
   SIGHTLINE_ADMIN_KEY: z.string().min(24, 'at least 24 characters').optional(),
   SIGHTLINE_KEY_ENCRYPTION_KEY: z
     .string()
@@ -75,6 +79,14 @@ const environmentSchema = z.object({
   SIGHTLINE_FALSE_MATCH_RATE: z.coerce.number().min(1e-5).max(1e-2).default(1e-4),
   SIGHTLINE_CACHE_LEASE_HOURS: z.coerce.number().min(1).max(8760).default(168),
   SIGHTLINE_INFERENCE_WORKERS: z.coerce.number().int().min(1).max(64).default(1),
+});
+
+const environmentSchema = environmentShape.superRefine((value, context) => {
+  const { SIGHTLINE_MQTT_SHARED_GROUP: group, SIGHTLINE_INSTANCE: instance } = value;
+  if ((group === undefined) === (instance === undefined)) return;
+  const missing = group === undefined ? 'SIGHTLINE_MQTT_SHARED_GROUP' : 'SIGHTLINE_INSTANCE';
+  const message = 'a group needs the instance of each process, and an instance its group';
+  context.addIssue({ code: 'custom', path: [missing], message });
 });
 
 /**
@@ -97,6 +109,7 @@ export function configFromEnvironment(
       password: value.SIGHTLINE_MQTT_PASSWORD,
       publicUrl: value.SIGHTLINE_MQTT_PUBLIC_URL,
       tls: tlsFrom(value),
+      shared: sharedFrom(value),
     },
     repositoryUrl: value.SIGHTLINE_REPOSITORY_URL,
     publicRepositoryUrl: value.SIGHTLINE_REPOSITORY_PUBLIC_URL,
@@ -117,5 +130,10 @@ function tlsFrom(value: z.output<typeof environmentSchema>): CertificateFiles | 
   return (ca ?? certificate ?? key) === undefined ? undefined : { ca, certificate, key };
 }
 
+function sharedFrom(value: z.output<typeof environmentSchema>): SharedConsumption | undefined {
+  const { SIGHTLINE_MQTT_SHARED_GROUP: group, SIGHTLINE_INSTANCE: instance } = value;
+  return group === undefined || instance === undefined ? undefined : { group, instance };
+}
+
 /** Every environment variable that is read, for `--help`. */
-export const environmentKeys: readonly string[] = Object.keys(environmentSchema.shape);
+export const environmentKeys: readonly string[] = Object.keys(environmentShape.shape);

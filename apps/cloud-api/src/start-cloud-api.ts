@@ -1,7 +1,7 @@
 import multipart from '@fastify/multipart';
 import { migrate, openDatabase, type Database } from '@sightline/database';
 import { openFlatGallery } from '@sightline/gallery';
-import { errorMessage, StopStack } from '@sightline/kernel';
+import { errorMessage, isAppError, StopStack } from '@sightline/kernel';
 import { certificatesFrom, connectMqtt, DeferredAckServer, type MqttConnection } from '@sightline/messaging';
 import { createRestApp } from '@sightline/rest-server';
 import type { MicroserviceOptions } from '@nestjs/microservices';
@@ -15,6 +15,8 @@ import { Devices, type DeviceIdentity } from './devices/devices.js';
 import { EdgeCachePublisher } from './edge-caches/edge-cache-publisher.js';
 import { takePhotoBodies } from './http/photo-upload.js';
 import { GalleryFollower } from './identification/gallery-follower.js';
+import { ConsumerClaim } from './ingest/consumer-claim.js';
+import { sharedFilters } from './ingest/shared-filters.js';
 import type { Platform } from './platform/platform.module.js';
 import type { ReleaseSource } from './releases/active-release.js';
 import { Releases } from './releases/releases.js';
@@ -42,7 +44,8 @@ export interface StartedCloudApi extends CloudApi {
 /**
  * Starts the cloud API with a source of releases.
  *
- * @throws AppError `DATABASE.UNAVAILABLE`, `DATABASE.MIGRATION_*`, `TEMPLATE_KEY.UNWRAP_FAILED`
+ * @throws AppError `DATABASE.UNAVAILABLE`, `DATABASE.MIGRATION_*`, `TEMPLATE_KEY.UNWRAP_FAILED`,
+ *   `INGEST.SECOND_CONSUMER`, `MQTT.SUBSCRIPTION_REFUSED`
  */
 export async function startWith(config: CloudApiConfig, releaseSource: ReleaseSource): Promise<StartedCloudApi> {
   const stack = new StopStack();
@@ -61,9 +64,12 @@ async function start(config: CloudApiConfig, releaseSource: ReleaseSource, stack
   await migrate(database, { schema: 'cloud', folder: new URL('../migrations', import.meta.url) });
   const gallery = await openFlatGallery({ log });
   stack.push(() => gallery.close());
-  const { url, username, password, tls } = config.mqtt;
+  const { url, username, password, tls, shared } = config.mqtt;
+  const claim = await ConsumerClaim.take({ database, clock, log, shared });
+  stack.push(() => claim.release());
+  const clientId = shared === undefined ? username : `${username}:${shared.instance}`;
   const mqtt = await connectMqtt({
-    ...{ url, username, password, clientId: username, clean: false, log, clock },
+    ...{ url, username, password, clientId, clean: false, log, clock },
     ...(tls && { tls: certificatesFrom(tls) }),
   });
   stack.push(() => mqtt.close());
@@ -92,7 +98,9 @@ async function createApp(platform: Platform): Promise<NestFastifyApplication> {
   const app = await createRestApp({ module: AppModule.of(platform), api: apiHead, log });
   await app.register(multipart, { throwFileSizeLimit: false });
   takePhotoBodies(app.getHttpAdapter().getInstance());
-  app.connectMicroservice<MicroserviceOptions>({ strategy: new DeferredAckServer(platform.mqtt) });
+  app.connectMicroservice<MicroserviceOptions>({
+    strategy: new DeferredAckServer(platform.mqtt, sharedFilters(platform.config)),
+  });
   return app;
 }
 
@@ -112,6 +120,8 @@ async function followFleet(app: NestFastifyApplication, { clock, log }: CloudApi
     () => true,
     (error: unknown) => {
       log.error({ error: errorMessage(error) }, 'the fleet cannot be followed');
+      // A broker that will never grant it: better to say so than to serve half.
+      if (isAppError(error, 'MQTT.SUBSCRIPTION_REFUSED')) throw error;
       return false;
     },
   );

@@ -48,6 +48,7 @@ export interface ConnectMqttOptions {
 interface Subscription {
   readonly filter: string;
   readonly qos: 0 | 1;
+  readonly group: string | undefined;
   readonly granted: Promise<void>;
   readonly grant: () => void;
   readonly refuse: (error: AppError) => void;
@@ -62,7 +63,7 @@ const DISCONNECT_TIMEOUT_MS = 2000;
 const CERTIFICATES_EVERY_MS = 2000;
 const MIB = 1024 * 1024;
 
-function newSubscription(filter: string, qos: 0 | 1): Subscription {
+function newSubscription(filter: string, { qos = 1, group }: MqttSubscribeOptions): Subscription {
   let grant: () => void = () => undefined;
   let refuse: (error: AppError) => void = () => undefined;
   const granted = new Promise<void>((resolve, reject) => {
@@ -70,8 +71,12 @@ function newSubscription(filter: string, qos: 0 | 1): Subscription {
     refuse = reject;
   });
   granted.catch(() => undefined); // reported to the caller of `subscribe`, if still there
-  return { filter, qos, granted, grant, refuse, wasGranted: false };
+  return { filter, qos, group, granted, grant, refuse, wasGranted: false };
 }
+
+/** The filter as the broker is asked for it. */
+const filterOnWire = ({ filter, group }: Subscription): string =>
+  group === undefined ? filter : `$share/${group}/${filter}`;
 
 /** Keeps one session alive: reconnects with jittered backoff, subscribes again, and asks for redelivery. */
 class ReconnectingConnection implements MqttConnection {
@@ -161,7 +166,7 @@ class ReconnectingConnection implements MqttConnection {
     if (this.#subscriptions.has(filter)) {
       throw new AppError('MQTT.ALREADY_SUBSCRIBED', 'The topic filter has a handler already.');
     }
-    const subscription = newSubscription(filter, options.qos ?? 1);
+    const subscription = newSubscription(filter, options);
     this.#subscriptions.set(filter, subscription);
     this.#dispatcher.register(filter, handler);
     if (this.#session) void this.#requestSubscription(this.#session, subscription);
@@ -174,6 +179,7 @@ class ReconnectingConnection implements MqttConnection {
   }
 
   async #close(): Promise<void> {
+    await this.#leaveGroups();
     this.#closing.abort();
     this.#dispatcher.stop();
     const bound = new AbortController();
@@ -184,6 +190,16 @@ class ReconnectingConnection implements MqttConnection {
     if (this.#session) await this.#disconnect(this.#session, 'the client has closed the connection');
     await this.#running;
     for (const subscription of this.#subscriptions.values()) subscription.refuse(this.#closedError());
+  }
+
+  /** What comes from now on is for the others of the group; what has come already stays this session's. */
+  async #leaveGroups(): Promise<void> {
+    const shared = [...this.#subscriptions.values()].filter(({ group }) => group !== undefined);
+    if (shared.length === 0 || this.#session === undefined) return;
+    const bound = new AbortController();
+    const timeout = this.#clock.sleep(DISCONNECT_TIMEOUT_MS, bound.signal).catch(() => undefined);
+    await Promise.race([this.#session.unsubscribe(shared.map(filterOnWire)), timeout]);
+    bound.abort();
   }
 
   async #disconnect(session: MqttSession, reason: string): Promise<void> {
@@ -274,7 +290,7 @@ class ReconnectingConnection implements MqttConnection {
 
   async #requestSubscription(session: MqttSession, subscription: Subscription): Promise<void> {
     const { filter, qos } = subscription;
-    const outcome = await session.subscribe(filter, qos);
+    const outcome = await session.subscribe(filterOnWire(subscription), qos);
     if (outcome === 'granted') {
       subscription.wasGranted = true;
       subscription.grant();

@@ -6,6 +6,8 @@ import type { MqttConnection, MqttMessage } from './mqtt-connection.js';
 
 /** What a handler's `@Ctx()` is: the first argument is the topic. */
 type MqttRpcContext = BaseRpcContext<[topic: string]>;
+/** The group that shares the messages of a filter out, undefined where every process takes all of them. */
+export type GroupOfFilter = (filter: string) => string | undefined;
 type MqttRpcHandler = MessageHandler<MqttMessage, MqttRpcContext, unknown>;
 
 /**
@@ -20,20 +22,18 @@ export class DeferredAckServer extends Server implements CustomTransportStrategy
   /** Failures of `@EventPattern` handlers must reach this class, which withholds the acknowledgement. */
   override readonly propagatesEventHandlerErrors = true;
   readonly #connection: MqttConnection;
+  readonly #groupOf: GroupOfFilter;
 
-  constructor(connection: MqttConnection) {
+  constructor(connection: MqttConnection, groupOf: GroupOfFilter = () => undefined) {
     super();
     this.#connection = connection;
+    this.#groupOf = groupOf;
   }
 
   /** Subscribes. Nest's start waits until the broker has granted every filter, however long it takes to come. */
   listen(callback: (error?: unknown) => void): void {
     const handlers = this.messageHandlers as ReadonlyMap<string, MqttRpcHandler>;
-    Promise.all(
-      [...handlers].map(([filter, handler]) =>
-        this.#connection.subscribe(filter, (message) => this.#handle(message, handler), { qos: 1 }),
-      ),
-    ).then(
+    Promise.all([...handlers].map(([filter, handler]) => this.#subscribe(filter, handler))).then(
       () => callback(),
       (error: unknown) => callback(error),
     );
@@ -50,6 +50,12 @@ export class DeferredAckServer extends Server implements CustomTransportStrategy
 
   unwrap(): never {
     throw new AppError('MQTT.UNSUPPORTED', 'The connection belongs to whoever made it: take it from there.');
+  }
+
+  async #subscribe(filter: string, handler: MqttRpcHandler): Promise<void> {
+    const group = this.#groupOf(filter);
+    const options = { qos: 1, ...(group !== undefined && { group }) } as const;
+    await this.#connection.subscribe(filter, (message) => this.#handle(message, handler), options);
   }
 
   async #handle(message: MqttMessage, handler: MqttRpcHandler): Promise<void> {

@@ -36,6 +36,12 @@ export interface MqttPublishOptions {
 export interface MqttSubscribeOptions {
   /** Default: 1. */
   readonly qos?: 0 | 1;
+  /**
+   * Name of a group that shares the messages out: each goes to one of its subscribers (`$share/{group}/{filter}`, MQTT
+   * 5, section 4.8.2; Mosquitto and EMQX do it for 3.1.1 clients too). Retained messages are not sent for it. `close`
+   * leaves the group, so that its share goes to the others. Default: every message comes here.
+   */
+  readonly group?: string;
   /** Stops the wait; the subscription itself stays. */
   readonly signal?: AbortSignal;
 }

@@ -147,6 +147,14 @@ export class MqttSession {
     });
   }
 
+  /** Resolves once the broker sends no more of these, or the connection is lost. */
+  unsubscribe(filters: readonly string[]): Promise<void> {
+    return new Promise((resolve) => {
+      this.#client.unsubscribe([...filters], () => resolve());
+      void this.ended.then(() => resolve());
+    });
+  }
+
   /** Ends the connection with a DISCONNECT, so that the will is not sent. Waits for no PUBACK. */
   async disconnect(reason: string): Promise<void> {
     if (!this.#open) {
