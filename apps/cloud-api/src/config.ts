@@ -12,6 +12,8 @@ export interface CloudApiConfig {
   readonly port: number;
   /** PostgreSQL connection string. */
   readonly databaseUrl: string;
+  /** Redis for background jobs, with `maxmemory-policy noeviction`. Without it they lie in PostgreSQL. */
+  readonly redisUrl?: string | undefined;
   readonly mqtt: {
     readonly url: string;
     readonly username: string;
@@ -55,6 +57,7 @@ const environmentShape = z.object({
   SIGHTLINE_HOST: z.string().min(1).default('127.0.0.1'),
   SIGHTLINE_PORT: z.coerce.number().int().min(0).max(65_535).default(8080),
   SIGHTLINE_DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }),
+  SIGHTLINE_REDIS_URL: z.url({ protocol: /^rediss?$/ }).optional(),
   SIGHTLINE_MQTT_URL: z.url({ protocol: /^(mqtts?|wss?)$/ }),
   SIGHTLINE_MQTT_USERNAME: z.string().min(1),
   SIGHTLINE_MQTT_PASSWORD: z.string().min(1),
@@ -103,6 +106,7 @@ export function configFromEnvironment(
     host: value.SIGHTLINE_HOST,
     port: value.SIGHTLINE_PORT,
     databaseUrl: value.SIGHTLINE_DATABASE_URL,
+    redisUrl: value.SIGHTLINE_REDIS_URL,
     mqtt: {
       url: value.SIGHTLINE_MQTT_URL,
       username: value.SIGHTLINE_MQTT_USERNAME,

@@ -1,4 +1,5 @@
 import type { Database } from '@sightline/database';
+import type { Jobs } from '@sightline/jobs';
 import { READINESS, type Readiness } from '@sightline/rest-server';
 import type { FactoryProvider } from '@nestjs/common';
 import { sql } from 'drizzle-orm';
@@ -6,13 +7,19 @@ import { sql } from 'drizzle-orm';
 import { DeviceLink } from './devices/device-link.js';
 import { GalleryFollower } from './identification/gallery-follower.js';
 import { Releases } from './releases/releases.js';
-import { DATABASE } from './platform/tokens.js';
+import { DATABASE, JOBS } from './platform/tokens.js';
 
 /** Every part that answers depend on. */
 export const readiness: FactoryProvider<Readiness> = {
   provide: READINESS,
-  inject: [DATABASE, GalleryFollower, Releases, DeviceLink],
-  useFactory: (database: Database, follower: GalleryFollower, releases: Releases, link: DeviceLink) => async () => ({
+  inject: [DATABASE, GalleryFollower, Releases, DeviceLink, JOBS],
+  useFactory: (
+    database: Database,
+    follower: GalleryFollower,
+    releases: Releases,
+    link: DeviceLink,
+    jobs: Jobs,
+  ) => async () => ({
     database: await database.db.execute(sql`SELECT 1`).then(
       () => true,
       () => false,
@@ -20,5 +27,6 @@ export const readiness: FactoryProvider<Readiness> = {
     gallery: follower.loaded,
     release: releases.ready,
     broker: link.connected,
+    jobs: await jobs.answers(),
   }),
 };

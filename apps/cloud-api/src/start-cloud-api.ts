@@ -1,6 +1,7 @@
 import multipart from '@fastify/multipart';
 import { migrate, openDatabase, type Database } from '@sightline/database';
 import { openFlatGallery } from '@sightline/gallery';
+import { openJobs, type Jobs } from '@sightline/jobs';
 import { errorMessage, isAppError, StopStack } from '@sightline/kernel';
 import { certificatesFrom, connectMqtt, DeferredAckServer, type MqttConnection } from '@sightline/messaging';
 import { createRestApp } from '@sightline/rest-server';
@@ -18,6 +19,7 @@ import { GalleryFollower } from './identification/gallery-follower.js';
 import { ConsumerClaim } from './ingest/consumer-claim.js';
 import { sharedFilters } from './ingest/shared-filters.js';
 import type { Platform } from './platform/platform.module.js';
+import { JOBS } from './platform/tokens.js';
 import type { ReleaseSource } from './releases/active-release.js';
 import { Releases } from './releases/releases.js';
 import { Notifications } from './storage/notifications.js';
@@ -73,10 +75,12 @@ async function start(config: CloudApiConfig, releaseSource: ReleaseSource, stack
     ...(tls && { tls: certificatesFrom(tls) }),
   });
   stack.push(() => mqtt.close());
-  const app = await createApp({ config, database, gallery, mqtt, releaseSource });
+  const jobs = openJobs({ redisUrl: config.redisUrl, postgresUrl: config.databaseUrl, log, clock });
+  const app = await createApp({ config, database, gallery, mqtt, jobs, releaseSource });
   // Stopped after the application, whose last requests still need them.
   for (const service of [EdgeCachePublisher, GalleryFollower, Notifications, Releases])
     stack.push(() => app.get(service).stop());
+  stack.push(() => jobs.close());
   stack.push(() => app.close());
   await startServices(app, config);
   await app.listen({ host: config.host, port: config.port });
@@ -111,6 +115,7 @@ async function startServices(app: NestFastifyApplication, config: CloudApiConfig
   app.get(Notifications).start();
   app.get(EdgeCachePublisher).start();
   app.get(Releases).start();
+  await app.get<Jobs>(JOBS).start();
 }
 
 /** Subscribes to the fleet; goes on in the background when the broker cannot be reached yet. */

@@ -1,5 +1,6 @@
 import type { Database } from '@sightline/database';
 import type { Gallery } from '@sightline/gallery';
+import type { Jobs } from '@sightline/jobs';
 import type { MqttConnection } from '@sightline/messaging';
 import { Global, Module, type DynamicModule } from '@nestjs/common';
 
@@ -9,7 +10,7 @@ import { GallerySigningKeys } from '../edge-caches/gallery-signing-keys.js';
 import { Releases } from '../releases/releases.js';
 import { Notifications } from '../storage/notifications.js';
 import { TemplateKeys } from '../template-keys/template-keys.js';
-import { CLOCK, CONFIG, DATABASE, GALLERY, LOGGER, MQTT, RELEASE_SOURCE } from './tokens.js';
+import { CLOCK, CONFIG, DATABASE, GALLERY, JOBS, LOGGER, MQTT, RELEASE_SOURCE } from './tokens.js';
 
 /** What the modules share and do not make themselves. */
 export interface Platform {
@@ -17,6 +18,8 @@ export interface Platform {
   readonly database: Database;
   readonly gallery: Gallery;
   readonly mqtt: MqttConnection;
+  /** Handlers and schedules are registered in constructors; they run once every module is there. */
+  readonly jobs: Jobs;
   readonly releaseSource: ReleaseSource;
 }
 
@@ -24,7 +27,7 @@ export interface Platform {
 @Global()
 @Module({})
 export class PlatformModule {
-  static of({ config, database, gallery, mqtt, releaseSource }: Platform): DynamicModule {
+  static of({ config, database, gallery, mqtt, jobs, releaseSource }: Platform): DynamicModule {
     const values = [
       { provide: CONFIG, useValue: config },
       { provide: CLOCK, useValue: config.clock },
@@ -32,6 +35,7 @@ export class PlatformModule {
       { provide: DATABASE, useValue: database },
       { provide: GALLERY, useValue: gallery },
       { provide: MQTT, useValue: mqtt },
+      { provide: JOBS, useValue: jobs },
       { provide: RELEASE_SOURCE, useValue: releaseSource },
     ];
     const services = [Notifications, Releases, TemplateKeys, GallerySigningKeys];

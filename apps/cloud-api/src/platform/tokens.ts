@@ -6,3 +6,4 @@ export const LOGGER = Symbol('Logger');
 export const GALLERY = Symbol('Gallery');
 export const RELEASE_SOURCE = Symbol('ReleaseSource');
 export const MQTT = Symbol('MqttConnection');
+export const JOBS = Symbol('Jobs');
