@@ -2,6 +2,7 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { HealthController } from '@sightline/rest-server';
 
 import { AccessModule } from './access/access.module.js';
+import { AuditModule } from './audit/audit.module.js';
 import { DeviceOperationsModule } from './devices/device-operations.module.js';
 import { DevicesModule } from './devices/devices.module.js';
 import { EdgeCachesModule } from './edge-caches/edge-caches.module.js';
@@ -22,6 +23,7 @@ export class AppModule {
       imports: [
         PlatformModule.of(platform),
         AccessModule,
+        AuditModule,
         IdentificationModule,
         PeopleModule,
         FacesModule,

@@ -1,5 +1,5 @@
 import { RequestMethod } from '@nestjs/common';
-import { METHOD_METADATA, PATH_METADATA, SSE_METADATA } from '@nestjs/common/constants.js';
+import { METHOD_METADATA, PATH_METADATA } from '@nestjs/common/constants.js';
 import { ModulesContainer } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 
@@ -20,19 +20,18 @@ export function routesOf(app: NestFastifyApplication): readonly Route[] {
 }
 
 function routesOfController(controller: { readonly prototype: object }): Route[] {
-  const prefix = metadata<string>(PATH_METADATA, controller) ?? '';
+  const prefix = text(PATH_METADATA, controller);
   return Object.getOwnPropertyNames(controller.prototype).flatMap((name) => {
     const handler = (controller.prototype as Handlers)[name];
     if (typeof handler !== 'function') return [];
-    const method = metadata<RequestMethod>(METHOD_METADATA, handler);
-    const isStream = metadata<boolean>(SSE_METADATA, handler) ?? false;
-    if (method === undefined && !isStream) return [];
-    const verb = RequestMethod[method ?? RequestMethod.GET];
-    const path = [prefix, metadata<string>(PATH_METADATA, handler) ?? ''].filter((part) => part !== '' && part !== '/');
-    return [{ name: `${verb} ${path.join('/')}`, handler, controller }];
+    const method = Reflect.getMetadata(METHOD_METADATA, handler) as RequestMethod | undefined;
+    if (method === undefined) return [];
+    const path = [prefix, text(PATH_METADATA, handler)].filter((part) => part !== '' && part !== '/');
+    return [{ name: `${RequestMethod[method]} ${path.join('/')}`, handler, controller }];
   });
 }
 
-function metadata<T>(key: string, target: object): T | undefined {
-  return Reflect.getMetadata(key, target) as T | undefined;
+function text(key: string, target: object): string {
+  const value: unknown = Reflect.getMetadata(key, target);
+  return typeof value === 'string' ? value : '';
 }

@@ -1,0 +1,14 @@
+import { Global, Module } from '@nestjs/common';
+import { APP_INTERCEPTOR } from '@nestjs/core';
+
+import { Acting } from './acting.js';
+import { AuditInterceptor } from './audit.interceptor.js';
+import { Audit } from './audit.js';
+
+/** Global: whoever touches biometric data records it. */
+@Global()
+@Module({
+  providers: [Acting, Audit, { provide: APP_INTERCEPTOR, useClass: AuditInterceptor }],
+  exports: [Acting, Audit],
+})
+export class AuditModule {}
