@@ -1,34 +1,33 @@
 // Products of one probe with many coded templates.
 
 /**
- * products[r] = the sum over c of rows[r][c] · probe[c], in whole numbers. Each row is widened to 16 bits on the way,
- * and four rows share a load of the probe.
+ * products[r] = the sum over c of rows[r][c] · probe[c], in whole numbers. Four rows lie together, in pieces of 16
+ * components of each in turn: so the memory is read from one end to the other, and the four share a load of the probe.
  *
  * @param rows int8, `count` of `stride` bytes each, @param count a multiple of 4, @param stride a multiple of 16
  * @param probe int16, `stride` of them: so small that no sum leaves 32 bits
  */
 export function scan(rows: usize, count: i32, stride: i32, probe: usize, products: usize): void {
-  const line = <usize>stride;
+  const group = <usize>stride * 4;
   for (let row = 0; row < count; row += 4) {
     let first = i32x4.splat(0);
     let second = i32x4.splat(0);
     let third = i32x4.splat(0);
     let fourth = i32x4.splat(0);
-    const end = rows + line;
-    for (let at = probe; rows < end; rows += 16) {
+    const end = rows + group;
+    for (let at = probe; rows < end; rows += 64) {
       const low = v128.load(at);
       const high = v128.load(at, 16);
       first = i32x4.add(first, sixteen(v128.load(rows), low, high));
-      second = i32x4.add(second, sixteen(v128.load(rows + line), low, high));
-      third = i32x4.add(third, sixteen(v128.load(rows + 2 * line), low, high));
-      fourth = i32x4.add(fourth, sixteen(v128.load(rows + 3 * line), low, high));
+      second = i32x4.add(second, sixteen(v128.load(rows, 16), low, high));
+      third = i32x4.add(third, sixteen(v128.load(rows, 32), low, high));
+      fourth = i32x4.add(fourth, sixteen(v128.load(rows, 48), low, high));
       at += 32;
     }
     store<i32>(products, sumOf(first));
     store<i32>(products, sumOf(second), 4);
     store<i32>(products, sumOf(third), 8);
     store<i32>(products, sumOf(fourth), 12);
-    rows += 3 * line;
     products += 16;
   }
 }

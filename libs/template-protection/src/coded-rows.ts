@@ -6,6 +6,8 @@ const COMPONENTS_TOGETHER = 16;
 const ROWS_TOGETHER = 4;
 /** Rows of one call: their products stay in a cache. */
 const CHUNK = 4096;
+/** Rows that there is room for at first. */
+const FIRST_ROWS = 64;
 /** Rounding of the estimate's own arithmetic, in float32 and float64, with room to spare. */
 const ROUNDING = 1e-6;
 /** The furthest that a row's codes lie from zero; -128 is never written, but would still be right. */
@@ -20,9 +22,15 @@ interface CodedProbe {
   readonly residual: number;
 }
 
+/** What a row's cosine with the probe is estimated at, times a constant of the probe. */
+interface Estimate {
+  readonly row: number;
+  readonly estimate: number;
+}
+
 /**
- * The int8 codes of templates of one model space and one template key, row by row in one piece of memory, to be
- * compared with a probe all at once on the calling thread.
+ * The int8 codes of templates of one model space and one template key, in one piece of memory, to be compared with a
+ * probe all at once on the calling thread. Four rows lie together, 16 components of each in turn.
  *
  * A scan multiplies whole numbers: the rows' codes with the probe in 16 bits. What that leaves of the probe bounds
  * the error of every estimate (Cauchy–Schwarz), so the few rows within twice that bound of the best estimate are all
@@ -35,9 +43,10 @@ export class CodedRows {
   readonly #stride: number;
   readonly #productsAt: number;
   readonly #rowsAt: number;
-  #scales: number[] = [];
+  #size = 0;
+  #scales = new Float64Array(FIRST_ROWS);
   /** 1 / |codes| */
-  #weights: number[] = [];
+  #weights = new Float64Array(FIRST_ROWS);
 
   constructor(dimension: number) {
     this.#dimension = dimension;
@@ -48,7 +57,7 @@ export class CodedRows {
   }
 
   get size(): number {
-    return this.#scales.length;
+    return this.#size;
   }
 
   /**
@@ -65,36 +74,45 @@ export class CodedRows {
     const groups = Math.ceil((row + 1) / ROWS_TOGETHER);
     reserve(this.#kernel, this.#rowsAt + groups * ROWS_TOGETHER * this.#stride);
     const codes = new Int8Array(data.buffer, data.byteOffset, data.length);
-    this.#codes(row).set(codes);
-    this.#scales.push(scale);
-    this.#weights.push(1 / Math.sqrt(codes.reduce((sum, code) => sum + code * code, 0)));
+    this.#write(row, codes);
+    if (row === this.#scales.length) {
+      this.#scales = twiceAsLong(this.#scales);
+      this.#weights = twiceAsLong(this.#weights);
+    }
+    this.#scales[row] = scale;
+    this.#weights[row] = 1 / Math.sqrt(codes.reduce((sum, code) => sum + code * code, 0));
+    this.#size += 1;
     return row;
   }
 
   /** Overwrites a row: the last one takes its place, and nothing of what was there is left. */
   remove(row: number): void {
-    if (this.#scales[row] === undefined) throw new RangeError(`there is no row ${row}`);
+    this.#assertRow(row);
     const last = this.size - 1;
-    this.#codes(row).set(this.#codes(last));
-    this.#codes(last).fill(0);
-    this.#scales[row] = this.#scales[last] ?? 0;
-    this.#weights[row] = this.#weights[last] ?? 0;
-    this.#scales.pop();
-    this.#weights.pop();
+    this.#write(row, this.#read(last));
+    this.#write(last, new Int8Array(this.#dimension));
+    for (const column of [this.#scales, this.#weights]) {
+      column[row] = column[last] ?? 0;
+      column[last] = 0;
+    }
+    this.#size = last;
   }
 
   /** Overwrites all of it. */
   clear(): void {
-    new Int8Array(this.#kernel.memory.buffer, this.#rowsAt, this.size * this.#stride).fill(0);
-    this.#scales = [];
-    this.#weights = [];
+    new Int8Array(this.#kernel.memory.buffer, this.#rowsAt).fill(0);
+    this.#scales = new Float64Array(FIRST_ROWS);
+    this.#weights = new Float64Array(FIRST_ROWS);
+    this.#size = 0;
   }
 
   /** The stored form of a row's template, as `decodeTemplate` gives it. */
   vector(row: number): Float32Array {
-    const scale = this.#scales[row];
-    if (scale === undefined) throw new RangeError(`there is no row ${row}`);
-    return Float32Array.from(this.#codes(row), (code) => scale * code);
+    this.#assertRow(row);
+    const scale = this.#scales[row] ?? 0;
+    const vector = Float32Array.from(this.#read(row));
+    for (let index = 0; index < vector.length; index += 1) vector[index] = scale * (vector[index] ?? 0);
+    return vector;
   }
 
   /**
@@ -109,20 +127,31 @@ export class CodedRows {
     const margin = (2 * residual + 2 * ROUNDING) / weight;
     new Int16Array(this.#kernel.memory.buffer, KERNEL_START, this.#stride).set(codes);
     let best = -Infinity;
-    let found: { readonly row: number; readonly estimate: number }[] = [];
+    let found: Estimate[] = [];
     for (let first = 0; first < this.size; first += CHUNK) {
-      const products = this.#scan(first, Math.min(CHUNK, this.size - first));
-      for (let index = 0; index < products.length; index += 1) {
-        const estimate = (products[index] ?? 0) * (this.#weights[first + index] ?? 0);
-        if (estimate < best - margin) continue;
-        if (estimate > best) {
-          best = estimate;
-          found = found.filter((other) => other.estimate >= best - margin);
-        }
-        found.push({ row: first + index, estimate });
+      const { estimates, largest } = this.#estimates(first, Math.min(CHUNK, this.size - first));
+      best = Math.max(best, largest);
+      found = found.filter(({ estimate }) => estimate >= best - margin);
+      for (let index = 0; index < estimates.length; index += 1) {
+        const estimate = estimates[index] ?? 0;
+        if (estimate >= best - margin) found.push({ row: first + index, estimate });
       }
     }
     return found.map(({ row }) => row);
+  }
+
+  /** What the products of some rows with the probe are of the rows' lengths. */
+  #estimates(first: number, count: number): { readonly estimates: Float64Array; readonly largest: number } {
+    const products = this.#scan(first, count);
+    const weights = this.#weights.subarray(first, first + count);
+    const estimates = new Float64Array(count);
+    let largest = -Infinity;
+    for (let index = 0; index < count; index += 1) {
+      const estimate = (products[index] ?? 0) * (weights[index] ?? 0);
+      estimates[index] = estimate;
+      if (estimate > largest) largest = estimate;
+    }
+    return { estimates, largest };
   }
 
   #scan(first: number, count: number): Int32Array {
@@ -132,9 +161,38 @@ export class CodedRows {
     return new Int32Array(this.#kernel.memory.buffer, this.#productsAt, count);
   }
 
-  #codes(row: number): Int8Array {
-    return new Int8Array(this.#kernel.memory.buffer, this.#rowsAt + row * this.#stride, this.#dimension);
+  #assertRow(row: number): void {
+    if (!(row >= 0 && row < this.size)) throw new RangeError(`there is no row ${row}`);
   }
+
+  #read(row: number): Int8Array {
+    const codes = new Int8Array(this.#dimension);
+    for (let first = 0; first < codes.length; first += COMPONENTS_TOGETHER) {
+      codes.set(this.#piece(row, first), first);
+    }
+    return codes;
+  }
+
+  #write(row: number, codes: Int8Array): void {
+    for (let first = 0; first < codes.length; first += COMPONENTS_TOGETHER) {
+      this.#piece(row, first).set(codes.subarray(first, first + COMPONENTS_TOGETHER));
+    }
+  }
+
+  /** The codes of a row from a component on: up to 16, and none beyond the dimension. */
+  #piece(row: number, first: number): Int8Array {
+    const place = row % ROWS_TOGETHER;
+    const groupAt = this.#rowsAt + (row - place) * this.#stride;
+    const at = groupAt + first * ROWS_TOGETHER + place * COMPONENTS_TOGETHER;
+    const length = Math.min(COMPONENTS_TOGETHER, this.#dimension - first);
+    return new Int8Array(this.#kernel.memory.buffer, at, length);
+  }
+}
+
+function twiceAsLong(numbers: Float64Array): Float64Array<ArrayBuffer> {
+  const longer = new Float64Array(2 * numbers.length);
+  longer.set(numbers);
+  return longer;
 }
 
 /** Codes so small that no sum of their products with a row's can leave 32 bits. */

@@ -29,14 +29,18 @@ export function numberToHalf(value: number): number {
   const exponent = exponentOf(magnitude);
   // Powers of two are exact in binary64, so only the rounding itself loses anything. The carry of a fraction
   // that rounds up to 1024 runs into the exponent, which is the right answer.
-  return sign | (((exponent + 15) << 10) + roundToEven((magnitude / 2 ** exponent - 1) * 1024));
+  return sign | (((exponent + 15) << 10) + roundToEven((magnitude / (powerOfTwo[exponent + 14] ?? NaN) - 1) * 1024));
 }
 
-/** The exponent of a normal binary64 value. `Math.log2` may be off by a digit beside a power of two. */
+/** 2⁻¹⁴ to 2¹⁵: the powers of the normal binary16 values. */
+const powerOfTwo = Float64Array.from({ length: 30 }, (_, index) => 2 ** (index - 14));
+
+const inspected = new DataView(new ArrayBuffer(8));
+
+/** The exponent of a normal binary64 value: eleven bits below the sign, biased by 1023 (IEEE 754). */
 function exponentOf(magnitude: number): number {
-  const exponent = Math.floor(Math.log2(magnitude));
-  if (2 ** exponent > magnitude) return exponent - 1;
-  return 2 ** (exponent + 1) <= magnitude ? exponent + 1 : exponent;
+  inspected.setFloat64(0, magnitude);
+  return ((inspected.getUint16(0) >> 4) & 0x7ff) - 1023;
 }
 
 /** Added to a magnitude below 2⁵¹, it leaves no place for a fraction: 1.5 · 2⁵². The processor rounds ties to even. */
