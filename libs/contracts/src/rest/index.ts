@@ -1,3 +1,5 @@
+export * from './access.js';
+export * from './access-audit.js';
 export * from './common.js';
 export * from './device-operations.js';
 export * from './devices.js';
