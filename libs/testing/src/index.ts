@@ -1,4 +1,5 @@
 export * from './default-bundle.js';
 export * from './free-port.js';
 export * from './mosquitto.js';
+export * from './redis.js';
 export * from './sample-photos.js';
