@@ -1,0 +1,1 @@
+export { startStandInQdrant, type Fault, type StandInOptions, type StandInQdrant } from './stand-in-qdrant.js';

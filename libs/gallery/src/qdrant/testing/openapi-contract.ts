@@ -1,0 +1,146 @@
+import { readFile } from 'node:fs/promises';
+
+import { Ajv, type ValidateFunction } from 'ajv';
+
+type Json = Readonly<Record<string, unknown>>;
+type Method = 'get' | 'put' | 'post' | 'patch' | 'delete';
+
+/** Qdrant's own description, which lies beside the project where it lies at all. */
+const description = new URL('../../../../../../shared/qdrant/openapi-1.18.3.json', import.meta.url);
+
+interface Operation {
+  readonly segments: readonly string[];
+  readonly method: string;
+  readonly body: ValidateFunction | undefined;
+  readonly query: ReadonlyMap<string, ValidateFunction>;
+  readonly success: ValidateFunction | undefined;
+  readonly failure: ValidateFunction | undefined;
+}
+
+export interface Exchange {
+  readonly method: string;
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly body: unknown;
+  readonly status: number;
+  readonly answer: unknown;
+}
+
+/**
+ * What Qdrant's OpenAPI description says of a request and its answer. Stricter than the description: a field that it
+ * does not know is an error, since Qdrant would ignore it in silence.
+ */
+export class OpenApiContract {
+  readonly #operations: readonly Operation[];
+
+  constructor(document: Json) {
+    // Formats such as uint32 say no more than the bounds beside them.
+    const ajv = new Ajv({ strict: false, allErrors: false, validateFormats: false });
+    ajv.addSchema({ $id: 'qdrant', components: closed(document.components) as Json });
+    const compile = (schema: unknown): ValidateFunction | undefined =>
+      schema === undefined ? undefined : ajv.compile(pointed(closed(schema)) as Json);
+    this.#operations = Object.entries(document.paths as Record<string, Record<string, unknown>>).flatMap(
+      ([path, methods]) =>
+        Object.entries(methods).map(([method, value]) => operation(path, method as Method, value, compile)),
+    );
+  }
+
+  /** @returns what is wrong with the exchange; undefined: nothing */
+  violation({ method, path, query, body, status, answer }: Exchange): string | undefined {
+    const segments = path.split('/').filter((segment) => segment !== '');
+    const found = this.#operations.find(
+      (each) => each.method === method.toLowerCase() && fits(each.segments, segments),
+    );
+    if (found === undefined) return `${method} ${path} is not an operation of Qdrant’s`;
+    for (const [name, text] of query) {
+      const schema = found.query.get(name);
+      if (schema === undefined) return `${method} ${path}: unknown parameter ${name}`;
+      if (!schema(parameter(text))) return `${method} ${path}: parameter ${name}: ${said(schema)}`;
+    }
+    if (body !== undefined && found.body?.(body) !== true) return `${method} ${path}: request: ${said(found.body)}`;
+    const schema = status < 300 ? found.success : found.failure;
+    if (schema !== undefined && !schema(answer)) return `${method} ${path}: answer ${status}: ${said(schema)}`;
+    return undefined;
+  }
+}
+
+/** @returns undefined where the description is not there: the project is built and tested without it, too */
+export async function readOpenApiContract(): Promise<OpenApiContract | undefined> {
+  const text = await readFile(description, 'utf8').catch(() => undefined);
+  return text === undefined ? undefined : new OpenApiContract(JSON.parse(text) as Json);
+}
+
+function operation(
+  path: string,
+  method: string,
+  value: unknown,
+  compile: (schema: unknown) => ValidateFunction | undefined,
+): Operation {
+  const { requestBody, responses, parameters } = value as {
+    requestBody?: unknown;
+    responses?: Readonly<Record<string, unknown>>;
+    parameters?: readonly { readonly in: string; readonly name: string; readonly schema: unknown }[];
+  };
+  const query = (parameters ?? []).filter((parameter) => parameter.in === 'query');
+  const validators = query.flatMap(({ name, schema }) => {
+    const validate = compile(schema);
+    return validate === undefined ? [] : [[name, validate] as const];
+  });
+  return {
+    segments: path.split('/').filter((segment) => segment !== ''),
+    method,
+    body: compile(jsonSchema(requestBody)),
+    query: new Map(validators),
+    success: compile(jsonSchema(responses?.['200'])),
+    failure: compile(jsonSchema(responses?.['4XX'])),
+  };
+}
+
+function jsonSchema(holder: unknown): unknown {
+  const { content } = (holder ?? {}) as { content?: Readonly<Record<string, { readonly schema?: unknown }>> };
+  return content?.['application/json']?.schema;
+}
+
+/**
+ * OpenAPI 3.0 as JSON schema: `nullable` becomes a type of its own (alone, it would let everything pass), and an object
+ * knows no other fields than its own.
+ */
+function closed(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(closed);
+  if (typeof schema !== 'object' || schema === null) return schema;
+  const { nullable, ...rest } = schema as Readonly<Record<string, unknown>>;
+  const mapped: Record<string, unknown> = Object.fromEntries(
+    Object.entries(rest).map(([key, value]) => [key, closed(value)]),
+  );
+  const { properties } = mapped;
+  if (mapped.type === 'object' && properties !== undefined) mapped.additionalProperties ??= false;
+  if (nullable !== true) return mapped;
+  if (Object.keys(mapped).length === 0) return { type: 'null' };
+  return { anyOf: [mapped, { type: 'null' }] };
+}
+
+/** References from outside of the document into it. */
+function pointed(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(pointed);
+  if (typeof schema !== 'object' || schema === null) return schema;
+  return Object.fromEntries(
+    Object.entries(schema).map(([key, value]) => [key, key === '$ref' ? `qdrant${String(value)}` : pointed(value)]),
+  );
+}
+
+function fits(pattern: readonly string[], segments: readonly string[]): boolean {
+  return (
+    pattern.length === segments.length &&
+    pattern.every((part, index) => part.startsWith('{') || part === segments[index])
+  );
+}
+
+function parameter(text: string): unknown {
+  if (text === 'true' || text === 'false') return text === 'true';
+  return /^\d+$/.test(text) ? Number(text) : text;
+}
+
+function said(validate: ValidateFunction | undefined): string {
+  const [first] = validate?.errors ?? [];
+  return first === undefined ? 'no body is expected' : `${first.instancePath} ${first.message ?? ''}`;
+}
