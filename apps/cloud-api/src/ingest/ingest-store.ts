@@ -1,11 +1,12 @@
 import type { DeviceAddress } from '@sightline/contracts';
 import { type Database, inTransaction, type Transaction } from '@sightline/database';
 import type { Clock, SightingId } from '@sightline/kernel';
-import { and, asc, eq, gte, lte, or, sql } from 'drizzle-orm';
+import { and, eq, gte, lte, sql } from 'drizzle-orm';
 
 import type { SearchResult } from '../identification/identification.js';
 import { inChunks } from '../storage/chunks.js';
-import { device, ingestGap, ingestRecord } from '../storage/schema.js';
+import { ingestGap } from '../storage/schema.js';
+import { unnest } from '../storage/unnest.js';
 import { measureBoots } from './boot-store.js';
 import type { IngestBatch, IngestRecord } from './decode-batch.js';
 import { putInQuarantine, type Quarantined } from './quarantine-store.js';
@@ -19,7 +20,7 @@ import {
   type AnsweredDecision,
 } from './sighting-store.js';
 import { deviceKey, distinctByKey, streamKey } from './stream-key.js';
-import { lockStreams, moveWatermark, type Stream } from './stream-store.js';
+import { lockStreams, moveWatermarks, type Stream } from './stream-store.js';
 
 /** A batch with what the gallery found for each of its sightings, by sequence. */
 export interface SearchedBatch extends IngestBatch {
@@ -77,10 +78,7 @@ export async function storeBatches(
     await putInQuarantine(tx, [...poisonOf(fresh), ...straysOf(known)], now);
     const changed = await storeSightings(tx, fresh.flatMap(newSighting), { epochs, now, clock });
     await notify(tx, changed);
-    const moved = new Map<string, number>();
-    for (const stream of distinctByKey(streams, streamKey)) {
-      moved.set(streamKey(stream), await moveWatermark(tx, stream, watermarks.get(streamKey(stream)) ?? 0));
-    }
+    const moved = await moveWatermarks(tx, streams, watermarks);
     const decisions = await readDecisions(tx, checked.flatMap(sightingOf));
     return batches.map((batch) => {
       if (!sites.has(deviceKey(batch.address))) return { kind: 'unknown-device' };
@@ -97,6 +95,9 @@ const streamOf = ({ address: { tenantId, deviceId }, streamId }: IngestBatch): S
   streamId,
 });
 
+/** What a device's row knows to so much is not written again, ms. */
+const HEARD_EVERY_MS = 1000;
+
 /** Notes that the devices were heard; @returns the sites of those that are known, by `deviceKey`. */
 async function touchDevices(
   tx: Transaction,
@@ -107,19 +108,25 @@ async function touchDevices(
     batches.map(({ address }) => address),
     deviceKey,
   );
-  const isOneOf = or(...addresses.map(isDevice));
-  // Locked in one order before the update, whose own order is not defined.
-  const rows = await tx
-    .select({ tenantId: device.tenantId, deviceId: device.id, siteId: device.siteId })
-    .from(device)
-    .where(isOneOf)
-    .orderBy(asc(device.tenantId), asc(device.id))
-    .for('no key update');
-  if (rows.length > 0) await tx.update(device).set({ lastSeenAt: now }).where(isOneOf);
+  const wanted = sql`${unnest([
+    ['text', addresses.map(({ tenantId }) => tenantId)],
+    ['text', addresses.map(({ deviceId }) => deviceId)],
+  ])} AS wanted (tenant_id, id)`;
+  // Locked, so that none is removed before its records are stored: in one order, as everywhere.
+  const { rows } = await tx.execute<DeviceAddress & Record<string, unknown> & { siteId: string; heard: boolean }>(sql`
+    SELECT tenant_id AS "tenantId", id AS "deviceId", site_id AS "siteId",
+      coalesce(last_seen_at > ${now}::timestamptz - ${HEARD_EVERY_MS} * interval '1 millisecond', false) AS heard
+    FROM ${wanted} JOIN cloud.device device USING (tenant_id, id)
+    ORDER BY tenant_id, id FOR KEY SHARE OF device`);
+  if (rows.some(({ heard }) => !heard)) {
+    await tx.execute(sql`
+      UPDATE cloud.device device SET last_seen_at = ${now} FROM (
+        SELECT tenant_id, id FROM ${wanted} JOIN cloud.device device USING (tenant_id, id)
+        ORDER BY tenant_id, id FOR NO KEY UPDATE OF device) locked
+      WHERE device.tenant_id = locked.tenant_id AND device.id = locked.id`);
+  }
   return new Map(rows.map((row) => [deviceKey(row), row.siteId]));
 }
-
-const isDevice = ({ tenantId, deviceId }: DeviceAddress) => and(eq(device.tenantId, tenantId), eq(device.id, deviceId));
 
 /** A sighting belongs to the device that opened it: no other may change it. */
 async function refuseForeign(tx: Transaction, placed: readonly Placed[]): Promise<readonly Placed[]> {
@@ -139,31 +146,26 @@ async function refuseForeign(tx: Transaction, placed: readonly Placed[]): Promis
 
 /** @returns the records that were not there before */
 async function insertRecords(tx: Transaction, placed: readonly Placed[], now: Date): Promise<readonly Placed[]> {
-  const keyOf = ({ stream, record }: Placed) => `${streamKey(stream)}/${record.sequence}`;
-  const distinct = distinctByKey(placed, keyOf);
-  const inserted = await inChunks(distinct, (chunk) =>
-    tx
-      .insert(ingestRecord)
-      .values(chunk.map((item) => recordRow(item, now)))
-      .onConflictDoNothing()
-      .returning(),
-  );
-  const fresh = new Set(inserted.map((row) => `${streamKey(row)}/${row.sequence}`));
-  return distinct.filter((item) => fresh.has(keyOf(item)));
-}
-
-function recordRow({ stream, record }: Placed, receivedAt: Date): typeof ingestRecord.$inferInsert {
-  const { sequence } = record;
-  switch (record.kind) {
-    case 'sighting': {
-      const { sightingId, revision } = record.sighting;
-      return { ...stream, sequence, kind: 'sighting', sightingId, revision, receivedAt };
-    }
-    case 'gap':
-      return { ...stream, sequence, kind: 'gap', receivedAt };
-    case 'poison':
-      return { ...stream, sequence, kind: 'quarantined', receivedAt };
-  }
+  const distinct = distinctByKey(placed, ({ stream, record }) => `${streamKey(stream)}/${record.sequence}`);
+  if (distinct.length === 0) return [];
+  const sightings = distinct.map(({ record }) => (record.kind === 'sighting' ? record.sighting : undefined));
+  const columns = unnest([
+    ['text', distinct.map(({ stream }) => stream.tenantId)],
+    ['text', distinct.map(({ stream }) => stream.deviceId)],
+    ['uuid', distinct.map(({ stream }) => stream.streamId)],
+    ['bigint', distinct.map(({ record }) => record.sequence)],
+    ['text', distinct.map(({ record }) => (record.kind === 'poison' ? 'quarantined' : record.kind))],
+    ['uuid', sightings.map((sighting) => sighting?.sightingId ?? null)],
+    ['integer', sightings.map((sighting) => sighting?.revision ?? null)],
+  ]);
+  const { rows } = await tx.execute<Stream & Record<string, unknown> & { sequence: string }>(sql`
+    INSERT INTO cloud.ingest_record
+      (tenant_id, device_id, stream_id, sequence, kind, sighting_id, revision, received_at)
+    SELECT *, ${now}::timestamptz FROM ${columns}
+    ON CONFLICT DO NOTHING
+    RETURNING tenant_id AS "tenantId", device_id AS "deviceId", stream_id AS "streamId", sequence`);
+  const fresh = new Set(rows.map((row) => `${streamKey(row)}/${row.sequence}`));
+  return distinct.filter(({ stream, record }) => fresh.has(`${streamKey(stream)}/${record.sequence}`));
 }
 
 /**

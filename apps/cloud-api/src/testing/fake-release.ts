@@ -17,11 +17,11 @@ export const RELEASE_DIGEST = 'cd'.repeat(32) as Sha256;
 export const THRESHOLD = 0.5;
 
 /** A release without models, for tests that send templates and no photos. */
-export function fakeRelease(): ActiveRelease {
+export function fakeRelease(dimension = DIMENSION): ActiveRelease {
   const recogniser: Recogniser = {
     spaceId: SPACE,
     variantDigest: VARIANT,
-    dimension: DIMENSION,
+    dimension,
     provider: 'none',
     scoresPresentations: false,
     detect: () => Promise.reject(new Error('this release has no detector')),
@@ -36,7 +36,7 @@ export function fakeRelease(): ActiveRelease {
   return {
     manifest: {
       version: '1.0.0',
-      modelSpace: { id: SPACE, dimension: DIMENSION },
+      modelSpace: { id: SPACE, dimension },
       calibration: { variantDigest: VARIANT, dataSet: 'none', impostorPairs: 1, points },
     },
     digest: RELEASE_DIGEST,
