@@ -3,6 +3,8 @@ import { isSlug, type Clock, type Logger, type TenantId } from '@sightline/kerne
 import type { CertificateFiles } from '@sightline/messaging';
 import { z } from 'zod';
 
+import { accessEnvironment, accessFrom, type AccessConfig } from './access/access-config.js';
+
 import type { SharedConsumption } from './ingest/consumer-claim.js';
 
 /** What a running cloud API needs to know. Parsed once; everything inside trusts it. */
@@ -36,10 +38,24 @@ export interface CloudApiConfig {
   readonly tenantId: TenantId;
   /** An API key that is valid as long as it is configured. */
   readonly bootstrapAdminKey?: string | undefined;
+  readonly access?: AccessConfig | undefined;
   /** 32 bytes that wrap the tenants' template keys in the database. */
   readonly keyEncryptionKey: Uint8Array;
+  /**
+   * Where the keys of personal data lie: a PostgreSQL of their own, or a folder. Default: the folder `person-keys` in
+   * the data directory.
+   */
+  readonly keyStore?: { readonly url?: string | undefined; readonly directory?: string | undefined } | undefined;
   /** False-match rate of one comparison that decisions stand for, 0 to 1. */
   readonly falseMatchRate: number;
+  /** This program's own address as boxes reach it: where they ask for certificates. Default: they must be told. */
+  readonly publicUrl?: string | undefined;
+  /** Paths of PEM files, or PEM texts. Default: an authority of the installation's own, kept in the database. */
+  readonly certificateAuthority?: { readonly certificate: string; readonly key: string } | undefined;
+  /** How long a box's certificate is valid, ms. Default: 90 days. */
+  readonly deviceCertificateMs?: number | undefined;
+  /** Ends a box's connection at once, where the broker is at hand. Default: a session of the same client id takes it over. */
+  readonly disconnectDevice?: ((clientId: string) => void) | undefined;
   /** How long a box may match by its own cache after it was last told so, ms. Default: 7 days. */
   readonly edgeCacheLeaseMs?: number | undefined;
   /** Inference workers for photos. */
@@ -73,23 +89,39 @@ const environmentShape = z.object({
   SIGHTLINE_DATA_DIRECTORY: z.string().min(1),
   SIGHTLINE_TENANT: slug.transform((id) => id as TenantId).default('default' as TenantId),
   SIGHTLINE_ADMIN_KEY: z.string().min(24, 'at least 24 characters').optional(),
+  ...accessEnvironment,
   SIGHTLINE_KEY_ENCRYPTION_KEY: z
     .string()
     .regex(base64, 'base64 of 32 bytes')
     .transform(base64Bytes)
     .refine((key) => key.length === 32, 'base64 of 32 bytes'),
+  SIGHTLINE_KEY_STORE_DIRECTORY: z.string().min(1).optional(),
+  SIGHTLINE_KEY_STORE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
   // Rates that releases are calibrated for: a threshold is never extrapolated.
   SIGHTLINE_FALSE_MATCH_RATE: z.coerce.number().min(1e-5).max(1e-2).default(1e-4),
+  SIGHTLINE_PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
+  SIGHTLINE_CA_CERTIFICATE: z.string().min(1).optional(),
+  SIGHTLINE_CA_KEY: z.string().min(1).optional(),
+  SIGHTLINE_DEVICE_CERTIFICATE_DAYS: z.coerce.number().min(1).max(825).default(90),
   SIGHTLINE_CACHE_LEASE_HOURS: z.coerce.number().min(1).max(8760).default(168),
   SIGHTLINE_INFERENCE_WORKERS: z.coerce.number().int().min(1).max(64).default(1),
 });
 
+/** Keys that say something only together. */
+const pairs = [
+  [
+    'SIGHTLINE_MQTT_SHARED_GROUP',
+    'SIGHTLINE_INSTANCE',
+    'a group needs the instance of each process, and an instance its group',
+  ],
+  ['SIGHTLINE_CA_CERTIFICATE', 'SIGHTLINE_CA_KEY', 'an authority needs its certificate and its key'],
+] as const;
+
 const environmentSchema = environmentShape.superRefine((value, context) => {
-  const { SIGHTLINE_MQTT_SHARED_GROUP: group, SIGHTLINE_INSTANCE: instance } = value;
-  if ((group === undefined) === (instance === undefined)) return;
-  const missing = group === undefined ? 'SIGHTLINE_MQTT_SHARED_GROUP' : 'SIGHTLINE_INSTANCE';
-  const message = 'a group needs the instance of each process, and an instance its group';
-  context.addIssue({ code: 'custom', path: [missing], message });
+  for (const [one, other, message] of pairs) {
+    if ((value[one] === undefined) === (value[other] === undefined)) continue;
+    context.addIssue({ code: 'custom', path: [value[one] === undefined ? one : other], message });
+  }
 });
 
 /**
@@ -121,8 +153,13 @@ export function configFromEnvironment(
     dataDirectory: value.SIGHTLINE_DATA_DIRECTORY,
     tenantId: value.SIGHTLINE_TENANT,
     bootstrapAdminKey: value.SIGHTLINE_ADMIN_KEY,
+    access: accessFrom(value),
     keyEncryptionKey: value.SIGHTLINE_KEY_ENCRYPTION_KEY,
+    keyStore: { url: value.SIGHTLINE_KEY_STORE_URL, directory: value.SIGHTLINE_KEY_STORE_DIRECTORY },
     falseMatchRate: value.SIGHTLINE_FALSE_MATCH_RATE,
+    publicUrl: value.SIGHTLINE_PUBLIC_URL,
+    certificateAuthority: authorityFrom(value),
+    deviceCertificateMs: value.SIGHTLINE_DEVICE_CERTIFICATE_DAYS * 86_400_000,
     edgeCacheLeaseMs: value.SIGHTLINE_CACHE_LEASE_HOURS * 3_600_000,
     inferenceWorkers: value.SIGHTLINE_INFERENCE_WORKERS,
     ...parts,
@@ -137,6 +174,11 @@ function tlsFrom(value: z.output<typeof environmentSchema>): CertificateFiles | 
 function sharedFrom(value: z.output<typeof environmentSchema>): SharedConsumption | undefined {
   const { SIGHTLINE_MQTT_SHARED_GROUP: group, SIGHTLINE_INSTANCE: instance } = value;
   return group === undefined || instance === undefined ? undefined : { group, instance };
+}
+
+function authorityFrom(value: z.output<typeof environmentSchema>): CloudApiConfig['certificateAuthority'] {
+  const { SIGHTLINE_CA_CERTIFICATE: certificate, SIGHTLINE_CA_KEY: key } = value;
+  return certificate === undefined || key === undefined ? undefined : { certificate, key };
 }
 
 /** Every environment variable that is read, for `--help`. */

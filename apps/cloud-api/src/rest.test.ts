@@ -1,9 +1,10 @@
 import type { rest } from '@sightline/contracts';
-import { newPersonId, newSightingId } from '@sightline/kernel';
+import { newPersonId, newSightingId, type TenantId } from '@sightline/kernel';
 import type { OpenAPIObject } from '@nestjs/swagger';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { enrolPeople } from './testing/enrol.js';
 import { ADMIN_KEY, startTestCloud, type TestCloud } from './testing/test-cloud.js';
 
 /** A cursor as ours are made, of a year that PostgreSQL does not know. */
@@ -152,11 +153,9 @@ describe('people', () => {
   });
 
   it('of another tenant are not there', async () => {
-    const foreign = newPersonId();
     await cloud.api.database.db.execute(sql`INSERT INTO cloud.tenant (id, created_at) VALUES ('other', now())`);
-    await cloud.api.database.db.execute(
-      sql`INSERT INTO cloud.person (id, tenant_id, name, created_at) VALUES (${foreign}, 'other', 'Eve', now())`,
-    );
+    const { ids } = await enrolPeople(cloud.api, [{ tenantId: 'other' as TenantId, name: 'Eve' }]);
+    const foreign = ids[0] ?? '';
     expect((await cloud.request({ url: `/v1/people/${foreign}` })).statusCode).toBe(404);
     expect((await cloud.request({ url: '/v1/people?limit=500' })).body).not.toContain('Eve');
   });

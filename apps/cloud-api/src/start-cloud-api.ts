@@ -3,7 +3,13 @@ import { migrate, openDatabase, type Database } from '@sightline/database';
 import { openFlatGallery } from '@sightline/gallery';
 import { openJobs, type Jobs } from '@sightline/jobs';
 import { errorMessage, isAppError, StopStack } from '@sightline/kernel';
-import { certificatesFrom, connectMqtt, DeferredAckServer, type MqttConnection } from '@sightline/messaging';
+import {
+  certificatesFrom,
+  connectMqtt,
+  DeferredAckServer,
+  type ClientCertificate,
+  type MqttConnection,
+} from '@sightline/messaging';
 import { createRestApp } from '@sightline/rest-server';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -12,12 +18,17 @@ import { ApiKeys } from './access/api-keys.js';
 import { apiHead } from './api-head.js';
 import { AppModule } from './app.module.js';
 import type { CloudApiConfig } from './config.js';
+import { CertificateAuthority, type BrokerCertificate } from './device-certificates/certificate-authority.js';
 import { Devices, type DeviceIdentity } from './devices/devices.js';
+import { RevokedDevices } from './devices/revoked-devices.js';
 import { EdgeCachePublisher } from './edge-caches/edge-cache-publisher.js';
 import { takePhotoBodies } from './http/photo-upload.js';
 import { GalleryFollower } from './identification/gallery-follower.js';
 import { ConsumerClaim } from './ingest/consumer-claim.js';
 import { sharedFilters } from './ingest/shared-filters.js';
+import { openKeyStore } from './personal-data/open-key-store.js';
+import { PersonalData } from './personal-data/personal-data.js';
+import { sealPlainRows } from './personal-data/seal-plain-rows.js';
 import type { Platform } from './platform/platform.module.js';
 import { JOBS } from './platform/tokens.js';
 import type { ReleaseSource } from './releases/active-release.js';
@@ -32,6 +43,14 @@ export interface CloudApi {
   readonly url: string;
   /** Checks a device's MQTT credentials, for a broker that asks; undefined when they are not valid. */
   verifyDevice(username: string, password: string): Promise<DeviceIdentity | undefined>;
+  /** Checks the certificate that a device has shown to a broker; undefined when it is not valid. */
+  verifyDeviceCertificate(certificate: ClientCertificate): Promise<DeviceIdentity | undefined>;
+  /**
+   * A certificate for the broker itself, for its listener with TLS, valid for 825 days.
+   *
+   * @param names host names and IP addresses under which boxes reach it
+   */
+  brokerCertificate(names: readonly string[]): Promise<BrokerCertificate>;
   /** Resolves once nothing of it runs. Safe to call twice. */
   stop(): Promise<void>;
 }
@@ -47,7 +66,7 @@ export interface StartedCloudApi extends CloudApi {
  * Starts the cloud API with a source of releases.
  *
  * @throws AppError `DATABASE.UNAVAILABLE`, `DATABASE.MIGRATION_*`, `TEMPLATE_KEY.UNWRAP_FAILED`,
- *   `INGEST.SECOND_CONSUMER`, `MQTT.SUBSCRIPTION_REFUSED`
+ *   `INGEST.SECOND_CONSUMER`, `MQTT.SUBSCRIPTION_REFUSED`, `KEY_STORE.*`
  */
 export async function startWith(config: CloudApiConfig, releaseSource: ReleaseSource): Promise<StartedCloudApi> {
   const stack = new StopStack();
@@ -64,6 +83,8 @@ async function start(config: CloudApiConfig, releaseSource: ReleaseSource, stack
   const database = await openDatabase({ url: config.databaseUrl, log });
   stack.push(() => database.close());
   await migrate(database, { schema: 'cloud', folder: new URL('../migrations', import.meta.url) });
+  const keyStore = await openKeyStore(config);
+  stack.push(() => keyStore.close());
   const gallery = await openFlatGallery({ log });
   stack.push(() => gallery.close());
   const { url, username, password, tls, shared } = config.mqtt;
@@ -76,12 +97,13 @@ async function start(config: CloudApiConfig, releaseSource: ReleaseSource, stack
   });
   stack.push(() => mqtt.close());
   const jobs = openJobs({ redisUrl: config.redisUrl, postgresUrl: config.databaseUrl, log, clock });
-  const app = await createApp({ config, database, gallery, mqtt, jobs, releaseSource });
+  const app = await createApp({ config, database, gallery, mqtt, jobs, releaseSource, keyStore });
   // Stopped after the application, whose last requests still need them.
-  for (const service of [EdgeCachePublisher, GalleryFollower, Notifications, Releases])
+  for (const service of [EdgeCachePublisher, GalleryFollower, Notifications, Releases, RevokedDevices])
     stack.push(() => app.get(service).stop());
   stack.push(() => jobs.close());
   stack.push(() => app.close());
+  await sealPlainRows({ database, personalData: app.get(PersonalData), log, clock });
   await startServices(app, config);
   await app.listen({ host: config.host, port: config.port });
   await followFleet(app, config);
@@ -93,6 +115,8 @@ async function start(config: CloudApiConfig, releaseSource: ReleaseSource, stack
     database,
     mqtt,
     verifyDevice: (name, secret) => app.get(Devices).verify(name, secret),
+    verifyDeviceCertificate: (certificate) => app.get(Devices).verifyCertificate(certificate),
+    brokerCertificate: (names) => app.get(CertificateAuthority).brokerCertificate(names),
     stop: () => stack.stop(),
   };
 }
@@ -115,6 +139,7 @@ async function startServices(app: NestFastifyApplication, config: CloudApiConfig
   app.get(Notifications).start();
   app.get(EdgeCachePublisher).start();
   app.get(Releases).start();
+  app.get(RevokedDevices).start();
   await app.get<Jobs>(JOBS).start();
 }
 

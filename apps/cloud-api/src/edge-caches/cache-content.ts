@@ -12,7 +12,8 @@ import type { PersonId } from '@sightline/kernel';
 import { decodeTemplate, encodeTemplate, type Template } from '@sightline/template-protection';
 import { and, asc, desc, eq, inArray, isNull, sql, type SQL } from 'drizzle-orm';
 
-import { templateOf } from '../identification/stored-templates.js';
+import { openTemplates } from '../identification/stored-templates.js';
+import type { PersonalData } from '../personal-data/personal-data.js';
 import { edgeCacheErasure, edgeCachePerson, erasure } from '../storage/edge-cache-schema.js';
 import { person, template } from '../storage/schema.js';
 import { TEMPLATES_OF_PERSON, type PlannedCache } from './cache-plan.js';
@@ -23,6 +24,11 @@ export type Tombstone = MessageInitShape<typeof GalleryTombstoneSchema>;
 export interface VersionContent {
   readonly tombstones: readonly Tombstone[];
   readonly people: readonly CachedPerson[];
+}
+
+/** A cache that is planned, with what opens the templates that go into it. */
+export interface FilledCache extends PlannedCache {
+  readonly personalData: PersonalData;
 }
 
 /** People and bytes of them in one message at most, and tombstones. */
@@ -40,7 +46,7 @@ const TEMPLATES_READ = 450;
  */
 export async function takeVersion(
   tx: Transaction,
-  cache: PlannedCache,
+  cache: FilledCache,
   { version, now, people }: { readonly version: number; readonly now: Date; readonly people: boolean },
 ): Promise<VersionContent> {
   const { tenantId, deviceId } = cache;
@@ -64,7 +70,7 @@ export async function takeVersion(
 }
 
 /** What a version that was sent before still changes: less than then, where a later version has replaced it. */
-export async function contentOfVersion(tx: Transaction, cache: PlannedCache, version: number): Promise<VersionContent> {
+export async function contentOfVersion(tx: Transaction, cache: FilledCache, version: number): Promise<VersionContent> {
   const rows = await tx
     .select({ personId: edgeCachePerson.personId })
     .from(edgeCachePerson)
@@ -106,7 +112,7 @@ async function tombstonesOf(tx: Transaction, cache: PlannedCache, version: numbe
   return [...erased, ...left];
 }
 
-async function takePeople(tx: Transaction, cache: PlannedCache, version: number): Promise<readonly CachedPerson[]> {
+async function takePeople(tx: Transaction, cache: FilledCache, version: number): Promise<readonly CachedPerson[]> {
   const { tenantId, deviceId } = cache;
   const { rows } = await tx.execute<{ id: PersonId }>(sql`
     SELECT person_id AS id FROM (
@@ -146,7 +152,7 @@ async function dropWithoutTemplates(tx: Transaction, cache: PlannedCache, ids: r
 /** People in the order of their ids, without those who have no template that the cache could take. */
 async function readPeople(
   tx: Transaction,
-  { tenantId, modelSpace, keyId }: PlannedCache,
+  { tenantId, modelSpace, keyId, personalData }: FilledCache,
   ids: readonly PersonId[],
 ): Promise<readonly CachedPerson[]> {
   if (ids.length === 0) return [];
@@ -157,11 +163,17 @@ async function readPeople(
     .innerJoin(person, and(eq(person.tenantId, template.tenantId), eq(person.id, template.personId)))
     .where(and(eq(template.tenantId, tenantId), inArray(template.personId, [...ids]), comparable))
     .orderBy(desc(template.quality), desc(template.id));
+  const opened = await openTemplates(
+    personalData,
+    rows.map((row) => row.template),
+  );
   const byPerson = new Map<PersonId, { groups: string[]; templates: Template[] }>();
-  for (const row of rows) {
+  for (const [index, row] of rows.entries()) {
     const { personId } = row.template;
+    const found = opened[index];
+    if (found === undefined) continue;
     const known = byPerson.get(personId) ?? { groups: row.groups, templates: [] };
-    if (known.templates.length < TEMPLATES_OF_PERSON) known.templates.push(templateOf(row.template));
+    if (known.templates.length < TEMPLATES_OF_PERSON) known.templates.push(found);
     byPerson.set(personId, known);
   }
   return ids.flatMap((personId) => {

@@ -7,7 +7,8 @@ import { and, eq, sql } from 'drizzle-orm';
 
 import { edgeCache } from '../storage/edge-cache-schema.js';
 import { device } from '../storage/schema.js';
-import { contentOfVersion, takeVersion, type VersionContent } from './cache-content.js';
+import type { PersonalData } from '../personal-data/personal-data.js';
+import { contentOfVersion, takeVersion, type FilledCache, type VersionContent } from './cache-content.js';
 import { planWhole, type PlannedCache } from './cache-plan.js';
 
 export type EdgeCacheRow = typeof edgeCache.$inferSelect;
@@ -31,6 +32,7 @@ export interface StepOptions {
   readonly now: Date;
   readonly leaseMs: number;
   readonly random: () => number;
+  readonly personalData: PersonalData;
 }
 
 /** Versions that may be under way to a box: what it has not confirmed is kept by the broker. */
@@ -63,6 +65,7 @@ export async function takeStep(
   const planned = {
     ...{ ...address, siteId: found.siteId, modelSpace: cache.modelSpace, keyId: cache.keyId },
     capacity: Math.min(cache.maximumTemplates, cache.fullAtTemplates ?? cache.maximumTemplates),
+    personalData: options.personalData,
   };
   await planIfDue(tx, cache, planned, options.now);
   const again = await resend(tx, cache, planned, options.now);
@@ -88,7 +91,7 @@ async function planIfDue(tx: Transaction, cache: EdgeCacheRow, planned: PlannedC
 async function resend(
   tx: Transaction,
   { sentVersion, confirmedVersion, resendAt }: EdgeCacheRow,
-  planned: PlannedCache,
+  planned: FilledCache,
   now: Date,
 ): Promise<readonly PlannedDelta[]> {
   if (sentVersion === confirmedVersion || resendAt === null || resendAt > now) return [];
@@ -104,7 +107,7 @@ async function resend(
 async function takeVersions(
   tx: Transaction,
   { sentVersion, confirmedVersion, resendAt }: EdgeCacheRow,
-  planned: PlannedCache,
+  planned: FilledCache,
   now: Date,
 ): Promise<readonly PlannedDelta[]> {
   const begins = sentVersion === 0;

@@ -7,6 +7,7 @@ import { sql } from 'drizzle-orm';
 
 import type { CloudApiConfig } from '../config.js';
 import { DeviceLink } from '../devices/device-link.js';
+import { PersonalData } from '../personal-data/personal-data.js';
 import { CLOCK, CONFIG, DATABASE, LOGGER } from '../platform/tokens.js';
 import { Notifications } from '../storage/notifications.js';
 import { followGallery } from './cache-feed.js';
@@ -40,6 +41,7 @@ export class EdgeCachePublisher {
     @Inject(LOGGER) private readonly log: Logger,
     private readonly link: DeviceLink,
     private readonly keys: GallerySigningKeys,
+    private readonly personalData: PersonalData,
     notifications: Notifications,
   ) {
     this.#leaseMs = config.edgeCacheLeaseMs ?? DEFAULT_LEASE_MS;
@@ -114,7 +116,8 @@ export class EdgeCachePublisher {
 
   /** A box whose step fails keeps no other from being served. */
   async #step(address: DeviceAddress): Promise<void> {
-    const options = { now: this.#now(), leaseMs: this.#leaseMs, random: Math.random };
+    const { personalData } = this;
+    const options = { now: this.#now(), leaseMs: this.#leaseMs, random: Math.random, personalData };
     try {
       const step = await inTransaction(this.database, (tx) => takeStep(tx, address, options));
       // Lost on the way, a step is repeated when its time for a receipt is over.

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import type { StartedCloudApi } from '../start-cloud-api.js';
 import { TemplateKeys } from '../template-keys/template-keys.js';
-import { enrolAlong } from '../testing/enrol.js';
+import { enrolAlong, enrolPeople } from '../testing/enrol.js';
 import { axis, DIMENSION, templateOf } from '../testing/fake-release.js';
 import { TestBoxCache } from '../testing/test-box-cache.js';
 import { startTestCloud, TENANT, type TestCloud } from '../testing/test-cloud.js';
@@ -225,16 +225,16 @@ describe('the local cache of a box', () => {
   });
 
   it('of many people is filled message by message, with the newest that the box takes', async () => {
-    const [sample] = [...box.people.keys()];
-    await api.database.db.execute(sql`
-      WITH many AS (
-        INSERT INTO cloud.person (tenant_id, id, name, created_at)
-        SELECT tenant_id, gen_random_uuid(), 'Many', now() - interval '1 hour' * n
-        FROM cloud.person, generate_series(1, 450) n WHERE id = ${sample}::uuid RETURNING tenant_id, id
-      )
-      INSERT INTO cloud.template SELECT gen_random_uuid(), many.tenant_id, many.id, model_space, key_id, variant_digest,
-        codec, scale, dimension, data, quality, created_at
-      FROM many JOIN cloud.template ON template.tenant_id = many.tenant_id AND template.person_id = ${sample}::uuid`);
+    const protector = await api.app.get(TemplateKeys).protector(TENANT, DIMENSION);
+    const templates = [templateOf(axis(5), protector)];
+    const { ids } = await enrolPeople(
+      api,
+      Array.from({ length: 450 }, (_, index) => ({
+        name: 'Many',
+        templates,
+        createdAt: new Date(Date.now() - (index + 1) * 3_600_000),
+      })),
+    );
     const second = await TestBoxCache.of(await startTestDevice(cloud, 'box-2'));
     await second.born({ maximumTemplates: 420 });
     await until(() => (second.people.size === 420 ? true : undefined), 'as many as the box takes');
@@ -253,6 +253,6 @@ describe('the local cache of a box', () => {
     expect(shrunk).toMatchObject({ deviceId: 'box-3', confirmedVersion: 1 });
     await pass();
     await eventually(({ people }) => people === 200, 'what fits');
-    await api.database.db.execute(sql`DELETE FROM cloud.person WHERE name = 'Many'`);
+    await api.database.db.execute(sql`DELETE FROM cloud.person WHERE id = ANY (${sql.param(ids)}::uuid[])`);
   });
 });

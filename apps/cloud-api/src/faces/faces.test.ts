@@ -1,11 +1,13 @@
 import type { rest } from '@sightline/contracts';
-import { newPersonId, newTemplateId, type SpaceId, type TenantId } from '@sightline/kernel';
+import { newPersonId, type SpaceId, type TenantId } from '@sightline/kernel';
 import { decodeTemplate, type TemplateCodec } from '@sightline/template-protection';
 import { sql } from 'drizzle-orm';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { TemplateKeys } from '../template-keys/template-keys.js';
+import { enrolPeople } from '../testing/enrol.js';
+import { axis, DIMENSION, templateOf as templateOfEmbedding } from '../testing/fake-release.js';
 import { multipart, startCloudWithModels, testPhotos, type FormPart, type TestPhotos } from '../testing/photos.js';
 import { TENANT, type TestCloud } from '../testing/test-cloud.js';
 import { fromRestTemplate } from './wire.js';
@@ -237,22 +239,15 @@ describe('what must not be compared', () => {
   });
 
   it('a person of another tenant, nobody, and somebody without a template', async () => {
-    const [foreign, empty, old] = [newPersonId(), newPersonId(), newPersonId()];
-    const { db } = cloud.api.database;
-    await db.execute(sql`INSERT INTO cloud.tenant (id, created_at) VALUES (${OTHER_TENANT}, now())`);
-    for (const [id, tenant] of [
-      [foreign, OTHER_TENANT],
-      [empty, TENANT],
-      [old, TENANT],
-    ]) {
-      await db.execute(
-        sql`INSERT INTO cloud.person (id, tenant_id, name, created_at) VALUES (${id}, ${tenant}, 'Eve', now())`,
-      );
-    }
-    const space = 'space-of-last-year' as SpaceId;
-    await db.execute(sql`INSERT INTO cloud.template
-      (id, tenant_id, person_id, model_space, key_id, variant_digest, codec, scale, dimension, data, quality, created_at)
-      VALUES (${newTemplateId()}, ${TENANT}, ${old}, ${space}, 'k', '', 'int8', 1, 2, '\\x0101', 1, now())`);
+    await cloud.api.database.db.execute(sql`INSERT INTO cloud.tenant (id, created_at) VALUES (${OTHER_TENANT}, now())`);
+    const protector = await cloud.api.app.get(TemplateKeys).protector(TENANT, DIMENSION);
+    const outdated = templateOfEmbedding(axis(1), protector, { spaceId: 'space-of-last-year' as SpaceId });
+    const { ids } = await enrolPeople(cloud.api, [
+      { tenantId: OTHER_TENANT, name: 'Eve' },
+      { name: 'Eve' },
+      { name: 'Eve', templates: [outdated] },
+    ]);
+    const [foreign = '', empty = '', old = ''] = ids;
     const answerOf = async (personId: string) =>
       (
         await verify([

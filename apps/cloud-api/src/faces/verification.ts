@@ -10,6 +10,7 @@ import type { Turn } from '../http/turnstile.js';
 import { PhotoFaces, type DetectedFaces } from '../identification/photo-faces.js';
 import { templatesOfPerson } from '../identification/stored-templates.js';
 import { People } from '../people/people.js';
+import { PersonalData } from '../personal-data/personal-data.js';
 import { DATABASE } from '../platform/tokens.js';
 import type { CalibratedRelease } from '../releases/active-release.js';
 import { Releases } from '../releases/releases.js';
@@ -40,6 +41,7 @@ export class Verification {
   constructor(
     @Inject(DATABASE) private readonly database: Database,
     private readonly people: People,
+    private readonly personalData: PersonalData,
     private readonly photoFaces: PhotoFaces,
     private readonly releases: Releases,
     private readonly templateKeys: TemplateKeys,
@@ -100,7 +102,7 @@ export class Verification {
     }
     const { personId } = reference;
     await this.people.get(tenantId, personId);
-    const all = await templatesOfPerson(this.database, tenantId, personId);
+    const all = await templatesOfPerson(this.database, this.personalData, { tenantId, personId });
     const keyId = templateKeyId(await this.templateKeys.current(tenantId));
     const own = all.filter((template) => template.spaceId === recogniser.spaceId && template.keyId === keyId);
     if (own.length > 0) return own;

@@ -3,8 +3,9 @@ import type { GalleryEntry, PersonAttributes } from '@sightline/gallery';
 import type { PersonId, TemplateId, TenantId } from '@sightline/kernel';
 import { and, asc, eq, gt, lte, sql } from 'drizzle-orm';
 
+import type { PersonalData } from '../personal-data/personal-data.js';
 import { galleryChange, galleryVersion, person, template } from '../storage/schema.js';
-import { templateOf, type TemplateRow } from './stored-templates.js';
+import { openTemplates, type TemplateRow } from './stored-templates.js';
 
 export interface GalleryChange {
   readonly version: number;
@@ -59,7 +60,11 @@ export interface GalleryChanges {
 }
 
 /** The next `limit` changes of the feed after a version, oldest first. */
-export async function readGalleryChanges({ db }: Database, after: number, limit: number): Promise<GalleryChanges> {
+export async function readGalleryChanges(
+  { db }: Database,
+  personalData: PersonalData,
+  { after, limit }: { readonly after: number; readonly limit: number },
+): Promise<GalleryChanges> {
   const rows = await db
     .select({ change: galleryChange, template, person: personAttributes })
     .from(galleryChange)
@@ -70,12 +75,14 @@ export async function readGalleryChanges({ db }: Database, after: number, limit:
     .limit(limit);
   const through = rows.at(-1)?.change.version ?? after;
   const ofPeople = rows.some(({ change }) => change.kind === 'person')
-    ? await templatesOfChangedPeople(db, after, through)
+    ? await templatesOfChangedPeople(db, personalData, { after, through })
     : [];
-  const ofTemplates = rows.flatMap(({ change: { version, kind, templateId }, template: row, person: attributes }) =>
-    kind === 'person' || templateId === null
-      ? []
-      : [{ version, kind, templateId, entry: row && attributes ? entryOf(row, attributes) : undefined }],
+  const present = rows.flatMap(({ template: row, person: attributes }) =>
+    row && attributes ? [{ template: row, person: attributes }] : [],
+  );
+  const entries = await entriesOf(personalData, present);
+  const ofTemplates = rows.flatMap(({ change: { version, kind, templateId } }) =>
+    kind === 'person' || templateId === null ? [] : [{ version, kind, templateId, entry: entries.get(templateId) }],
   );
   const changes = [...ofTemplates, ...ofPeople].sort((one, other) => one.version - other.version);
   return { changes, through, more: rows.length === limit };
@@ -83,8 +90,8 @@ export async function readGalleryChanges({ db }: Database, after: number, limit:
 
 async function templatesOfChangedPeople(
   db: Database['db'],
-  after: number,
-  through: number,
+  personalData: PersonalData,
+  { after, through }: { readonly after: number; readonly through: number },
 ): Promise<readonly GalleryChange[]> {
   const rows = await db
     .select({ version: galleryChange.version, template, person: personAttributes })
@@ -97,11 +104,12 @@ async function templatesOfChangedPeople(
     .where(
       and(gt(galleryChange.version, after), lte(galleryChange.version, through), eq(galleryChange.kind, 'person')),
     );
-  return rows.map(({ version, template: row, person: attributes }) => ({
+  const entries = await entriesOf(personalData, rows);
+  return rows.map(({ version, template: { id } }) => ({
     version,
     kind: 'upsert',
-    templateId: row.id,
-    entry: entryOf(row, attributes),
+    templateId: id,
+    entry: entries.get(id),
   }));
 }
 
@@ -112,8 +120,11 @@ async function templatesOfChangedPeople(
  */
 export async function readWholeGallery(
   database: Database,
-  onPage: (entries: readonly GalleryEntry[]) => Promise<void>,
-  pageSize: number,
+  personalData: PersonalData,
+  {
+    onPage,
+    pageSize,
+  }: { readonly onPage: (entries: readonly GalleryEntry[]) => Promise<void>; readonly pageSize: number },
 ): Promise<number> {
   return inTransaction(
     database,
@@ -128,7 +139,8 @@ export async function readWholeGallery(
           .where(after && sql`(${template.tenantId}, ${template.id}) > (${after.tenantId}, ${after.id})`)
           .orderBy(asc(template.tenantId), asc(template.id))
           .limit(pageSize);
-        if (rows.length > 0) await onPage(rows.map((row) => entryOf(row.template, row.person)));
+        const entries = await entriesOf(personalData, rows);
+        if (entries.size > 0) await onPage([...entries.values()]);
         after = rows.length < pageSize ? undefined : rows.at(-1)?.template;
       } while (after !== undefined);
       return counter?.version ?? 0;
@@ -143,6 +155,19 @@ interface EntryRow {
   readonly person: PersonAttributes;
 }
 
-function entryOf(row: TemplateRow, attributes: PersonAttributes): GalleryEntry {
-  return { templateId: row.id, personId: row.personId, template: templateOf(row), attributes };
+/** By template; without those of people whose key was destroyed. */
+async function entriesOf(
+  personalData: PersonalData,
+  rows: readonly EntryRow[],
+): Promise<ReadonlyMap<TemplateId, GalleryEntry>> {
+  const opened = await openTemplates(
+    personalData,
+    rows.map(({ template: row }) => row),
+  );
+  return new Map(
+    rows.flatMap(({ template: { id, personId }, person: attributes }, index) => {
+      const found = opened[index];
+      return found === undefined ? [] : [[id, { templateId: id, personId, template: found, attributes }] as const];
+    }),
+  );
 }

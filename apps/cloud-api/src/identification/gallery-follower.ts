@@ -11,6 +11,7 @@ import {
 } from '@sightline/kernel';
 import { Inject, Injectable } from '@nestjs/common';
 
+import { PersonalData } from '../personal-data/personal-data.js';
 import { CLOCK, DATABASE, GALLERY, LOGGER } from '../platform/tokens.js';
 import { Notifications } from '../storage/notifications.js';
 import { readGalleryChanges, readWholeGallery, type GalleryChange } from './gallery-feed.js';
@@ -43,6 +44,7 @@ export class GalleryFollower {
   constructor(
     @Inject(DATABASE) private readonly database: Database,
     @Inject(GALLERY) private readonly gallery: Gallery,
+    private readonly personalData: PersonalData,
     @Inject(CLOCK) private readonly clock: Clock,
     @Inject(LOGGER) private readonly log: Logger,
     notifications: Notifications,
@@ -57,7 +59,10 @@ export class GalleryFollower {
 
   /** Loads all templates, then follows the feed in the background. */
   async start(): Promise<void> {
-    this.#version = await readWholeGallery(this.database, (entries) => this.#upsert(entries), PAGE);
+    this.#version = await readWholeGallery(this.database, this.personalData, {
+      onPage: (entries) => this.#upsert(entries),
+      pageSize: PAGE,
+    });
     this.#running = this.#follow();
   }
 
@@ -130,7 +135,10 @@ export class GalleryFollower {
     let more: boolean;
     do {
       this.#kicked = false;
-      const next = await readGalleryChanges(this.database, this.#version, PAGE);
+      const next = await readGalleryChanges(this.database, this.personalData, {
+        after: this.#version,
+        limit: PAGE,
+      });
       await this.#apply(next.changes);
       this.#version = next.through;
       more = next.more;

@@ -9,6 +9,7 @@ import type { Turn } from '../http/turnstile.js';
 import { recordGalleryChanges } from '../identification/gallery-feed.js';
 import { GalleryFollower } from '../identification/gallery-follower.js';
 import { PhotoFaces } from '../identification/photo-faces.js';
+import { PersonalData } from '../personal-data/personal-data.js';
 import { CLOCK, DATABASE } from '../platform/tokens.js';
 import { person, template } from '../storage/schema.js';
 import { personNotFound } from './people.js';
@@ -21,6 +22,7 @@ export class Enrolment {
     @Inject(CLOCK) private readonly clock: Clock,
     private readonly photoFaces: PhotoFaces,
     private readonly follower: GalleryFollower,
+    private readonly personalData: PersonalData,
   ) {}
 
   /**
@@ -42,14 +44,15 @@ export class Enrolment {
     if (made === undefined) throw new AppError('SERVICE.INTERNAL', 'The recogniser returned no template.');
     const { spaceId, variantDigest, ...stored } = made;
     const row = { id: newTemplateId(), createdAt: new Date(this.clock.wallMs()) };
+    const digest = new Uint8Array(Buffer.from(variantDigest, 'hex'));
+    const sealed = await this.personalData.sealTemplates([
+      { ...row, ...stored, tenantId, personId, modelSpace: spaceId, variantDigest: digest },
+    ]);
     const version = await inTransaction(this.database, async (tx) => {
       const own = and(eq(person.tenantId, tenantId), eq(person.id, personId));
       const [locked] = await tx.select({ id: person.id }).from(person).where(own).for('key share');
       if (locked === undefined) throw personNotFound();
-      const digest = new Uint8Array(Buffer.from(variantDigest, 'hex'));
-      await tx
-        .insert(template)
-        .values({ ...row, ...stored, tenantId, personId, modelSpace: spaceId, variantDigest: digest });
+      await tx.insert(template).values([...sealed]);
       return recordGalleryChanges(tx, [{ tenantId, kind: 'upsert', templateId: row.id }], row.createdAt);
     });
     await this.follower.passed(version);

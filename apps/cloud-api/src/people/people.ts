@@ -1,6 +1,6 @@
 import type { rest } from '@sightline/contracts';
 import { type Database, inTransaction, isUniqueViolation } from '@sightline/database';
-import { AppError, isUuid, newPersonId, type Clock, type PersonId, type TenantId } from '@sightline/kernel';
+import { AppError, isUuid, type Clock, type PersonId, type TenantId } from '@sightline/kernel';
 import { Inject, Injectable } from '@nestjs/common';
 import { and, desc, eq, inArray, sql } from 'drizzle-orm';
 
@@ -8,13 +8,15 @@ import { decodeCursor, toPage, type PageQuery } from '../http/page-cursor.js';
 import { recordErasure } from '../edge-caches/erasures.js';
 import { recordGalleryChanges } from '../identification/gallery-feed.js';
 import { GalleryFollower } from '../identification/gallery-follower.js';
+import { identityColumns, PersonalData, type Identity } from '../personal-data/personal-data.js';
 import { CLOCK, DATABASE } from '../platform/tokens.js';
 import { person, template } from '../storage/schema.js';
 
 const personColumns = {
+  tenantId: person.tenantId,
   id: person.id,
-  name: person.name,
-  externalId: person.externalId,
+  sealedName: person.sealedName,
+  sealedExternalId: person.sealedExternalId,
   sites: person.sites,
   groups: person.groups,
   createdAt: person.createdAt,
@@ -25,7 +27,7 @@ const personColumns = {
   )`,
 };
 
-type PersonRow = Omit<typeof person.$inferSelect, 'tenantId'> & { readonly faces: number };
+type PersonRow = Omit<typeof person.$inferSelect, 'externalIdIndex' | 'nameWords'> & { readonly faces: number };
 
 export function personNotFound(): AppError {
   return new AppError('PERSON.NOT_FOUND', 'There is no person with this id.');
@@ -38,6 +40,7 @@ export class People {
     @Inject(DATABASE) private readonly database: Database,
     @Inject(CLOCK) private readonly clock: Clock,
     private readonly follower: GalleryFollower,
+    private readonly personalData: PersonalData,
   ) {}
 
   /** @throws AppError `PERSON.DUPLICATE_EXTERNAL_ID` */
@@ -45,17 +48,21 @@ export class People {
     tenantId: TenantId,
     { name, externalId, sites = [], groups = [] }: rest.CreatePerson,
   ): Promise<rest.Person> {
-    const row = {
-      ...{ id: newPersonId(), name, externalId: externalId ?? null, sites, groups },
-      createdAt: new Date(this.clock.wallMs()),
-    };
-    await externalIdFree(() => this.database.db.insert(person).values({ tenantId, ...row }));
-    return toPerson({ ...row, faces: 0 });
+    const identity = { name, externalId: externalId ?? null };
+    const [sealed] = await this.personalData.newPeople(tenantId, [identity]);
+    if (sealed === undefined) throw new AppError('SERVICE.INTERNAL', 'Nobody was made.');
+    const row = { ...sealed, sites, groups, createdAt: new Date(this.clock.wallMs()) };
+    await externalIdFree(() => this.database.db.insert(person).values(row));
+    return toPerson({ ...row, faces: 0 }, identity);
   }
 
   /** @throws AppError `PERSON.NOT_FOUND`, `PERSON.DUPLICATE_EXTERNAL_ID` */
   async change(tenantId: TenantId, id: PersonId, changes: rest.ChangePerson): Promise<rest.Person> {
-    const values = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
+    const { name, externalId, ...others } = changes;
+    const values = {
+      ...Object.fromEntries(Object.entries(others).filter(([, value]) => value !== undefined)),
+      ...(await this.personalData.changedIdentity({ tenantId, personId: id }, { name, externalId })),
+    };
     await externalIdFree(() =>
       inTransaction(this.database, async (tx) => {
         const own = and(eq(person.tenantId, tenantId), eq(person.id, id));
@@ -84,7 +91,12 @@ export class People {
       )
       .orderBy(desc(person.createdAt), desc(person.id))
       .limit(limit + 1);
-    return toPage(rows, limit, { item: toPerson, cursor: ({ createdAt, id }) => ({ time: createdAt, id }) });
+    const identities = await this.personalData.openIdentities(rows);
+    const page = toPage(rows, limit, {
+      item: (row) => optionalPerson(row, identities.get(row.id)),
+      cursor: ({ createdAt, id }) => ({ time: createdAt, id }),
+    });
+    return { ...page, items: page.items.filter((item) => item !== undefined) };
   }
 
   /** @throws AppError `PERSON.NOT_FOUND` */
@@ -93,18 +105,20 @@ export class People {
       .select(personColumns)
       .from(person)
       .where(and(eq(person.tenantId, tenantId), eq(person.id, id)));
-    if (row === undefined) throw personNotFound();
-    return toPerson(row);
+    const found = row && optionalPerson(row, (await this.personalData.openIdentities([row])).get(row.id));
+    if (found === undefined) throw personNotFound();
+    return found;
   }
 
   /** Names by id; somebody who does not exist is left out. */
   async names(tenantId: TenantId, ids: readonly PersonId[]): Promise<ReadonlyMap<PersonId, string>> {
     if (ids.length === 0) return new Map();
     const rows = await this.database.db
-      .select({ id: person.id, name: person.name })
+      .select(identityColumns)
       .from(person)
       .where(and(eq(person.tenantId, tenantId), inArray(person.id, [...ids])));
-    return new Map(rows.map(({ id, name }) => [id, name]));
+    const identities = await this.personalData.openIdentities(rows);
+    return new Map([...identities].map(([id, { name }]) => [id, name]));
   }
 
   /**
@@ -132,7 +146,15 @@ export class People {
   }
 }
 
-function toPerson({ id, name, externalId, sites, groups, faces, createdAt }: PersonRow): rest.Person {
+/** Without an identity when the person's key was destroyed: then they are erased already. */
+function optionalPerson(row: PersonRow, identity: Identity | undefined): rest.Person | undefined {
+  return identity && toPerson(row, identity);
+}
+
+function toPerson(
+  { id, sites, groups, faces, createdAt }: Pick<PersonRow, 'id' | 'sites' | 'groups' | 'faces' | 'createdAt'>,
+  { name, externalId }: Identity,
+): rest.Person {
   return { id, name, externalId, sites, groups, faces, createdAt: createdAt.toISOString() };
 }
 
@@ -141,7 +163,7 @@ async function externalIdFree(store: () => PromiseLike<unknown>): Promise<void> 
   try {
     await store();
   } catch (error) {
-    if (!isUniqueViolation(error, 'person_external_id')) throw error;
+    if (!isUniqueViolation(error, 'person_external_id_index')) throw error;
     throw new AppError('PERSON.DUPLICATE_EXTERNAL_ID', 'Another person has this external id.', { cause: error });
   }
 }

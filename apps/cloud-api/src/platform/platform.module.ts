@@ -7,10 +7,12 @@ import { Global, Module, type DynamicModule } from '@nestjs/common';
 import type { CloudApiConfig } from '../config.js';
 import type { ReleaseSource } from '../releases/active-release.js';
 import { GallerySigningKeys } from '../edge-caches/gallery-signing-keys.js';
+import { PersonalData } from '../personal-data/personal-data.js';
+import type { PersonKeyStore } from '../personal-data/person-key-store.js';
 import { Releases } from '../releases/releases.js';
 import { Notifications } from '../storage/notifications.js';
 import { TemplateKeys } from '../template-keys/template-keys.js';
-import { CLOCK, CONFIG, DATABASE, GALLERY, JOBS, LOGGER, MQTT, RELEASE_SOURCE } from './tokens.js';
+import { CLOCK, CONFIG, DATABASE, GALLERY, JOBS, KEY_STORE, LOGGER, MQTT, RELEASE_SOURCE } from './tokens.js';
 
 /** What the modules share and do not make themselves. */
 export interface Platform {
@@ -21,13 +23,14 @@ export interface Platform {
   /** Handlers and schedules are registered in constructors; they run once every module is there. */
   readonly jobs: Jobs;
   readonly releaseSource: ReleaseSource;
+  readonly keyStore: PersonKeyStore;
 }
 
 /** Gives every module the outside world, and the services that stand on it alone. */
 @Global()
 @Module({})
 export class PlatformModule {
-  static of({ config, database, gallery, mqtt, jobs, releaseSource }: Platform): DynamicModule {
+  static of({ config, database, gallery, mqtt, jobs, releaseSource, keyStore }: Platform): DynamicModule {
     const values = [
       { provide: CONFIG, useValue: config },
       { provide: CLOCK, useValue: config.clock },
@@ -37,8 +40,9 @@ export class PlatformModule {
       { provide: MQTT, useValue: mqtt },
       { provide: JOBS, useValue: jobs },
       { provide: RELEASE_SOURCE, useValue: releaseSource },
+      { provide: KEY_STORE, useValue: keyStore },
     ];
-    const services = [Notifications, Releases, TemplateKeys, GallerySigningKeys];
+    const services = [Notifications, Releases, TemplateKeys, GallerySigningKeys, PersonalData];
     return {
       module: PlatformModule,
       providers: [...values, ...services],

@@ -5,5 +5,6 @@ export const CLOCK = Symbol('Clock');
 export const LOGGER = Symbol('Logger');
 export const GALLERY = Symbol('Gallery');
 export const RELEASE_SOURCE = Symbol('ReleaseSource');
+export const KEY_STORE = Symbol('PersonKeyStore');
 export const MQTT = Symbol('MqttConnection');
 export const JOBS = Symbol('Jobs');

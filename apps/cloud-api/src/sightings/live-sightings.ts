@@ -6,6 +6,7 @@ import { and, inArray } from 'drizzle-orm';
 import { filter, interval, map, merge, Subject, takeUntil, type Observable } from 'rxjs';
 import { z } from 'zod';
 
+import { PersonalData } from '../personal-data/personal-data.js';
 import { DATABASE, LOGGER } from '../platform/tokens.js';
 import { Notifications } from '../storage/notifications.js';
 import { sighting } from '../storage/schema.js';
@@ -36,6 +37,7 @@ export class LiveSightings implements OnModuleDestroy {
   constructor(
     @Inject(DATABASE) private readonly database: Database,
     @Inject(LOGGER) private readonly log: Logger,
+    private readonly personalData: PersonalData,
     notifications: Notifications,
   ) {
     notifications.on('cloud_sighting', {
@@ -68,7 +70,7 @@ export class LiveSightings implements OnModuleDestroy {
       const ids = [...new Set(changes.map(([, id]) => id as SightingId))];
       const tenants = [...new Set(changes.map(([tenantId]) => tenantId as TenantId))];
       const where = and(inArray(sighting.tenantId, tenants), inArray(sighting.id, ids));
-      const rows = await readSightings(this.database, where, changes.length);
+      const rows = await readSightings(this.database, this.personalData, { where, limit: changes.length });
       for (const row of rows.reverse()) {
         const { tenantId, id, revision } = row.sighting;
         if (!notified.has(`${tenantId}/${id}/${revision}`)) continue;

@@ -2,6 +2,7 @@ import type { rest } from '@sightline/contracts';
 import type { Database } from '@sightline/database';
 import { and, desc, eq, type SQL } from 'drizzle-orm';
 
+import { identityColumns, type PersonalData } from '../personal-data/personal-data.js';
 import { identification, person, sighting } from '../storage/schema.js';
 
 export interface SightingRow {
@@ -12,9 +13,13 @@ export interface SightingRow {
 }
 
 /** Reads sightings with the decision about their current revision, newest first. */
-export function readSightings({ db }: Database, where: SQL | undefined, limit: number): Promise<SightingRow[]> {
-  return db
-    .select({ sighting, decision: identification, name: person.name })
+export async function readSightings(
+  { db }: Database,
+  personalData: PersonalData,
+  { where, limit }: { readonly where: SQL | undefined; readonly limit: number },
+): Promise<SightingRow[]> {
+  const rows = await db
+    .select({ sighting, decision: identification, identity: identityColumns })
     .from(sighting)
     .innerJoin(
       identification,
@@ -28,6 +33,8 @@ export function readSightings({ db }: Database, where: SQL | undefined, limit: n
     .where(where)
     .orderBy(desc(sighting.firstSeenAt), desc(sighting.id))
     .limit(limit);
+  const names = await personalData.openIdentities(rows.flatMap(({ identity }) => identity ?? []));
+  return rows.map(({ identity, ...row }) => ({ ...row, name: (identity && names.get(identity.id)?.name) ?? null }));
 }
 
 /** A sighting as REST shows it. */

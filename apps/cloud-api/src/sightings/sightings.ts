@@ -5,6 +5,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { and, desc, eq, gte, lt, sql } from 'drizzle-orm';
 
 import { decodeCursor, toPage, type PageQuery } from '../http/page-cursor.js';
+import { PersonalData } from '../personal-data/personal-data.js';
 import { DATABASE } from '../platform/tokens.js';
 import { identification, quarantine, sighting } from '../storage/schema.js';
 import { readSightings, toSighting } from './sighting-view.js';
@@ -12,7 +13,10 @@ import { readSightings, toSighting } from './sighting-view.js';
 /** Who was seen, and what could not be read. */
 @Injectable()
 export class Sightings {
-  constructor(@Inject(DATABASE) private readonly database: Database) {}
+  constructor(
+    @Inject(DATABASE) private readonly database: Database,
+    private readonly personalData: PersonalData,
+  ) {}
 
   /** Newest first, by the time of first sight. */
   async list(tenantId: TenantId, query: rest.SightingQuery): Promise<rest.SightingPage> {
@@ -29,7 +33,7 @@ export class Sightings {
       after &&
         sql`(${sighting.firstSeenAt}, ${sighting.id}) < (${after.time.toISOString()}::timestamptz, ${after.id}::uuid)`,
     );
-    const rows = await readSightings(this.database, where, limit + 1);
+    const rows = await readSightings(this.database, this.personalData, { where, limit: limit + 1 });
     return toPage(rows, limit, {
       item: toSighting,
       cursor: ({ sighting: { firstSeenAt, id } }) => ({ time: firstSeenAt, id }),
@@ -38,7 +42,8 @@ export class Sightings {
 
   /** @throws AppError `SIGHTING.NOT_FOUND` */
   async get(tenantId: TenantId, id: SightingId): Promise<rest.Sighting> {
-    const [row] = await readSightings(this.database, and(eq(sighting.tenantId, tenantId), eq(sighting.id, id)), 1);
+    const where = and(eq(sighting.tenantId, tenantId), eq(sighting.id, id));
+    const [row] = await readSightings(this.database, this.personalData, { where, limit: 1 });
     if (row === undefined) throw new AppError('SIGHTING.NOT_FOUND', 'There is no sighting with this id.');
     return toSighting(row);
   }

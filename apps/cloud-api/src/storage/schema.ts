@@ -1,3 +1,4 @@
+import type { rest } from '@sightline/contracts';
 import type { KeyId, PersonId, SightingId, SpaceId, StreamId, TemplateId } from '@sightline/kernel';
 import type { DeviceId, TenantId } from '@sightline/kernel';
 import type { TemplateCodec } from '@sightline/template-protection';
@@ -11,20 +12,6 @@ const tenantId = () => text('tenant_id').$type<TenantId>().notNull();
 const deviceId = () => text('device_id').$type<DeviceId>().notNull();
 const streamId = () => uuid('stream_id').$type<StreamId>();
 const sequence = (name: string) => bigint(name, { mode: 'number' });
-
-export const tenant = cloud.table('tenant', {
-  id: text('id').$type<TenantId>().primaryKey(),
-  createdAt: instant('created_at').notNull(),
-});
-
-export const apiKey = cloud.table('api_key', {
-  id: uuid('id').primaryKey(),
-  tenantId: tenantId(),
-  prefix: text('prefix').notNull(),
-  sha256: bytea('sha256').notNull(),
-  bootstrap: boolean('bootstrap').notNull(),
-  createdAt: instant('created_at').notNull(),
-});
 
 export const templateKey = cloud.table(
   'template_key',
@@ -43,8 +30,11 @@ export const person = cloud.table(
   {
     id: uuid('id').$type<PersonId>().notNull(),
     tenantId: tenantId(),
-    name: text('name').notNull(),
-    externalId: text('external_id'),
+    sealedName: bytea('sealed_name').notNull(),
+    sealedExternalId: bytea('sealed_external_id'),
+    externalIdIndex: bytea('external_id_index'),
+    /** Buckets of the name's words: see `BlindIndex`. */
+    nameWords: integer('name_words').array().notNull().default([]),
     /** Where the person is needed; empty: everywhere. */
     sites: text('sites').array().notNull().default([]),
     groups: text('groups').array().notNull().default([]),
@@ -65,7 +55,8 @@ export const template = cloud.table(
     codec: text('codec').$type<TemplateCodec>().notNull(),
     scale: doublePrecision('scale').notNull(),
     dimension: integer('dimension').notNull(),
-    data: bytea('data').notNull(),
+    /** The template's bytes, sealed with the person's key: see `PersonalData`. */
+    sealed: bytea('sealed').notNull(),
     quality: doublePrecision('quality').notNull(),
     createdAt: instant('created_at').notNull(),
   },
@@ -111,6 +102,14 @@ export const device = cloud.table(
     releaseVersionSeen: sequence('release_version_seen'),
     releaseStatus: text('release_status').$type<FieldState>(),
     releaseError: text('release_error'),
+    enrolmentTokenSha256: bytea('enrolment_token_sha256'),
+    enrolmentExpiresAt: instant('enrolment_expires_at'),
+    revokedAt: instant('revoked_at'),
+    revocationReason: text('revocation_reason').$type<rest.RevocationReason>(),
+    deletedAt: instant('deleted_at'),
+    desiredSettings: jsonb('desired_settings').$type<rest.DeviceSettings>().notNull().default({}),
+    configChangedAt: instant('config_changed_at'),
+    configErrors: jsonb('config_errors').$type<readonly rest.SettingError[]>().notNull().default([]),
     createdAt: instant('created_at').notNull(),
   },
   (table) => [primaryKey({ columns: [table.tenantId, table.id] })],
