@@ -72,7 +72,7 @@ export const edgeAgentConfigSchema = z
     outbox: z
       .object({
         commitDelayMs: z.number().min(0).max(1000).default(20),
-        groupSize: z.number().int().min(1).max(10_000).default(100),
+        groupSize: z.number().int().min(1).max(10_000).default(500),
         queueLimit: z
           .number()
           .int()

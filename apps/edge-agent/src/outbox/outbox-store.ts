@@ -62,6 +62,8 @@ export class OutboxStore {
   #lastSequence: number;
   #acknowledgedThrough: number;
   #sentThrough: number;
+  /** The sightings that the table of open ones holds: few, and most records are of others. */
+  #open: ReadonlySet<string>;
 
   /**
    * Opens the file, or makes a new one with a new stream.
@@ -76,6 +78,8 @@ export class OutboxStore {
     this.#lastSequence = stream.last_sequence;
     this.#acknowledgedThrough = stream.acknowledged_through;
     this.#sentThrough = stream.sent_through;
+    const open = this.#database.all('SELECT sighting_id AS id FROM open_sighting') as { readonly id: string }[];
+    this.#open = new Set(open.map(({ id }) => id));
   }
 
   get lastSequence(): number {
@@ -101,6 +105,7 @@ export class OutboxStore {
     const sentThrough = Math.max(this.#sentThrough, marks.sentThrough);
     const first = this.#lastSequence + refused + 1;
     const lastSequence = this.#lastSequence + refused + records.length;
+    const open = new Set(this.#open);
     let dropped: Dropped = { superseded: 0, lost: 0 };
     this.#database.transaction(() => {
       // First, so that what goes makes room for what comes.
@@ -109,7 +114,7 @@ export class OutboxStore {
       const incoming = records.reduce((sum, { payload }) => sum + payload.length, 0);
       if (incoming > 0) dropped = makeRoom(this.#database, this.#maximumBytes, incoming);
       if (refused > 0) insertGap(this.#database, { first: first - refused, last: first - 1, lost: refused });
-      for (const [index, record] of records.entries()) this.#insert(first + index, record);
+      for (const [index, record] of records.entries()) this.#insert(first + index, record, open);
       this.#database.run(
         'UPDATE stream SET last_sequence = ?, acknowledged_through = ?, sent_through = ?',
         lastSequence,
@@ -117,6 +122,7 @@ export class OutboxStore {
         sentThrough,
       );
     });
+    this.#open = open;
     this.#lastSequence = lastSequence;
     this.#acknowledgedThrough = acknowledgedThrough;
     this.#sentThrough = sentThrough;
@@ -156,23 +162,28 @@ export class OutboxStore {
     this.#database.close();
   }
 
-  #insert(sequence: number, { payload, sightingId, leavesOpen }: NewRecord): void {
+  /** @param open the open sightings, before the record and after it */
+  #insert(sequence: number, { payload, sightingId, leavesOpen }: NewRecord, open: Set<string>): void {
     this.#database.run('INSERT INTO record (sequence, payload) VALUES (?, ?)', sequence, payload);
     if (sightingId === undefined) return;
+    const wasOpen = open.has(sightingId);
     // The record that this one supersedes, if it is still here and has not become part of a gap.
-    this.#database.run(
-      `INSERT OR IGNORE INTO superseded SELECT record.sequence FROM open_sighting JOIN record USING (sequence)
+    if (wasOpen)
+      this.#database.run(
+        `INSERT OR IGNORE INTO superseded SELECT record.sequence FROM open_sighting JOIN record USING (sequence)
        WHERE sighting_id = ? AND first_sequence IS NULL`,
-      sightingId,
-    );
+        sightingId,
+      );
     if (leavesOpen) {
+      open.add(sightingId);
       this.#database.run(
         'INSERT OR REPLACE INTO open_sighting (sighting_id, payload, sequence) VALUES (?, ?, ?)',
         sightingId,
         payload,
         sequence,
       );
-    } else {
+    } else if (wasOpen) {
+      open.delete(sightingId);
       this.#database.run('DELETE FROM open_sighting WHERE sighting_id = ?', sightingId);
     }
   }

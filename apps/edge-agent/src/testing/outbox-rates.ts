@@ -2,6 +2,7 @@ import { join } from 'node:path';
 
 import { newSightingId, silentLogger, systemClock } from '@sightline/kernel';
 
+import { edgeAgentConfigSchema } from '../config/config.js';
 import { openOutboxStore } from '../outbox/open-outbox-store.js';
 import { Outbox } from '../outbox/outbox.js';
 
@@ -12,11 +13,13 @@ import { Outbox } from '../outbox/outbox.js';
  */
 const [, , directory = '', seconds = '3', turns = '3'] = process.argv;
 
+/** As many as an agent stores at once. */
+const { groupSize } = edgeAgentConfigSchema.shape.outbox.parse(undefined);
 const grouped: number[] = [];
 const single: number[] = [];
 for (let turn = 0; turn < Number(turns); turn += 1) {
   single.push(await measure(`single-${turn}`, 1, 1));
-  grouped.push(await measure(`grouped-${turn}`, 100, 400));
+  grouped.push(await measure(`grouped-${turn}`, groupSize, 4 * groupSize));
 }
 process.stdout.write(`${JSON.stringify({ grouped, single })}\n`);
 
