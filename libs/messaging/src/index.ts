@@ -1,3 +1,4 @@
+export type { ClientCertificate } from './broker/access-control.js';
 export { deviceUsername, type BrokerIdentity } from './broker/authorisation.js';
 export * from './broker/embedded-broker.js';
 export { certificatesFrom, type CertificateFiles, type MqttTls, type MqttTlsSource } from './certificates.js';

@@ -1,9 +1,4 @@
-import { randomBytes } from 'node:crypto';
-
 import { isSlug, type DeviceId, type TenantId } from '@sightline/kernel';
-
-/** A box's password: 256 random bits, base64url. */
-export const newDevicePassword = (): string => randomBytes(32).toString('base64url');
 
 /** Takes the user name `{tenant}/{device}` apart, or undefined when it is none. */
 export function parseDeviceUsername(

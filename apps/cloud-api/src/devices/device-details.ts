@@ -2,7 +2,7 @@ import type { DeviceAddress, rest } from '@sightline/contracts';
 import type { Database } from '@sightline/database';
 import { AppError } from '@sightline/kernel';
 import { Inject, Injectable } from '@nestjs/common';
-import { and, count, eq, sum } from 'drizzle-orm';
+import { and, count, eq, isNull, sum } from 'drizzle-orm';
 
 import { DATABASE } from '../platform/tokens.js';
 import { device, ingestGap } from '../storage/schema.js';
@@ -23,7 +23,7 @@ export class DeviceDetails {
     const [row] = await this.database.db
       .select()
       .from(device)
-      .where(and(eq(device.tenantId, tenantId), eq(device.id, deviceId)));
+      .where(and(eq(device.tenantId, tenantId), eq(device.id, deviceId), isNull(device.deletedAt)));
     if (row === undefined) throw new AppError('DEVICE.NOT_FOUND', 'There is no such device.');
     const [gaps] = await this.database.db
       .select({ gaps: count(), lost: sum(ingestGap.lostRecords) })

@@ -30,6 +30,8 @@ export class DeviceIntake implements BeforeApplicationShutdown {
     schema: Desc,
     store: (address: DeviceAddress, message: MessageShape<Desc>) => Promise<boolean>,
   ): Promise<void> {
+    // What was retained is being cleared: no device says nothing.
+    if (payload.length === 0) return;
     let address: DeviceAddress;
     let message: MessageShape<Desc>;
     try {

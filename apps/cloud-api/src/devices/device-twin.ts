@@ -4,6 +4,7 @@ import {
   type DeviceBirth,
   type DeviceStatus,
   type ReportedState,
+  type rest,
   type RunningRelease,
 } from '@sightline/contracts';
 import type { Database } from '@sightline/database';
@@ -14,6 +15,7 @@ import type { PgUpdateSetSource } from 'drizzle-orm/pg-core';
 
 import { CLOCK, DATABASE } from '../platform/tokens.js';
 import { device, type FieldState } from '../storage/schema.js';
+import { printable } from './printable.js';
 
 const fieldStates: Readonly<Record<FieldStatus, FieldState | null>> = {
   [FieldStatus.UNSPECIFIED]: null,
@@ -22,7 +24,10 @@ const fieldStates: Readonly<Record<FieldStatus, FieldState | null>> = {
   [FieldStatus.FAILED]: 'failed',
 };
 
-/** What the boxes say of themselves. Each method tells whether the device is known, as far as it has to look. */
+/**
+ * What the boxes say of themselves. Each method tells whether the device is known, as far as it has to look: one that was
+ * revoked is not.
+ */
 @Injectable()
 export class DeviceTwin {
   constructor(
@@ -68,6 +73,7 @@ export class DeviceTwin {
       configVersionSeen: Number(state.configVersionSeen),
       configStatus: fieldStates[state.configStatus],
       configError: state.configError || null,
+      configErrors: settingErrors(state),
       ...runningRelease(state.running),
     });
   }
@@ -82,7 +88,7 @@ export class DeviceTwin {
   }
 
   #row({ tenantId, deviceId }: DeviceAddress) {
-    return and(eq(device.tenantId, tenantId), eq(device.id, deviceId));
+    return and(eq(device.tenantId, tenantId), eq(device.id, deviceId), isNull(device.revokedAt));
   }
 
   #seen(retained: boolean): { readonly lastSeenAt?: Date } {
@@ -108,4 +114,15 @@ function runningRelease(running: RunningRelease | undefined) {
     releaseDigest: running?.digest ?? null,
     modelSpace: running?.modelSpace ?? null,
   };
+}
+
+/** What boxes may say, bounded: fields have names of letters and dots, messages are a zod issue's. */
+const LONGEST_MESSAGE = 200;
+const MOST_ERRORS = 50;
+
+function settingErrors({ configErrors }: ReportedState): readonly rest.SettingError[] {
+  return configErrors.slice(0, MOST_ERRORS).map(({ path, message }) => ({
+    path: printable(path),
+    message: message.replaceAll(/[^\x20-\x7e]/g, '').slice(0, LONGEST_MESSAGE),
+  }));
 }

@@ -1,24 +1,20 @@
 import type { rest } from '@sightline/contracts';
-import { isUniqueViolation, type Database } from '@sightline/database';
-import { AppError, isSlug, type Clock, type DeviceId, type TenantId } from '@sightline/kernel';
-import { deviceUsername } from '@sightline/messaging';
-import { templateKeyId } from '@sightline/template-protection';
+import type { Database } from '@sightline/database';
+import { isSlug, type DeviceId, type TenantId } from '@sightline/kernel';
+import type { ClientCertificate } from '@sightline/messaging';
 import { Inject, Injectable } from '@nestjs/common';
-import { and, desc, eq, sql } from 'drizzle-orm';
+import { and, desc, eq, isNull, sql } from 'drizzle-orm';
 
 import { digestsEqual, sha256 } from '../access/api-key.js';
-import type { CloudApiConfig } from '../config.js';
-import { GallerySigningKeys } from '../edge-caches/gallery-signing-keys.js';
+import { DeviceCertificates } from '../device-certificates/device-certificates.js';
 import { decodeCursor, toPage, type PageQuery } from '../http/page-cursor.js';
-import { CLOCK, CONFIG, DATABASE } from '../platform/tokens.js';
+import { DATABASE } from '../platform/tokens.js';
 import { device } from '../storage/schema.js';
-import { TemplateKeys } from '../template-keys/template-keys.js';
-import { newDevicePassword, parseDeviceUsername } from './credentials.js';
-import { DesiredConfigs } from './desired-configs.js';
+import { parseDeviceUsername } from './credentials.js';
 
 type DeviceRow = typeof device.$inferSelect;
 
-/** Who a device is, once its password was checked. */
+/** Who a device is, once its password or certificate was checked. */
 export interface DeviceIdentity {
   readonly kind: 'device';
   readonly tenantId: TenantId;
@@ -30,55 +26,8 @@ export interface DeviceIdentity {
 export class Devices {
   constructor(
     @Inject(DATABASE) private readonly database: Database,
-    @Inject(CONFIG) private readonly config: CloudApiConfig,
-    @Inject(CLOCK) private readonly clock: Clock,
-    private readonly templateKeys: TemplateKeys,
-    private readonly desiredConfigs: DesiredConfigs,
-    private readonly gallerySigningKeys: GallerySigningKeys,
+    private readonly certificates: DeviceCertificates,
   ) {}
-
-  /**
-   * Registers a box.
-   *
-   * @returns everything that it needs to join; its password is shown this once
-   * @throws AppError `DEVICE.ALREADY_EXISTS`
-   */
-  async create(tenantId: TenantId, { id, siteId }: rest.CreateDevice): Promise<rest.Provisioning> {
-    const deviceId = id as DeviceId;
-    const password = newDevicePassword();
-    const key = await this.templateKeys.current(tenantId);
-    const gallery = await this.gallerySigningKeys.current();
-    try {
-      await this.database.db.insert(device).values({
-        tenantId,
-        id: deviceId,
-        siteId,
-        passwordSha256: sha256(password),
-        createdAt: new Date(this.clock.wallMs()),
-      });
-    } catch (error) {
-      if (!isUniqueViolation(error)) throw error;
-      throw new AppError('DEVICE.ALREADY_EXISTS', 'A device with this id exists.', { cause: error });
-    }
-    await this.desiredConfigs.publish({ tenantId, deviceId });
-    const { mqtt, repositoryUrl, publicRepositoryUrl, trustedRoot } = this.config;
-    return {
-      tenantId,
-      deviceId,
-      siteId,
-      mqtt: { url: mqtt.publicUrl ?? mqtt.url, username: deviceUsername({ tenantId, deviceId }), password },
-      templateKey: {
-        keyId: templateKeyId(key),
-        epoch: key.epoch,
-        secret: Buffer.from(key.secret).toString('base64'),
-      },
-      release: {
-        repositoryUrl: publicRepositoryUrl ?? repositoryUrl,
-        trustedRoot: Buffer.from(trustedRoot).toString('base64'),
-      },
-      gallery: { signingKeyId: gallery.keyId, signingKey: Buffer.from(gallery.publicKey).toString('base64') },
-    };
-  }
 
   /** Newest first. */
   async list(tenantId: TenantId, { limit, cursor }: PageQuery): Promise<rest.DevicePage> {
@@ -89,6 +38,7 @@ export class Devices {
       .where(
         and(
           eq(device.tenantId, tenantId),
+          isNull(device.deletedAt),
           after && sql`(${device.createdAt}, ${device.id}) < (${after.time.toISOString()}::timestamptz, ${after.id})`,
         ),
       )
@@ -97,7 +47,7 @@ export class Devices {
     return toPage(rows, limit, { item: toDevice, cursor: ({ createdAt, id }) => ({ time: createdAt, id }) });
   }
 
-  /** Checks a box's MQTT credentials; undefined when they are not valid. */
+  /** Checks a box's MQTT credentials; undefined when they are not valid, or no longer. */
   async verify(username: string, password: string): Promise<DeviceIdentity | undefined> {
     const address = parseDeviceUsername(username);
     if (address === undefined) return undefined;
@@ -105,9 +55,15 @@ export class Devices {
     const [row] = await this.database.db
       .select({ passwordSha256: device.passwordSha256 })
       .from(device)
-      .where(and(eq(device.tenantId, tenantId), eq(device.id, deviceId)));
+      .where(and(eq(device.tenantId, tenantId), eq(device.id, deviceId), isNull(device.revokedAt)));
     const digest = sha256(password);
     return row !== undefined && digestsEqual(row.passwordSha256, digest) ? { kind: 'device', ...address } : undefined;
+  }
+
+  /** Whose certificate a broker was shown; undefined when it is not valid, or no longer. */
+  async verifyCertificate(certificate: ClientCertificate): Promise<DeviceIdentity | undefined> {
+    const address = await this.certificates.verify(certificate);
+    return address && { kind: 'device', ...address };
   }
 }
 
@@ -123,6 +79,7 @@ export function toDevice(row: DeviceRow): rest.Device {
     provider: row.provider,
     release: version !== null && digest !== null && modelSpace !== null ? { version, digest, modelSpace } : null,
     releaseUpdate: status === null ? null : { status, error: releaseError },
+    revoked: row.revokedAt && { at: row.revokedAt.toISOString(), reason: row.revocationReason ?? 'unspecified' },
     createdAt: row.createdAt.toISOString(),
   };
 }

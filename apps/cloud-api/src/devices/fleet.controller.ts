@@ -7,6 +7,7 @@ import { DesiredConfigs } from './desired-configs.js';
 import { DeviceBirths } from './device-births.js';
 import { DeviceIntake } from './device-intake.js';
 import { DeviceTwin } from './device-twin.js';
+import { RevokedDevices } from './revoked-devices.js';
 
 /** Follows what the fleet says of itself: status, births and reported states. */
 @Controller()
@@ -16,6 +17,7 @@ export class FleetController {
     private readonly twin: DeviceTwin,
     private readonly desiredConfigs: DesiredConfigs,
     private readonly births: DeviceBirths,
+    private readonly revoked: RevokedDevices,
   ) {}
 
   @MessagePattern(fleetFilter('status'))
@@ -29,7 +31,10 @@ export class FleetController {
   async birth(@Payload() message: MqttMessage): Promise<void> {
     await this.intake.take(message, DeviceBirthSchema, async (address, birth) => {
       const known = await this.twin.born(address, birth);
-      if (!known) return false;
+      if (!known) {
+        await this.revoked.turnAway(address);
+        return false;
+      }
       await this.desiredConfigs.publish(address);
       await this.births.tell(address, birth);
       return true;

@@ -49,6 +49,7 @@ export async function startTestCloud(options: TestCloudOptions = {}): Promise<Te
       if (username === SERVICE.username && password === SERVICE.password) return { kind: 'service', name: username };
       return api?.verifyDevice(username, password);
     },
+    authenticateCertificate: async (certificate) => api?.verifyDeviceCertificate(certificate),
     log,
   });
   stack.push(() => broker.close());
@@ -65,6 +66,7 @@ export async function startTestCloud(options: TestCloudOptions = {}): Promise<Te
     keyEncryptionKey: new Uint8Array(32).fill(7),
     falseMatchRate: 1e-3,
     inferenceWorkers: 1,
+    disconnectDevice: (clientId) => broker.disconnect(clientId),
     log,
     clock,
   };

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 
 import { pageOf, slugSchema, timestampSchema } from './common.js';
+import { revocationReasonSchema } from './device-certificates.js';
 
 export const createDeviceSchema = z
   .object({ id: slugSchema, siteId: slugSchema })
@@ -24,6 +25,10 @@ export const deviceSchema = z
       })
       .nullable()
       .describe('How the box fares with the release that it is meant to run; null before it has said so.'),
+    revoked: z
+      .object({ at: timestampSchema, reason: revocationReasonSchema })
+      .nullable()
+      .describe('A revoked box is let in nowhere until it is enrolled anew.'),
     createdAt: timestampSchema,
   })
   .meta({ id: 'Device' });
@@ -65,6 +70,17 @@ export const provisioningSchema = z
       })
       .optional()
       .describe('What changes of the local cache are checked with. Without it the box keeps no local cache.'),
+    enrolment: z
+      .object({
+        url: z
+          .url({ protocol: /^https?$/ })
+          .optional()
+          .describe('Base address of the cloud API, as boxes reach it.'),
+        token: z.string().optional().describe('Good for one certificate, until it expires.'),
+        expiresAt: timestampSchema.optional(),
+      })
+      .optional()
+      .describe('How the box gets its certificate, and later renews it.'),
   })
   .meta({ id: 'Provisioning' });
 export type Provisioning = z.infer<typeof provisioningSchema>;

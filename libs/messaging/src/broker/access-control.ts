@@ -1,10 +1,12 @@
 import { fleetFilter } from '@sightline/contracts';
 import { AppError, errorMessage, isAppError, type Logger } from '@sightline/kernel';
 import type { AedesOptions, AuthenticateError, Client } from 'aedes';
+import { TLSSocket } from 'node:tls';
 
 import {
   authorisePublish,
   authoriseSubscribe,
+  deviceUsername,
   mayReceive,
   mayUseClientId,
   type BrokerIdentity,
@@ -16,6 +18,19 @@ export type Authenticate = (
   password: string,
   clientId: string,
 ) => Promise<BrokerIdentity | undefined>;
+
+/** What a client has shown in its TLS handshake. An authority of the listener has signed it. */
+export interface ClientCertificate {
+  /** Of the subject. */
+  readonly commonName: string;
+  /** Hexadecimal, upper case. */
+  readonly serialNumber: string;
+  /** SHA-256 of the certificate, hexadecimal, without colons. */
+  readonly fingerprint256: string;
+}
+
+/** Checks a certificate. Undefined for one that is not good (any more); it rejects when that cannot be known at present. */
+export type AuthenticateCertificate = (certificate: ClientCertificate) => Promise<BrokerIdentity | undefined>;
 
 type ConnectPacket = Parameters<NonNullable<AedesOptions['preConnect']>>[1];
 /** What a will and a publish have in common. */
@@ -55,13 +70,16 @@ function toAuthenticateError(error: unknown): AuthenticateError {
 /** The broker's hooks: who is connected, and what each may do. */
 export class AccessControl {
   readonly #authenticate: Authenticate;
+  readonly #authenticateCertificate: AuthenticateCertificate | undefined;
   readonly #log: Logger;
+  readonly #clients = new Map<string, Set<Client>>();
   readonly #identities = new WeakMap<Client, BrokerIdentity>();
   readonly #wills = new WeakMap<Client, Publication>();
   readonly #consumers = new Map<string, Client>();
 
-  constructor(authenticate: Authenticate, log: Logger) {
+  constructor(authenticate: Authenticate, log: Logger, authenticateCertificate?: AuthenticateCertificate) {
     this.#authenticate = authenticate;
+    this.#authenticateCertificate = authenticateCertificate;
     this.#log = log;
   }
 
@@ -89,6 +107,25 @@ export class AccessControl {
     };
   }
 
+  /** Cuts the connections of a client id, also those whose credentials are just being checked. */
+  disconnect(clientId: string): void {
+    for (const client of this.#clients.get(clientId) ?? []) {
+      this.#identities.delete(client);
+      client.close();
+      client.conn.destroy();
+    }
+  }
+
+  #remember(client: Client): void {
+    const { id } = client;
+    const clients = this.#clients.get(id) ?? new Set();
+    this.#clients.set(id, clients.add(client));
+    client.conn.once('close', () => {
+      clients.delete(client);
+      if (clients.size === 0 && this.#clients.get(id) === clients) this.#clients.delete(id);
+    });
+  }
+
   /** Frees what a client that has gone held. */
   forget(client: Client): void {
     for (const [filter, consumer] of this.#consumers) {
@@ -101,6 +138,7 @@ export class AccessControl {
   }
 
   async #connect(client: Client, username: string, password: string): Promise<void> {
+    this.#remember(client);
     const identity = await this.#identify(client, username, password);
     if (identity === undefined) {
       this.#log.warn({ code: 'MQTT.BAD_CREDENTIALS', clientId: client.id }, 'a client was refused');
@@ -110,6 +148,8 @@ export class AccessControl {
       this.#log.warn({ code: 'MQTT.FOREIGN_CLIENT_ID', clientId: client.id }, 'a client used a foreign client id');
       throw new ConnectRefusal('the client id belongs to somebody else', NOT_AUTHORISED);
     }
+    // It was disconnected while its credentials were checked, which may have been good when they were read.
+    if (client.conn.destroyed) throw new ConnectRefusal('the connection is over', SERVER_UNAVAILABLE);
     this.#identities.set(client, identity);
     const will = this.#wills.get(client);
     const refused = will && this.#refusePublish(client, will);
@@ -121,11 +161,24 @@ export class AccessControl {
 
   async #identify(client: Client, username: string, password: string): Promise<BrokerIdentity | undefined> {
     try {
+      if (client.conn instanceof TLSSocket) return await this.#identifyByCertificate(client.conn, username);
       return await this.#authenticate(username, password, client.id);
     } catch (error) {
       this.#log.error({ code: 'MQTT.CANNOT_AUTHENTICATE', error }, 'credentials could not be checked');
       throw new ConnectRefusal('credentials cannot be checked at present', SERVER_UNAVAILABLE);
     }
+  }
+
+  /** Over TLS the certificate alone counts; a user name that says otherwise is refused. */
+  async #identifyByCertificate(socket: TLSSocket, username: string): Promise<BrokerIdentity | undefined> {
+    const certificate = socket.authorized ? socket.getPeerX509Certificate() : undefined;
+    const commonName: unknown = socket.getPeerCertificate().subject?.CN;
+    if (certificate === undefined || typeof commonName !== 'string') return undefined;
+    const { serialNumber, fingerprint256 } = certificate;
+    const shown = { commonName, serialNumber, fingerprint256: fingerprint256.replaceAll(':', '') };
+    const identity = await this.#authenticateCertificate?.(shown);
+    const named = identity?.kind === 'device' ? deviceUsername(identity) : identity?.name;
+    return named === commonName && (username === '' || username === named) ? identity : undefined;
   }
 
   #refusePublish(client: Client | null, packet: Publication): AppError | null {

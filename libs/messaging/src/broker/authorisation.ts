@@ -46,7 +46,9 @@ export function authorisePublish(identity: BrokerIdentity, request: PublishReque
   }
   const { channel } = parseTopic(topic);
   const rule = channels[channel];
-  if (rule.publisher !== identity.kind) {
+  // Who keeps the fleet's books takes away what a device that is gone has left behind.
+  const clears = identity.kind === 'service' && rule.retain && retain && payloadBytes === 0;
+  if (rule.publisher !== identity.kind && !clears) {
     throw new AppError('MQTT.WRONG_PUBLISHER', `Only a ${rule.publisher} publishes on this channel.`, {
       details: { channel },
     });
@@ -76,10 +78,13 @@ export function authoriseSubscribe(identity: BrokerIdentity, filter: string, qos
   }
   if (qos > 1) throw new AppError('MQTT.WRONG_FLAGS', 'Subscriptions have QoS 0 or 1.', { details: { qos } });
   if (identity.kind === 'device') {
-    if (!filter.startsWith(ownPrefix(identity))) {
+    const prefix = ownPrefix(identity);
+    if (!filter.startsWith(prefix)) {
       throw new AppError('MQTT.FOREIGN_PREFIX', 'A device subscribed outside its own topics.');
     }
-    return;
+    // Of what a wildcard matches it is sent what is for it: see `mayReceive`.
+    if (/[+#]/.test(filter) || mayReceive(identity, filter)) return;
+    throw new AppError('MQTT.UNKNOWN_TOPIC', 'A device subscribes to the channels that services publish on.');
   }
   const [root, version, tenant = '', device = '', ...rest] = filter.split('/');
   const channel = rest.join('/');
@@ -93,5 +98,10 @@ export function authoriseSubscribe(identity: BrokerIdentity, filter: string, qos
 
 /** Whether a message on this topic may be sent to this client, whatever subscription it comes from. */
 export function mayReceive(identity: BrokerIdentity, topic: string): boolean {
-  return identity.kind === 'service' || topic.startsWith(ownPrefix(identity));
+  if (identity.kind === 'service') return true;
+  const prefix = ownPrefix(identity);
+  const channel = topic.slice(prefix.length);
+  return (
+    topic.startsWith(prefix) && Object.hasOwn(channels, channel) && channels[channel as Channel].publisher === 'service'
+  );
 }

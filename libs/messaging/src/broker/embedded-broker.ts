@@ -1,11 +1,12 @@
 import { once } from 'node:events';
-import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
 
 import { channels } from '@sightline/contracts';
 import { AppError, errorMessage, isAppError, silentLogger, type Logger } from '@sightline/kernel';
 import { Aedes, type Client } from 'aedes';
 
-import { AccessControl, type Authenticate } from './access-control.js';
+import { AccessControl, type Authenticate, type AuthenticateCertificate } from './access-control.js';
 import { PacketLengthMeter } from './packet-length.js';
 
 export interface EmbeddedBrokerOptions {
@@ -14,13 +15,35 @@ export interface EmbeddedBrokerOptions {
   /** 0 for any free one. */
   readonly port: number;
   readonly authenticate: Authenticate;
+  /** For clients of listeners with TLS. Default: nobody. */
+  readonly authenticateCertificate?: AuthenticateCertificate;
   readonly log?: Logger;
+}
+
+export interface TlsListenerOptions {
+  readonly host: string;
+  /** 0 for any free one. */
+  readonly port: number;
+  /** PEM, as are the others. */
+  readonly certificate: string;
+  readonly privateKey: string;
+  /** Who signs the clients' certificates. */
+  readonly authority: string;
 }
 
 export interface EmbeddedBroker {
   /** `mqtt://host:port` */
   readonly url: string;
   readonly port: number;
+  /**
+   * Listens with TLS too, for clients that show a certificate of the authority: no password is asked for.
+   *
+   * @returns where, `mqtts://host:port`
+   * @throws AppError `MQTT.CANNOT_LISTEN` when the address is taken or certificate and key cannot be used
+   */
+  listenTls(options: TlsListenerOptions): Promise<{ readonly url: string; readonly port: number }>;
+  /** Cuts the connections of a client id at once. Its credentials decide whether it comes back. */
+  disconnect(clientId: string): void;
   /** Cuts every connection and forgets everything. */
   close(): Promise<void>;
 }
@@ -78,7 +101,7 @@ function logClientError(log: Logger, client: Client, error: Error): void {
  */
 export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promise<EmbeddedBroker> {
   const log = options.log ?? silentLogger;
-  const access = new AccessControl(options.authenticate, log);
+  const access = new AccessControl(options.authenticate, log, options.authenticateCertificate);
   const aedes = await Aedes.createBroker({
     connectTimeout: CONNECT_TIMEOUT_MS,
     drainTimeout: DRAIN_TIMEOUT_MS,
@@ -89,31 +112,83 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
   aedes.on('clientDisconnect', (client) => access.forget(client));
 
   const sockets = new Set<Socket>();
-  const server = createServer({ noDelay: true }, (socket) => {
+  const servers: Server[] = [];
+  const serve = (socket: Socket): void => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
     aedes.handle(socket);
     limitPackets(socket, log);
-  });
+  };
+  const open = async (server: Server, host: string, port: number): Promise<number> => {
+    const listening = await listen(server, host, port);
+    servers.push(server);
+    return listening;
+  };
+  let port: number;
   try {
-    server.listen(options.port, options.host);
-    await once(server, 'listening');
-  } catch (cause) {
+    port = await open(createServer({ noDelay: true }, serve), options.host, options.port);
+  } catch (error) {
     await closeBroker(aedes);
-    throw new AppError('MQTT.CANNOT_LISTEN', errorMessage(cause), { cause });
+    throw error;
   }
-  const { port } = server.address() as AddressInfo;
-  const host = options.host.includes(':') ? `[${options.host}]` : options.host;
   let closed: Promise<void> | undefined;
   const close = async (): Promise<void> => {
-    const ended = once(server, 'close');
-    server.close();
+    const ended = servers.map((server) => once(server, 'close'));
+    for (const server of servers) server.close();
     await closeBroker(aedes);
     for (const socket of sockets) socket.destroy();
-    await ended;
+    await Promise.all(ended);
   };
-  return { url: `mqtt://${host}:${port}`, port, close: () => (closed ??= close()) };
+  return {
+    url: `mqtt://${bracketed(options.host)}:${port}`,
+    port,
+    listenTls: async (tls) => {
+      const listening = await open(tlsServer(tls, serve, log), tls.host, tls.port);
+      return { url: `mqtts://${bracketed(tls.host)}:${listening}`, port: listening };
+    },
+    disconnect: (clientId) => access.disconnect(clientId),
+    close: () => (closed ??= close()),
+  };
 }
+
+/** Asks for a certificate and lets everybody finish the handshake: who showed none, or a bad one, is told by CONNACK. */
+function tlsServer(
+  { certificate, privateKey, authority }: TlsListenerOptions,
+  serve: (socket: Socket) => void,
+  log: Logger,
+): Server {
+  try {
+    const server = createTlsServer(
+      {
+        cert: certificate,
+        key: privateKey,
+        ca: authority,
+        requestCert: true,
+        rejectUnauthorized: false,
+        noDelay: true,
+      },
+      serve,
+    );
+    server.on('tlsClientError', (error) => {
+      log.debug({ code: 'MQTT.CONNECTION_LOST', reason: error.message }, 'a TLS handshake failed');
+    });
+    return server;
+  } catch (cause) {
+    throw new AppError('MQTT.CANNOT_LISTEN', 'Certificate and key of the listener cannot be used.', { cause });
+  }
+}
+
+async function listen(server: Server, host: string, port: number): Promise<number> {
+  try {
+    server.listen(port, host);
+    await once(server, 'listening');
+  } catch (cause) {
+    throw new AppError('MQTT.CANNOT_LISTEN', errorMessage(cause), { cause });
+  }
+  return (server.address() as AddressInfo).port;
+}
+
+const bracketed = (host: string): string => (host.includes(':') ? `[${host}]` : host);
 
 function closeBroker(aedes: Aedes): Promise<void> {
   return new Promise((resolve) => aedes.close(resolve));
