@@ -38,6 +38,8 @@ export const person = cloud.table(
     /** Where the person is needed; empty: everywhere. */
     sites: text('sites').array().notNull().default([]),
     groups: text('groups').array().notNull().default([]),
+    /** Who this person turned out to be; then they have no templates, and are shown nowhere. */
+    mergedInto: uuid('merged_into').$type<PersonId>(),
     createdAt: instant('created_at').notNull(),
   },
   (table) => [primaryKey({ columns: [table.tenantId, table.id] })],
