@@ -200,7 +200,7 @@ class Run {
 
   /** Frames in a row that need not be written while nothing changes. */
   get #stillFrames(): number {
-    return Math.max(0, Math.floor(((this.#options.stillIntervalMs ?? 0) * this.#thoughtRate) / 1000) - 1);
+    return Math.max(0, Math.round(((this.#options.stillIntervalMs ?? 0) * this.#thoughtRate) / 1000) - 1);
   }
 
   /**
