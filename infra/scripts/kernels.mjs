@@ -7,7 +7,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const libraries = ['template-protection', 'vision'];
+const libraries = ['gallery', 'template-protection', 'vision'];
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 async function compile(library) {

@@ -1,13 +1,13 @@
 /** The `capacity` rows with the highest bounds of those offered: a binary heap whose root is the lowest. */
 export class BestRows {
-  readonly #capacity: number;
+  readonly capacity: number;
   readonly #bounds: Float64Array;
   readonly #rows: Int32Array;
   #size = 0;
   #bar = -Infinity;
 
   constructor(capacity: number) {
-    this.#capacity = capacity;
+    this.capacity = capacity;
     this.#bounds = new Float64Array(capacity);
     this.#rows = new Int32Array(capacity);
   }
@@ -19,18 +19,18 @@ export class BestRows {
 
   /** Otherwise everything that was offered is held. */
   get full(): boolean {
-    return this.#size === this.#capacity;
+    return this.#size === this.capacity;
   }
 
   offer(row: number, bound: number): void {
     if (bound <= this.#bar) return;
-    if (this.#size < this.#capacity) {
+    if (this.#size < this.capacity) {
       this.#siftUp(this.#size, row, bound);
       this.#size += 1;
     } else {
       this.#siftDown(row, bound);
     }
-    if (this.#size === this.#capacity) this.#bar = this.#bounds[0] ?? -Infinity;
+    if (this.#size === this.capacity) this.#bar = this.#bounds[0] ?? -Infinity;
   }
 
   /** The rows that are held, highest bound first. */

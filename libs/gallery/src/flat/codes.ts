@@ -6,7 +6,8 @@
  * are measured on the very vectors, so the bound holds for any vector, not for typical ones.
  */
 export interface Coded {
-  readonly codes: Int8Array;
+  /** Whole numbers, int16 at most. */
+  readonly codes: Int16Array;
   /** step / |v|: the unit vector is close to weight · codes. */
   readonly weight: number;
   /** |v − step · codes| / |v|: 0 where the codes are the stored form. */
@@ -15,15 +16,27 @@ export interface Coded {
   readonly codedLength: number;
 }
 
-/**
- * A probe's largest code. With seven bits, 2 · 128 · 128 fits into 16 bits: x64 machines without VNNI add pairs
- * of products in saturating 16-bit arithmetic, and would answer wrongly for eight.
- */
-export const largestProbeCode = 64;
+/** Added to a template's codes where they are stored: the fast kernels take unsigned ones on that side. */
+export const codeOffset = 128;
 const largestTemplateCode = 127;
 
-export function codeProbe(vector: Float32Array): Coded {
-  return measure(vector, largest(vector) / largestProbeCode);
+/**
+ * The largest code of a probe that ONNX Runtime multiplies. With seven bits, 2 · 255 · 64 fits into 16 bits: x64
+ * machines without VNNI add pairs of products in saturating 16-bit arithmetic, and would answer wrongly for eight.
+ */
+export const largestNarrowCode = 64;
+
+/**
+ * The largest code of a probe that our own kernel multiplies: 16 bits, and so small that no sum of products with a
+ * template's codes can leave 32.
+ */
+export function largestWideCode(dimension: number): number {
+  return Math.min(2 ** 15 - 1, Math.floor((2 ** 31 - 1) / (codeOffset * dimension)));
+}
+
+/** @param largestCode that a component may get */
+export function codeProbe(vector: Float32Array, largestCode: number): Coded {
+  return measure(vector, largest(vector) / largestCode);
 }
 
 /** @param step of a template stored as int8; omitted for another form, which is then rounded */
@@ -32,7 +45,7 @@ export function codeTemplate(vector: Float32Array, step = largest(vector) / larg
 }
 
 function measure(vector: Float32Array, step: number): Coded {
-  const codes = new Int8Array(vector.length);
+  const codes = new Int16Array(vector.length);
   let square = 0;
   let codedSquare = 0;
   let errorSquare = 0;

@@ -2,9 +2,8 @@ import { serveWorker } from '@sightline/onnx-runtime';
 
 import type { FlatGalleryCalls } from './flat-gallery-calls.js';
 import { PartitionIndex } from './partition-index.js';
-import { openScanner } from './scanner.js';
 
 serveWorker<FlatGalleryCalls>(async () => {
-  const index = new PartitionIndex(await openScanner());
+  const index = await PartitionIndex.open();
   return { apply: (change) => index.apply(change), search: (probes) => index.search(probes) };
 });

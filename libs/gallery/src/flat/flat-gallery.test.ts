@@ -29,7 +29,6 @@ describe('a flat gallery whose worker dies', () => {
       import { rmSync } from 'node:fs';
       import { serveWorker } from ${JSON.stringify(import.meta.resolve('@sightline/onnx-runtime'))};
       import { PartitionIndex } from ${JSON.stringify(new URL('partition-index.js', built).href)};
-      import { openScanner } from ${JSON.stringify(new URL('scanner.js', built).href)};
       const orDie = (work) => (request) => {
         let die = true;
         try { rmSync(${JSON.stringify(join(directory, 'die'))}); } catch { die = false; }
@@ -37,7 +36,7 @@ describe('a flat gallery whose worker dies', () => {
         return work(request);
       };
       serveWorker(async () => {
-        const index = new PartitionIndex(await openScanner());
+        const index = await PartitionIndex.open();
         return { apply: orDie((change) => index.apply(change)), search: orDie((probes) => index.search(probes)) };
       });`;
     gallery = new FlatGallery({}, new URL(`data:text/javascript,${encodeURIComponent(module)}`));

@@ -96,7 +96,7 @@ export class FlatGallery implements Gallery {
       await this.#worker.call('apply', { removals: [], upserts: [] });
     }
     // No call that could still read them is under way: leave nothing of what was removed in memory.
-    for (const { data } of displaced) data.fill(0);
+    for (const bytes of displaced) bytes.fill(0);
   }
 
   /** Asks again, once, when the worker died: its successor has the same content. */

@@ -1,9 +1,9 @@
 import type { TemplateId } from '@sightline/kernel';
 import { assertDimension, validateTemplate, type Template } from '@sightline/template-protection';
 
-import type { GalleryEntry, PartitionSize } from '../gallery.js';
+import type { GalleryEntry, PartitionSize, PersonAttributes } from '../gallery.js';
 import type { GalleryChange, PartitionUpsert } from './flat-gallery-calls.js';
-import type { PartitionName, StoredTemplate } from './stored-template.js';
+import { bytesOf, type PartitionName, type StoredTemplate } from './stored-template.js';
 
 interface PartitionState {
   readonly name: PartitionName;
@@ -15,10 +15,10 @@ interface LedgerRow {
   readonly template: StoredTemplate;
 }
 
-/** A change that the ledger has taken in, and the templates that it displaced. */
+/** A change that the ledger has taken in, and the bytes of the templates that it displaced. */
 export interface RecordedChange {
   readonly change: GalleryChange;
-  readonly displaced: readonly StoredTemplate[];
+  readonly displaced: readonly Uint8Array[];
 }
 
 /**
@@ -41,13 +41,15 @@ export class Ledger {
   upsert(entries: readonly GalleryEntry[]): RecordedChange {
     this.#validate(entries);
     const latest = [...new Map(entries.map((entry) => [entry.templateId, entry])).values()];
-    const displaced: StoredTemplate[] = [];
+    const displaced: Uint8Array[] = [];
+    const shared = new Map<string, PersonAttributes>();
     const upserts = new Map<PartitionState, StoredTemplate[]>();
-    for (const { entry, data } of withSharedData(latest)) {
+    for (const { entry, ...place } of withSharedMemory(latest)) {
       const before = this.#remove(entry.templateId);
-      if (before) displaced.push(before);
-      const { templateId, personId, template, attributes } = entry;
-      const stored = { templateId, personId, attributes, codec: template.codec, scale: template.scale, data };
+      if (before) displaced.push(bytesOf(before.template, before.partition.name.dimension));
+      const { templateId, personId, template } = entry;
+      const attributes = sharedOf(entry.attributes, shared);
+      const stored = { templateId, personId, attributes, codec: template.codec, scale: template.scale, ...place };
       const partition = this.#partition(template);
       partition.templates += 1;
       this.#rows.set(templateId, { partition, template: stored });
@@ -60,8 +62,11 @@ export class Ledger {
   }
 
   remove(templateIds: readonly TemplateId[]): RecordedChange {
-    const displaced = templateIds.flatMap((templateId) => this.#remove(templateId) ?? []);
-    return { change: { removals: displaced.map(({ templateId }) => templateId), upserts: [] }, displaced };
+    const removed = templateIds.flatMap((templateId) => this.#remove(templateId) ?? []);
+    return {
+      change: { removals: removed.map(({ template }) => template.templateId), upserts: [] },
+      displaced: removed.map(({ template, partition }) => bytesOf(template, partition.name.dimension)),
+    };
   }
 
   sizes(): readonly PartitionSize[] {
@@ -106,14 +111,14 @@ export class Ledger {
     return partition;
   }
 
-  #remove(templateId: TemplateId): StoredTemplate | undefined {
+  #remove(templateId: TemplateId): LedgerRow | undefined {
     const row = this.#rows.get(templateId);
     if (!row) return undefined;
     this.#rows.delete(templateId);
     row.partition.templates -= 1;
     const { spaceId, keyId } = row.partition.name;
     if (row.partition.templates === 0) this.#partitions.delete(belonging({ spaceId, keyId }));
-    return row.template;
+    return row;
   }
 }
 
@@ -125,15 +130,30 @@ function grouped(upserts: ReadonlyMap<PartitionState, readonly StoredTemplate[]>
   return [...upserts].map(([{ name }, templates]) => ({ partition: name, templates }));
 }
 
+/** One object for all entries with the same sites and groups: most people share theirs with many. */
+function sharedOf({ sites, groups }: PersonAttributes, shared: Map<string, PersonAttributes>): PersonAttributes {
+  const text = JSON.stringify([sites, groups]);
+  const known = shared.get(text);
+  if (known) return known;
+  const attributes = { sites: [...sites], groups: [...groups] };
+  shared.set(text, attributes);
+  return attributes;
+}
+
+interface SharedEntry extends Pick<StoredTemplate, 'memory' | 'offset'> {
+  readonly entry: GalleryEntry;
+}
+
 /** The entries with copies of their bytes, in one piece of shared memory. */
-function withSharedData(entries: readonly GalleryEntry[]): readonly { entry: GalleryEntry; data: Uint8Array }[] {
+function withSharedMemory(entries: readonly GalleryEntry[]): readonly SharedEntry[] {
   const bytes = entries.reduce((sum, { template }) => sum + template.data.length, 0);
-  const shared = new SharedArrayBuffer(bytes);
-  let offset = 0;
+  const memory = new SharedArrayBuffer(bytes);
+  const all = new Uint8Array(memory);
+  let end = 0;
   return entries.map((entry) => {
-    const data = new Uint8Array(shared, offset, entry.template.data.length);
-    data.set(entry.template.data);
-    offset += data.length;
-    return { entry, data };
+    const offset = end;
+    all.set(entry.template.data, offset);
+    end += entry.template.data.length;
+    return { entry, memory, offset };
   });
 }

@@ -1,20 +1,28 @@
 import type { TemplateId } from '@sightline/kernel';
 
 import type { Candidate } from '../gallery.js';
-import { searchExactly } from './exact-search.js';
+import { CodeArena } from './code-arena.js';
+import { ExactSearch } from './exact-search.js';
 import type { FlatGalleryCalls, GalleryChange, PartitionProbe } from './flat-gallery-calls.js';
 import { Partition } from './partition.js';
-import type { Scanner } from './scanner.js';
 import { partitionText, type PartitionName } from './stored-template.js';
 
 /** All partitions, and where each template is. What the worker owns. */
 export class PartitionIndex implements FlatGalleryCalls {
-  readonly #scanner: Scanner;
+  readonly #arena: CodeArena;
+  readonly #search: ExactSearch;
   readonly #partitions = new Map<string, Partition>();
   readonly #partitionOf = new Map<TemplateId, Partition>();
 
-  constructor(scanner: Scanner) {
-    this.#scanner = scanner;
+  private constructor(arena: CodeArena, search: ExactSearch) {
+    this.#arena = arena;
+    this.#search = search;
+  }
+
+  /** @throws AppError `MODEL.INVALID` where ONNX Runtime cannot multiply integers */
+  static async open(): Promise<PartitionIndex> {
+    const arena = new CodeArena();
+    return new PartitionIndex(arena, await ExactSearch.open(arena));
   }
 
   apply({ removals, upserts }: GalleryChange): void {
@@ -35,7 +43,7 @@ export class PartitionIndex implements FlatGalleryCalls {
       const partition = this.#partitions.get(text);
       if (!partition) continue;
       const group = places.flatMap((place) => probes[place] ?? []);
-      const answers = await searchExactly(this.#scanner, partition, group);
+      const answers = await this.#search.search(partition, group);
       places.forEach((place, index) => {
         found[place] = answers[index] ?? [];
       });
@@ -45,7 +53,7 @@ export class PartitionIndex implements FlatGalleryCalls {
 
   #partition(name: PartitionName): Partition {
     const text = partitionText(name);
-    const partition = this.#partitions.get(text) ?? new Partition(name);
+    const partition = this.#partitions.get(text) ?? new Partition(this.#arena, name);
     this.#partitions.set(text, partition);
     return partition;
   }

@@ -1,30 +1,47 @@
 import type { PersonId, TemplateId } from '@sightline/kernel';
 import { decodeTemplate } from '@sightline/template-protection';
 
+import type { GalleryFilter } from '../gallery.js';
+import { AttributeSets } from './attribute-sets.js';
+import type { CodeArena } from './code-arena.js';
 import { CodeBlock } from './code-block.js';
 import { codeTemplate } from './codes.js';
-import type { PartitionName, StoredTemplate } from './stored-template.js';
+import { bytesOf, type PartitionName, type StoredTemplate } from './stored-template.js';
 
 /**
- * Templates in a block: it grows from 64 by n → 4·n + 64, up to 21,824 (11 MB of codes at 512 components; measured,
- * blocks of 16,384 and 32,768 scan 18 % and 4 % slower than one huge one). Each is an odd multiple of a cache line,
- * so that one column's codes spread over all of a cache's sets instead of falling into one.
+ * Templates in a block. The first one of a partition grows from 64 by four times, so that a small tenant takes little;
+ * 4,096 are 2 MiB of codes at 512 components: beyond them nothing is ever copied.
  */
 const smallestBlock = 64;
-export const rowsPerBlock = 21_824;
+const growth = 4;
+export const rowsPerBlock = 4096;
+
+type Row = Pick<StoredTemplate, 'templateId' | 'codec' | 'scale' | 'memory' | 'offset'> & {
+  readonly person: Person;
+  /** A number of the partition's {@link AttributeSets}. */
+  readonly set: number;
+};
+
+interface Person {
+  readonly id: PersonId;
+  templates: number;
+}
 
 /**
- * The templates of one partition, dense: row r is column r mod 21,824 of block ⌊r / 21,824⌋. A removed row is
- * filled by the last one, so that no scan ever meets a hole.
+ * The templates of one partition, dense: row r is row r mod 4,096 of block ⌊r / 4,096⌋. A removed row is filled by
+ * the last one, so that no scan ever meets a hole.
  */
 export class Partition {
   readonly name: PartitionName;
-  readonly #rows: StoredTemplate[] = [];
+  readonly #arena: CodeArena;
+  readonly #rows: Row[] = [];
   readonly #rowOf = new Map<TemplateId, number>();
-  readonly #templatesOf = new Map<PersonId, number>();
+  readonly #people = new Map<PersonId, Person>();
+  readonly #attributes = new AttributeSets();
   readonly #blocks: CodeBlock[] = [];
 
-  constructor(name: PartitionName) {
+  constructor(arena: CodeArena, name: PartitionName) {
+    this.#arena = arena;
     this.name = name;
   }
 
@@ -34,7 +51,7 @@ export class Partition {
 
   /** People with a template here. */
   get people(): number {
-    return this.#templatesOf.size;
+    return this.#people.size;
   }
 
   /** The block at an index holds the rows from `index · rowsPerBlock` on. */
@@ -43,52 +60,74 @@ export class Partition {
   }
 
   /** @throws RangeError for a row that is not there */
-  row(row: number): StoredTemplate {
-    const stored = this.#rows[row];
-    if (!stored) throw new RangeError(`there is no row ${row}`);
-    return stored;
+  idsOf(row: number): { readonly templateId: TemplateId; readonly personId: PersonId } {
+    const { templateId, person } = this.#row(row);
+    return { templateId, personId: person.id };
   }
 
   /** The stored form of a row's template. */
   vector(row: number): Float32Array {
-    return decode(this.row(row), this.name);
+    return this.#decode(this.#row(row));
   }
 
-  /** Adds, or replaces by template id. */
-  upsert(stored: StoredTemplate): void {
-    const vector = decode(stored, this.name);
+  /** By row: 1 for those that a filter lets through, otherwise 0. */
+  passing(filter: GalleryFilter): Uint8Array {
+    const sets = this.#attributes.passing(filter);
+    const passing = new Uint8Array(this.size);
+    for (let row = 0; row < passing.length; row += 1) passing[row] = sets[this.#rows[row]?.set ?? 0] ?? 0;
+    return passing;
+  }
+
+  /** Adds, or replaces by template id. @throws AppError `GALLERY.FULL`; then nothing has changed */
+  upsert({ personId, attributes, ...stored }: StoredTemplate): void {
+    const vector = this.#decode(stored);
     const row = this.#rowOf.get(stored.templateId) ?? this.#rows.length;
+    const block = this.#blockWithRoom(row);
     const replaced = this.#rows[row];
-    if (replaced) this.#forgetPerson(replaced.personId);
-    this.#rows[row] = stored;
-    this.#rowOf.set(stored.templateId, row);
-    this.#templatesOf.set(stored.personId, (this.#templatesOf.get(stored.personId) ?? 0) + 1);
-    const coded = stored.codec === 'int8' ? codeTemplate(vector, stored.scale) : codeTemplate(vector);
-    this.#blockWithRoom(row).put(row % rowsPerBlock, coded);
+    if (replaced) this.#forget(replaced);
+    const person = this.#people.get(personId) ?? { id: personId, templates: 0 };
+    person.templates += 1;
+    this.#people.set(personId, person);
+    const { templateId, codec, scale, memory, offset } = stored;
+    this.#rows[row] = { templateId, codec, scale, memory, offset, person, set: this.#attributes.join(attributes) };
+    this.#rowOf.set(templateId, row);
+    block.put(row % rowsPerBlock, codec === 'int8' ? codeTemplate(vector, scale) : codeTemplate(vector));
   }
 
   remove(templateId: TemplateId): void {
     const row = this.#rowOf.get(templateId);
     if (row === undefined) return;
-    this.#forgetPerson(this.row(row).personId);
+    this.#forget(this.#row(row));
     this.#rowOf.delete(templateId);
     const last = this.#rows.length - 1;
     const lastBlock = this.#block(last);
     if (row !== last) {
       this.#block(row).copy(row % rowsPerBlock, lastBlock, last % rowsPerBlock);
-      const moved = this.row(last);
+      const moved = this.#row(last);
       this.#rows[row] = moved;
       this.#rowOf.set(moved.templateId, row);
     }
     this.#rows.pop();
     lastBlock.clear(last % rowsPerBlock);
-    if (last % rowsPerBlock === 0) this.#blocks.pop();
+    if (last % rowsPerBlock === 0) this.#blocks.pop()?.release();
   }
 
-  #forgetPerson(personId: PersonId): void {
-    const templates = (this.#templatesOf.get(personId) ?? 1) - 1;
-    if (templates === 0) this.#templatesOf.delete(personId);
-    else this.#templatesOf.set(personId, templates);
+  #row(row: number): Row {
+    const stored = this.#rows[row];
+    if (!stored) throw new RangeError(`there is no row ${row}`);
+    return stored;
+  }
+
+  #decode(stored: Pick<StoredTemplate, 'codec' | 'scale' | 'memory' | 'offset'>): Float32Array {
+    const { dimension } = this.name;
+    const { codec, scale } = stored;
+    return decodeTemplate({ codec, scale, dimension, data: bytesOf(stored, dimension) });
+  }
+
+  #forget({ person, set }: Row): void {
+    this.#attributes.leave(set);
+    person.templates -= 1;
+    if (person.templates === 0) this.#people.delete(person.id);
   }
 
   #block(row: number): CodeBlock {
@@ -101,14 +140,11 @@ export class Partition {
     const index = Math.floor(row / rowsPerBlock);
     const block = this.#blocks[index];
     if (block && row % rowsPerBlock < block.capacity) return block;
-    // Only the first block grows: a partition beyond it is large, and its next block will fill.
-    const capacity = block ? 4 * block.capacity + smallestBlock : index === 0 ? smallestBlock : rowsPerBlock;
-    const roomy = block ? block.grown(capacity) : new CodeBlock(this.name.dimension, capacity);
+    const { dimension } = this.name;
+    const roomy = block
+      ? block.grown(growth * block.capacity)
+      : new CodeBlock(this.#arena, dimension, index === 0 ? smallestBlock : rowsPerBlock);
     this.#blocks[index] = roomy;
     return roomy;
   }
-}
-
-function decode({ codec, scale, data }: StoredTemplate, { dimension }: PartitionName): Float32Array {
-  return decodeTemplate({ codec, scale, data, dimension });
 }
