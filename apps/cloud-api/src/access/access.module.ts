@@ -2,10 +2,25 @@ import { Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 
 import { ApiKeyGuard } from './api-key.guard.js';
+import { ApiKeysController } from './api-keys.controller.js';
 import { ApiKeys } from './api-keys.js';
+import { Authentication } from './authentication.js';
+import { IssuedTokens } from './issued-tokens.js';
+import { RateLimits } from './rate-limits.js';
+import { TenantsController } from './tenants.controller.js';
+import { Tenants } from './tenants.js';
+import { TokensController } from './tokens.controller.js';
 
 @Module({
-  providers: [ApiKeys, { provide: APP_GUARD, useClass: ApiKeyGuard }],
+  controllers: [ApiKeysController, TenantsController, TokensController],
+  providers: [
+    ApiKeys,
+    Authentication,
+    IssuedTokens,
+    RateLimits,
+    Tenants,
+    { provide: APP_GUARD, useClass: ApiKeyGuard },
+  ],
   exports: [ApiKeys],
 })
 export class AccessModule {}

@@ -1,7 +1,12 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { crc32 } from 'node:zlib';
 
 /** Characters of a key that are kept to recognise it by. */
-const PREFIX_LENGTH = 6;
+const PREFIX_LENGTH = 10;
+/** How our own keys begin, so that a scanner of leaked secrets can tell them. */
+const MARK = 'slk_';
+/** 32 random bytes in base64url, then the CRC-32 of all before it in hexadecimal. */
+const ownKey = /^slk_[A-Za-z0-9_-]{43}[0-9a-f]{8}$/;
 
 export interface HashedApiKey {
   readonly prefix: string;
@@ -12,9 +17,22 @@ export function sha256(bytes: string | Uint8Array): Uint8Array {
   return new Uint8Array(createHash('sha256').update(bytes).digest());
 }
 
+/** A new key of 256 random bits, with a checksum: `slk_`, 43 characters, 8 hexadecimal digits. */
+export function newApiKey(): string {
+  const body = MARK + randomBytes(32).toString('base64url');
+  return body + checksumOf(body);
+}
+
+/** Whether a key says that it is one of ours and has lost or changed a character since: nothing needs to be looked up. */
+export function isMistyped(key: string): boolean {
+  return key.startsWith(MARK) && !(ownKey.test(key) && key.endsWith(checksumOf(key.slice(0, -8))));
+}
+
+const checksumOf = (text: string): string => crc32(text).toString(16).padStart(8, '0');
+
 /** What is stored of an API key. A key is long and random, so that a fast hash is enough. */
 export function hashApiKey(key: string): HashedApiKey {
-  return { prefix: key.slice(0, PREFIX_LENGTH), sha256: sha256(key) };
+  return { prefix: key.slice(0, key.startsWith(MARK) ? PREFIX_LENGTH : 6), sha256: sha256(key) };
 }
 
 /** Compares two digests in a time that does not depend on where they differ. */
@@ -22,7 +40,7 @@ export function digestsEqual(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && timingSafeEqual(a, b);
 }
 
-/** The token of `Authorization: Bearer …` (RFC 6750, 2.1), or undefined. */
+/** The token of `Authorization: Bearer …` (RFC 6750, 2.1), or undefined. A token with claims may be some kilobytes long. */
 export function bearerToken(header: string | undefined): string | undefined {
-  return /^Bearer ([\x21-\x7e]{1,512})$/i.exec(header ?? '')?.[1];
+  return /^Bearer ([\x21-\x7e]{1,8192})$/i.exec(header ?? '')?.[1];
 }

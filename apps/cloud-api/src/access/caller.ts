@@ -15,7 +15,9 @@ export interface Caller {
 }
 
 /** Who a request is made by: somebody of a tenant, or the platform itself. */
-export type Principal = { readonly kind: 'tenant'; readonly caller: Caller } | { readonly kind: 'platform' };
+export type Principal =
+  | { readonly kind: 'tenant'; readonly credential: 'key' | 'token'; readonly caller: Caller }
+  | { readonly kind: 'platform' };
 
 const principals = new WeakMap<FastifyRequest, Principal>();
 
