@@ -43,12 +43,8 @@ export function templateKeyId(key: TemplateKey): KeyId {
  */
 export function createTemplateProtector(key: TemplateKey & { readonly dimension: number }): TemplateProtector {
   const { dimension } = key;
-  if (!Number.isInteger(dimension) || dimension < 2 || dimension > largestDimension) {
-    throw new AppError('TEMPLATE.INVALID_KEY', `The dimension is not a whole number from 2 to ${largestDimension}.`);
-  }
   const keyId = templateKeyId(key);
-  const seed = derive(key, `matrix-${dimension}`, 32);
-  const matrix = new Matrix(randomOrthogonalMatrix(seed, dimension), dimension);
+  const matrix = new Matrix(matrixOf(key, dimension), dimension);
   return {
     keyId,
     protect: (embedding) => {
@@ -57,6 +53,14 @@ export function createTemplateProtector(key: TemplateKey & { readonly dimension:
       return matrix.times(embedding);
     },
   };
+}
+
+/** @returns row-major, dimension × dimension */
+export function matrixOf(key: TemplateKey, dimension: number): Float64Array {
+  if (!Number.isInteger(dimension) || dimension < 2 || dimension > largestDimension) {
+    throw new AppError('TEMPLATE.INVALID_KEY', `The dimension is not a whole number from 2 to ${largestDimension}.`);
+  }
+  return randomOrthogonalMatrix(derive(key, `matrix-${dimension}`, 32), dimension);
 }
 
 function derive({ secret, tenantId, epoch }: TemplateKey, purpose: string, bytes: number): Uint8Array {

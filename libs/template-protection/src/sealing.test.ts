@@ -1,7 +1,9 @@
+import { createPublicKey, generateKeyPairSync } from 'node:crypto';
+
 import { isAppError } from '@sightline/kernel';
 import { describe, expect, it } from 'vitest';
 
-import { createSealer } from './sealing.js';
+import { createSealer, openWithPrivateKey, sealToKey } from './sealing.js';
 
 const secret = new Uint8Array(32).fill(7);
 const plain = Buffer.from('whose template it is');
@@ -46,5 +48,35 @@ describe('a sealer', () => {
 
   it('refuses a secret of another length', () => {
     expect(codeOf(() => createSealer(new Uint8Array(31), 'test'))).toBe('SEALING.INVALID_SECRET');
+  });
+});
+
+describe('what is sealed to a key', () => {
+  const pair = (): ReturnType<typeof generateKeyPairSync> => generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
+  const { publicKey, privateKey } = pair();
+
+  it('opens with its private key, differs each time, and tells nothing', () => {
+    const [one, other] = [sealToKey(publicKey, plain, 'box 1'), sealToKey(publicKey, plain, 'box 1')];
+    expect(openWithPrivateKey(privateKey, one, 'box 1')).toEqual(new Uint8Array(plain));
+    expect(openWithPrivateKey(privateKey, other, 'box 1')).toEqual(new Uint8Array(plain));
+    expect(one.ephemeralPublicKey).not.toEqual(other.ephemeralPublicKey);
+    expect(Buffer.from(one.sealed).includes(plain)).toBe(false);
+  });
+
+  it('opens with no other key, under no other context, and not when it was changed', () => {
+    const message = sealToKey(publicKey, plain, 'box 1');
+    const swapped = { ...message, ephemeralPublicKey: sealToKey(publicKey, plain, 'box 1').ephemeralPublicKey };
+    const changed = { ...message, sealed: message.sealed.map((byte, index) => (index === 20 ? byte ^ 1 : byte)) };
+    expect(codeOf(() => openWithPrivateKey(pair().privateKey, message, 'box 1'))).toBe('SEALING.BROKEN');
+    expect(codeOf(() => openWithPrivateKey(privateKey, message, 'box 2'))).toBe('SEALING.BROKEN');
+    expect(codeOf(() => openWithPrivateKey(privateKey, swapped, 'box 1'))).toBe('SEALING.BROKEN');
+    expect(codeOf(() => openWithPrivateKey(privateKey, changed, 'box 1'))).toBe('SEALING.BROKEN');
+    const nonsense = { ...message, ephemeralPublicKey: new Uint8Array(8) };
+    expect(codeOf(() => openWithPrivateKey(privateKey, nonsense, 'box 1'))).toBe('SEALING.BROKEN');
+  });
+
+  it('is of one curve', () => {
+    const other = generateKeyPairSync('ec', { namedCurve: 'secp384r1' });
+    expect(() => sealToKey(createPublicKey(other.privateKey), plain, 'box 1')).toThrow();
   });
 });
