@@ -10,7 +10,6 @@ import {
   type Logger,
   type TenantId,
 } from '@sightline/kernel';
-import { certificatesFrom } from '@sightline/messaging';
 import { createLogger } from '@sightline/observability';
 import { availableProviders } from '@sightline/onnx-runtime';
 import { decodeImage, openRecogniser, runSelfTest, type Recogniser } from '@sightline/recognition';
@@ -39,6 +38,7 @@ import { DesiredSettings } from './update/desired-settings.js';
 import { DesiredVersionsFile } from './update/desired-versions.js';
 import { ReleaseUpdater, type ReleaseUpdaterOptions } from './update/release-updater.js';
 import { BatchSender } from './uplink/batch-sender.js';
+import { composeCertificates } from './uplink/certificates/compose-certificates.js';
 import { RestartableSource } from './uplink/commands/restartable-source.js';
 import { composeUplinkParts } from './uplink/compose-parts.js';
 import { DeviceState } from './uplink/device-state.js';
@@ -264,6 +264,7 @@ function composeUplink(core: Core, { settings, updater, identifications, parts }
   const { config, deviceClock, outbox, slot, key } = core;
   const { clock, random, log } = core.surroundings;
   const { tenantId, deviceId, mqtt } = config.provisioning;
+  const certificates = composeCertificates({ config, trustedTime: core.trustedTime, clock, random, log });
   const state = new DeviceState({
     ...{ deviceClock, outbox, keyId: templateKeyId(key), agentVersion: agentVersion() },
     cameraIds: config.cameras.map(({ id }) => id),
@@ -275,10 +276,11 @@ function composeUplink(core: Core, { settings, updater, identifications, parts }
     gallery: () => core.cache?.holding,
   });
   return new Uplink({
-    ...{ outbox, state, identifications, parts, clock, log, cache: core.cache, trustedTime: core.trustedTime },
+    ...{ outbox, state, identifications, clock, log, cache: core.cache, trustedTime: core.trustedTime },
+    parts: [...parts, ...certificates.parts],
     mqtt: {
       ...{ url: mqtt.url, username: mqtt.username, password: mqtt.password },
-      ...(mqtt.tls && { tls: certificatesFrom(mqtt.tls) }),
+      ...(certificates.tls && { tls: certificates.tls }),
       reconnect: { baseMs: config.uplink.reconnectBaseMs, capMs: config.uplink.reconnectCapMs },
     },
     address: { tenantId: tenantId as TenantId, deviceId: deviceId as DeviceId },

@@ -91,7 +91,8 @@ program
   .argument('[document]', 'its path, or - for the standard input', '-')
   .option('--directory <directory>', 'where the configuration goes', '/etc/sightline')
   .option('--data-directory <directory>', 'where the agent will keep what it records', '/var/lib/sightline/edge-agent')
-  .option('--offline', 'do not ask whether the broker answers')
+  .option('--cloud-url <url>', 'where the certificate is fetched and renewed, unless the document says it')
+  .option('--offline', 'fetch no certificate, and do not ask whether the broker answers')
   .option('--force', 'replace another identity; what it had recorded is moved aside')
   .action((document: string, options: ProvisionOptions) => provision(document, options));
 

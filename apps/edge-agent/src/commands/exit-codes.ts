@@ -24,6 +24,7 @@ const ofCodes: Readonly<Record<string, number>> = {
   'AGENT.MEMORY_EXCEEDED': exitCodes.startAgain,
   'PROVISIONING.OTHER_IDENTITY': exitCodes.refused,
   'PROVISIONING.BROKER_UNREACHABLE': exitCodes.unavailable,
+  'CERTIFICATE.UNREACHABLE': exitCodes.unavailable,
   'RELEASE.UNAVAILABLE': exitCodes.unavailable,
   'RELEASE.UNREACHABLE': exitCodes.unavailable,
 };

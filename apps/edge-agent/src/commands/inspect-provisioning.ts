@@ -19,6 +19,7 @@ export function inspectProvisioning(provisioning: rest.Provisioning, wallMs: num
     inspectRoot(provisioning, wallMs),
     inspectBroker(provisioning),
     ...inspectTls(provisioning, wallMs),
+    ...inspectEnrolment(provisioning, wallMs),
   ];
 }
 
@@ -53,10 +54,26 @@ function inspectBroker({ tenantId, deviceId, mqtt }: rest.Provisioning): Finding
     return { about, verdict: 'doubtful', message: `the user is not ${tenantId}/${deviceId}` };
   }
   const isPlain = protocol === 'mqtt:' || protocol === 'ws:';
-  const isHere = ['127.0.0.1', '[::1]', 'localhost'].includes(hostname);
-  return isPlain && !isHere
+  return isPlain && !isLoopback(hostname)
     ? { about, verdict: 'doubtful', message: 'is not encrypted: templates and the password can be read on the way' }
     : { about, verdict: 'good', message: `${protocol}//${hostname}` };
+}
+
+const isLoopback = (hostname: string): boolean => ['127.0.0.1', '[::1]', 'localhost'].includes(hostname);
+
+function inspectEnrolment({ enrolment }: rest.Provisioning, wallMs: number): readonly Finding[] {
+  if (enrolment?.token === undefined) return [];
+  const about = 'provisioning.enrolment';
+  if (enrolment.url === undefined) {
+    const message = 'has a token, and no address to take it to: --cloud-url names it; without, there is no certificate';
+    return [{ about, verdict: 'doubtful', message }];
+  }
+  const { protocol, hostname } = new URL(enrolment.url);
+  if (protocol !== 'https:' && !isLoopback(hostname)) {
+    return [{ about, verdict: 'bad', message: 'the token would go unencrypted: the address must be https' }];
+  }
+  const isOver = enrolment.expiresAt !== undefined && Date.parse(enrolment.expiresAt) < wallMs;
+  return isOver ? [{ about, verdict: 'doubtful', message: 'the token has expired, by the clock of this box' }] : [];
 }
 
 function inspectTls(provisioning: rest.Provisioning, wallMs: number): readonly Finding[] {

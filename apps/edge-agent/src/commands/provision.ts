@@ -1,4 +1,5 @@
-import { mkdir, readFile, rename, stat } from 'node:fs/promises';
+import { createPrivateKey, type KeyObject } from 'node:crypto';
+import { mkdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 
@@ -8,6 +9,8 @@ import { AppError, systemClock } from '@sightline/kernel';
 import { z } from 'zod';
 
 import { lockDataDirectory } from '../config/data-directory-lock.js';
+import { keyPem, newDeviceKey } from '../uplink/certificates/certificate-request.js';
+import { enrolCertificate } from '../uplink/certificates/certificate-service.js';
 import { printFindings, type Finding } from './findings.js';
 import { inspectProvisioning } from './inspect-provisioning.js';
 import { reachBroker } from './reach-broker.js';
@@ -16,6 +19,8 @@ export interface ProvisionOptions {
   /** Folder of the configuration. */
   readonly directory: string;
   readonly dataDirectory: string;
+  /** Base address of the cloud API, where the document has none. */
+  readonly cloudUrl?: string;
   readonly offline?: boolean;
   readonly force?: boolean;
 }
@@ -24,15 +29,22 @@ export interface ProvisionOptions {
 const PRIVATE = 0o600;
 
 /**
- * Gives this box its identity: takes the document that the cloud's `POST /v1/devices` answered, checks all of it, and
- * writes it. Nothing is written when anything is wrong with it.
+ * Gives this box its identity: takes the document that the cloud's `POST /v1/devices` answered, checks all of it, fetches
+ * the box's certificate for the document's token, and writes it all. The identity is not touched when anything is wrong.
+ * A second try with the same document goes on where the first one failed.
  *
  * @param input path of the document, or `-` for the standard input
  * @throws AppError `CONFIG.INVALID`, `PROVISIONING.BROKER_UNREACHABLE`, `PROVISIONING.OTHER_IDENTITY` when the box has
- *   another one and `force` is not given, `AGENT.ALREADY_RUNNING` when an agent of that other one runs
+ *   another one and `force` is not given, `AGENT.ALREADY_RUNNING` when an agent of that other one runs,
+ *   `CERTIFICATE.UNREACHABLE`, `ENROLMENT_TOKEN.INVALID`
  */
 export async function provision(input: string, options: ProvisionOptions): Promise<void> {
-  const provisioning = await readProvisioning(input);
+  const given = withCloudUrl(await readProvisioning(input), options.cloudUrl);
+  const directory = resolve(options.directory);
+  const path = join(directory, 'provisioning.json');
+  await refuseOtherIdentity(path, given, options);
+  refuseBad(inspectProvisioning(given, systemClock.wallMs()));
+  const provisioning = options.offline === true ? given : await enrolled(given, directory);
   const findings = inspectProvisioning(provisioning, systemClock.wallMs());
   const broker = options.offline === true ? undefined : await reachBroker(provisioning.mqtt);
   console.log(printFindings([...findings, ...(broker ? [broker] : [])]));
@@ -42,15 +54,49 @@ export async function provision(input: string, options: ProvisionOptions): Promi
       retryable: true,
     });
   }
-  const directory = resolve(options.directory);
-  const path = join(directory, 'provisioning.json');
   const configuration = join(directory, 'edge-agent.json');
   const dataDirectory = (await configuredDataDirectory(configuration)) ?? options.dataDirectory;
   await giveUpIdentity(path, provisioning, { ...options, dataDirectory });
   await mkdir(directory, { recursive: true, mode: 0o755 });
   await writeFileDurably(path, `${JSON.stringify(provisioning, null, 2)}\n`, PRIVATE);
+  await rm(pendingKey(directory), { force: true });
   console.log(`wrote ${path}`);
   await writeFirstConfiguration(configuration, options);
+}
+
+function withCloudUrl(provisioning: rest.Provisioning, cloudUrl: string | undefined): rest.Provisioning {
+  const { enrolment } = provisioning;
+  return cloudUrl === undefined ? provisioning : { ...provisioning, enrolment: { ...enrolment, url: cloudUrl } };
+}
+
+const pendingKey = (directory: string): string => join(directory, 'device-key.pending.pem');
+
+/**
+ * The document with the box's certificate in the place of the token that it was given for. Without a token, or an address
+ * to take it to, as it is.
+ */
+async function enrolled(provisioning: rest.Provisioning, directory: string): Promise<rest.Provisioning> {
+  const { mqtt, enrolment } = provisioning;
+  if (enrolment?.token === undefined || enrolment.url === undefined) return provisioning;
+  const { url, token } = enrolment;
+  const key = await keyFor(pendingKey(directory));
+  const { certificate, authorities, expiresAt } = await enrolCertificate(url, { token, key, username: mqtt.username });
+  console.log(`got a certificate that is valid until ${expiresAt}; the agent renews it`);
+  const tls = { ca: mqtt.tls?.ca ?? authorities, certificate, key: keyPem(key) };
+  return { ...provisioning, mqtt: { ...mqtt, tls }, enrolment: { url } };
+}
+
+/** The token is good for one key: it must be there for a second try before the first one begins. */
+async function keyFor(path: string): Promise<KeyObject> {
+  const kept = await readFile(path, 'utf8').catch(() => undefined);
+  try {
+    if (kept !== undefined) return createPrivateKey(kept);
+  } catch {
+    // Cut short by a power failure: it was never used.
+  }
+  const key = newDeviceKey();
+  await writeFileDurably(path, keyPem(key), PRIVATE);
+  return key;
 }
 
 async function readProvisioning(input: string): Promise<rest.Provisioning> {
@@ -73,27 +119,37 @@ function refuseBad(findings: readonly Finding[]): void {
   });
 }
 
+type Identity = Pick<rest.Provisioning, 'tenantId' | 'deviceId'>;
+
+/** Who the box is so far: undefined when it is nobody, or the same as it will be. */
+async function otherIdentity(
+  path: string,
+  { tenantId, deviceId }: Identity,
+): Promise<Identity | 'unreadable' | undefined> {
+  const before = await readFile(path, 'utf8').catch(() => undefined);
+  if (before === undefined) return undefined;
+  const old = rest.provisioningSchema.safeParse(parseJson(before)).data;
+  if (old === undefined) return 'unreadable';
+  return old.tenantId === tenantId && old.deviceId === deviceId ? undefined : old;
+}
+
+async function refuseOtherIdentity(path: string, next: Identity, { force }: ProvisionOptions): Promise<void> {
+  const old = force === true ? undefined : await otherIdentity(path, next);
+  if (old === undefined) return;
+  const whose = old === 'unreadable' ? 'one that cannot be read' : `${old.tenantId}/${old.deviceId}`;
+  throw new AppError('PROVISIONING.OTHER_IDENTITY', `The box has an identity: ${whose}. --force replaces it.`);
+}
+
 /**
  * What a box has recorded is its old identity's: it must not be sent under the new one. It is moved aside, not deleted,
  * for whoever wants to send it yet.
  */
-async function giveUpIdentity(
-  path: string,
-  { tenantId, deviceId }: rest.Provisioning,
-  { dataDirectory, force }: ProvisionOptions,
-): Promise<void> {
-  const before = await readFile(path, 'utf8').catch(() => undefined);
-  if (before === undefined) return;
-  const old = rest.provisioningSchema.safeParse(parseJson(before)).data;
-  if (old?.tenantId === tenantId && old.deviceId === deviceId) return;
-  if (force !== true) {
-    const whose = old ? `${old.tenantId}/${old.deviceId}` : 'one that cannot be read';
-    throw new AppError('PROVISIONING.OTHER_IDENTITY', `The box has an identity: ${whose}. --force replaces it.`);
-  }
-  if (!(await stat(dataDirectory).catch(() => undefined))) return;
+async function giveUpIdentity(path: string, next: Identity, { dataDirectory }: ProvisionOptions): Promise<void> {
+  const old = await otherIdentity(path, next);
+  if (old === undefined || !(await stat(dataDirectory).catch(() => undefined))) return;
   const unlock = await lockDataDirectory(dataDirectory);
   await unlock();
-  const aside = `${dataDirectory}.${old?.deviceId ?? 'unknown'}-${systemClock.wallMs()}`;
+  const aside = `${dataDirectory}.${old === 'unreadable' ? 'unknown' : old.deviceId}-${systemClock.wallMs()}`;
   await rename(dataDirectory, aside);
   console.log(`moved what the old identity had recorded to ${aside}`);
 }
