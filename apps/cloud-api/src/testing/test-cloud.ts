@@ -7,6 +7,7 @@ import { silentLogger, StopStack, systemClock, type Clock, type Logger, type Ten
 import { startEmbeddedBroker, type BrokerIdentity, type EmbeddedBroker } from '@sightline/messaging';
 import type { InjectOptions, LightMyRequestResponse } from 'fastify';
 
+import type { AccessConfig } from '../access/access-config.js';
 import type { CloudApiConfig } from '../config.js';
 import type { ReleaseSource } from '../releases/active-release.js';
 import { startWith, type StartedCloudApi } from '../start-cloud-api.js';
@@ -31,6 +32,8 @@ export interface TestCloudOptions {
   readonly releaseSource?: ReleaseSource;
   readonly clock?: Clock;
   readonly log?: Logger;
+  /** Who is let in besides the admin's key. */
+  readonly access?: AccessConfig;
 }
 
 /** A cloud API on a real database and a real broker. */
@@ -63,6 +66,7 @@ export async function startTestCloud(options: TestCloudOptions = {}): Promise<Te
     dataDirectory,
     tenantId: TENANT,
     bootstrapAdminKey: ADMIN_KEY,
+    access: options.access,
     keyEncryptionKey: new Uint8Array(32).fill(7),
     falseMatchRate: 1e-3,
     inferenceWorkers: 1,
