@@ -105,7 +105,13 @@ async function signList(
       new x509.Extension('2.5.29.20', false, derInteger(number)),
     ],
   });
-  return `${list.toString('pem')}\n`;
+  return crlPem(new Uint8Array(list.rawData));
+}
+
+/** The PEM text of a list, under the label of RFC 7468, section 6: OpenSSL reads no other. */
+function crlPem(der: Uint8Array): string {
+  const lines = Buffer.from(der).toString('base64').match(/.{1,64}/g) ?? [];
+  return ['-----BEGIN X509 CRL-----', ...lines, '-----END X509 CRL-----', ''].join('\n');
 }
 
 /** INTEGER of X.690, 8.3: most significant byte first, no sign bit. */
