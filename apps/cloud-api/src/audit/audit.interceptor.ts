@@ -4,7 +4,7 @@ import { Injectable, type CallHandler, type ExecutionContext, type NestIntercept
 import { SSE_METADATA } from '@nestjs/common/constants.js';
 import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
-import { catchError, concatMap, defer, from, mergeMap, type Observable } from 'rxjs';
+import { catchError, concatMap, defer, mergeMap, type Observable } from 'rxjs';
 
 import { principalOf, type Caller } from '../access/caller.js';
 import { Acting } from './acting.js';
@@ -14,6 +14,8 @@ import { AUDITED, type AuditedRoute, type AuditedSubject } from './audited.js';
 
 /** Header by which a client says what it reads biometric data for. */
 const PURPOSE_HEADER = 'sightline-purpose';
+/** What has a name of the tenant's choice for an id; all else has a random one, and anything else in its place may be a name. */
+const namedKinds = new Set(['device', 'site', 'group']);
 const purposePattern = /^[a-z0-9][a-z0-9-]{0,63}$/;
 
 /** Lets everything within a request know who acts, and records the requests to audited routes. */
@@ -36,39 +38,47 @@ export class AuditInterceptor implements NestInterceptor {
     const route = this.reflector.get<AuditedRoute | undefined>(AUDITED, context.getHandler());
     if (route === undefined) return handled;
     const isStream = this.reflector.get<boolean | undefined>(SSE_METADATA, context.getHandler()) ?? false;
-    const record = async (answer: unknown, error?: unknown): Promise<void> => {
-      const entry = entryOf(route, { request, caller, answer, error });
-      // A request that was never understood has touched nothing, and what it names may be anything.
-      if (!entry.outcome?.startsWith('REQUEST.')) await this.audit.append(entry);
+    const isStream = this.reflector.get<boolean | undefined>(SSE_METADATA, context.getHandler()) ?? false;
+    const record = async (end: Ending): Promise<void> => {
+      const entry = entryOf(route, { request, caller, ...end });
+      // A reading that was never understood has touched nothing; of a change the end follows the begin.
+      if (route.change || !entry.outcome?.startsWith('REQUEST.')) await this.audit.append(entry);
     };
-    if (isStream) return defer(() => from(record(undefined))).pipe(concatMap(() => handled));
+    if (isStream) return defer(() => record({ outcome: 'succeeded' })).pipe(concatMap(() => handled));
+    const ended = this.#ended(handled, record);
+    return route.change ? defer(() => record({ outcome: 'begun' })).pipe(concatMap(() => ended)) : ended;
+  }
+
+  #ended(handled: Observable<unknown>, record: (end: Ending) => Promise<void>): Observable<unknown> {
     return handled.pipe(
       catchError(async (error: unknown) => {
-        await record(undefined, error);
+        await record({ outcome: isAppError(error) ? error.code : problemOf(error).code });
         throw error;
       }),
       mergeMap(async (answer: unknown) => {
-        await record(answer);
+        await record({ outcome: 'succeeded', answer });
         return answer;
       }),
     );
   }
 }
 
-interface Handled {
-  readonly request: FastifyRequest;
-  readonly caller: Caller;
-  readonly answer: unknown;
-  readonly error: unknown;
+interface Ending {
+  readonly outcome: string;
+  readonly answer?: unknown;
 }
 
-function entryOf({ action, subject }: AuditedRoute, { request, caller, answer, error }: Handled): AuditEntry {
+interface Handled extends Ending {
+  readonly request: FastifyRequest;
+  readonly caller: Caller;
+}
+
+function entryOf({ action, subject }: AuditedRoute, { request, caller, outcome, answer }: Handled): AuditEntry {
   const { tenantId, actor } = caller;
   const purpose = request.headers[PURPOSE_HEADER];
   return {
-    ...{ tenantId, actor, action, subject: subjectOf(subject, request, answer) },
+    ...{ tenantId, actor, action, outcome, subject: subjectOf(subject, request, answer) },
     purpose: typeof purpose === 'string' && purposePattern.test(purpose) ? purpose : undefined,
-    outcome: error === undefined ? 'succeeded' : isAppError(error) ? error.code : problemOf(error).code,
   };
 }
 
@@ -80,7 +90,9 @@ function subjectOf(
   if (subject === undefined) return undefined;
   const [source, name] = placeOf(subject, request, answer);
   const id = typeof source === 'object' && source !== null ? (source as Record<string, unknown>)[name] : undefined;
-  return typeof id === 'string' && (isUuid(id) || isSlug(id)) ? { kind: subject.kind, id } : undefined;
+  return typeof id === 'string' && (isUuid(id) || (namedKinds.has(subject.kind) && isSlug(id)))
+    ? { kind: subject.kind, id }
+    : undefined;
 }
 
 function placeOf(subject: AuditedSubject, request: FastifyRequest, answer: unknown): readonly [unknown, string] {

@@ -11,15 +11,26 @@ export type AuditedSubject = { readonly kind: string } & (
 export interface AuditedRoute {
   readonly action: AuditAction;
   readonly subject?: AuditedSubject | undefined;
+  /** Whether it is recorded before it is begun, too. */
+  readonly change: boolean;
 }
 
 export const AUDITED = Symbol('audited route');
 
 /**
- * Records each request to a route, with how it ended, before its answer leaves; of a stream its begin. For a change that
- * must not be there without its entry, call `Audit.record` in its transaction instead.
+ * Records each request to a route that reads, with how it ended, before its answer leaves; of a stream its begin.
  *
  * @example `@Audited('person.read', { kind: 'person', param: 'id' })`
  */
 export const Audited = (action: AuditAction, subject?: AuditedSubject): CustomDecorator<symbol> =>
-  SetMetadata(AUDITED, { action, subject } satisfies AuditedRoute);
+  SetMetadata(AUDITED, { action, subject, change: false } satisfies AuditedRoute);
+
+/**
+ * Records each request to a route that changes, with the outcome `begun` before and again with how it ended: so there is
+ * no change without an entry, whatever dies in between. Where the change has a transaction of its own,
+ * `Audit.record` in it says the same by one entry; a route has one of the two.
+ *
+ * @example `@AuditedChange('person.erase', { kind: 'person', param: 'id' })`
+ */
+export const AuditedChange = (action: AuditAction, subject?: AuditedSubject): CustomDecorator<symbol> =>
+  SetMetadata(AUDITED, { action, subject, change: true } satisfies AuditedRoute);
