@@ -8,6 +8,7 @@ import type { FastifyRequest } from 'fastify';
 import { Caller } from '../access/api-key.guard.js';
 import type { Caller as RequestCaller } from '../access/caller.js';
 import { Roles } from '../access/roles.js';
+import { Audited } from '../audit/audited.js';
 import { verificationBody } from '../http/photo-body.js';
 import { PhotoIntake } from '../http/photo-intake.js';
 import type { FormShape, PhotoForm } from '../http/photo-upload.js';
@@ -30,6 +31,7 @@ export class VerifyController {
   ) {}
 
   @Post()
+  @Audited('photo.verify')
   @Roles('operator')
   @HttpCode(200)
   @ApiOperation({

@@ -6,6 +6,7 @@ import type { FastifyRequest } from 'fastify';
 import { Caller } from '../access/api-key.guard.js';
 import type { Caller as RequestCaller } from '../access/caller.js';
 import { Roles } from '../access/roles.js';
+import { Audited } from '../audit/audited.js';
 import { photoBody } from '../http/photo-body.js';
 import { PhotoIntake } from '../http/photo-intake.js';
 import { IdentifyPhoto } from './identify-photo.js';
@@ -19,6 +20,7 @@ export class IdentifyController {
   ) {}
 
   @Post()
+  @Audited('photo.identify')
   @Roles('operator')
   @HttpCode(200)
   @ApiOperation({ summary: 'Identifies every face of a photo; the photo is not kept', requestBody: photoBody })

@@ -7,6 +7,7 @@ import type { FastifyRequest } from 'fastify';
 import { Caller, Tenant } from '../access/api-key.guard.js';
 import type { Caller as RequestCaller } from '../access/caller.js';
 import { Roles } from '../access/roles.js';
+import { Audited, AuditedChange } from '../audit/audited.js';
 import type { PageQuery } from '../http/page-cursor.js';
 import { photoBody } from '../http/photo-body.js';
 import { PhotoIntake } from '../http/photo-intake.js';
@@ -25,6 +26,7 @@ export class PeopleController {
   ) {}
 
   @Post()
+  @AuditedChange('person.create', { kind: 'person', result: 'id' })
   @Roles('operator')
   @ApiOperation({ summary: 'Adds a person' })
   @ApiCreatedResponse({ standardSchema: rest.personSchema })
@@ -36,6 +38,7 @@ export class PeopleController {
   }
 
   @Get()
+  @Audited('person.list')
   @Roles('operator', 'auditor')
   @ApiOperation({ summary: 'The people, newest first' })
   @ApiOkResponse({ standardSchema: rest.personPageSchema })
@@ -47,6 +50,7 @@ export class PeopleController {
   }
 
   @Get(':id')
+  @Audited('person.read', { kind: 'person', param: 'id' })
   @Roles('operator', 'auditor')
   @ApiOperation({ summary: 'One person' })
   @ApiOkResponse({ standardSchema: rest.personSchema })
@@ -55,6 +59,7 @@ export class PeopleController {
   }
 
   @Patch(':id')
+  @AuditedChange('person.change', { kind: 'person', param: 'id' })
   @Roles('operator')
   @ApiOperation({ summary: 'Changes what is given of a person; boxes hear of other sites and groups within seconds' })
   @ApiOkResponse({ standardSchema: rest.personSchema })
@@ -67,6 +72,7 @@ export class PeopleController {
   }
 
   @Delete(':id')
+  @AuditedChange('person.erase', { kind: 'person', param: 'id' })
   @Roles('operator')
   @HttpCode(204)
   @ApiOperation({ summary: 'Removes a person and all their templates; their sightings stay without a name' })
@@ -76,6 +82,7 @@ export class PeopleController {
   }
 
   @Post(':id/faces')
+  @AuditedChange('person.enrol', { kind: 'person', param: 'id' })
   @Roles('operator')
   @ApiOperation({ summary: 'Enrols the one face of a photo', requestBody: photoBody })
   @ApiCreatedResponse({ standardSchema: rest.enrolledFaceSchema })

@@ -6,6 +6,7 @@ import type { Observable } from 'rxjs';
 
 import { Tenant } from '../access/api-key.guard.js';
 import { Roles } from '../access/roles.js';
+import { Audited } from '../audit/audited.js';
 import type { PageQuery } from '../http/page-cursor.js';
 import { LiveSightings } from './live-sightings.js';
 import { Sightings } from './sightings.js';
@@ -19,6 +20,7 @@ export class SightingsController {
   ) {}
 
   @Get('sightings')
+  @Audited('sighting.list', { kind: 'person', query: 'personId' })
   @Roles('operator', 'auditor')
   @ApiOperation({ summary: 'Sightings, newest first' })
   @ApiOkResponse({ standardSchema: rest.sightingPageSchema })
@@ -30,6 +32,7 @@ export class SightingsController {
   }
 
   @Sse('sightings/live')
+  @Audited('sighting.follow')
   @Roles('operator', 'auditor')
   @ApiOperation({ summary: 'Each committed revision of a sighting, as server-sent events' })
   @ApiProduces('text/event-stream')
@@ -42,6 +45,7 @@ export class SightingsController {
   }
 
   @Get('sightings/:id')
+  @Audited('sighting.read', { kind: 'sighting', param: 'id' })
   @Roles('operator', 'auditor')
   @ApiOperation({ summary: 'One sighting' })
   @ApiOkResponse({ standardSchema: rest.sightingSchema })
