@@ -46,8 +46,10 @@ export interface CloudApiConfig {
    * the data directory.
    */
   readonly keyStore?: { readonly url?: string | undefined; readonly directory?: string | undefined } | undefined;
-  /** False-match rate of one comparison that decisions stand for, 0 to 1. */
+  /** False-match rate of one comparison that decisions stand for at most, 0 to 1. */
   readonly falseMatchRate: number;
+  /** FPIR: false-positive rate of a whole search that decisions stand for, above 0 and below 1. Default: 0.01. */
+  readonly falsePositiveRate?: number | undefined;
   /** This program's own address as boxes reach it: where they ask for certificates. Default: they must be told. */
   readonly publicUrl?: string | undefined;
   /** Paths of PEM files, or PEM texts. Default: an authority of the installation's own, kept in the database. */
@@ -99,6 +101,7 @@ const environmentShape = z.object({
   SIGHTLINE_KEY_STORE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
   // Rates that releases are calibrated for: a threshold is never extrapolated.
   SIGHTLINE_FALSE_MATCH_RATE: z.coerce.number().min(1e-5).max(1e-2).default(1e-4),
+  SIGHTLINE_FALSE_POSITIVE_RATE: z.coerce.number().min(1e-6).max(0.5).default(0.01),
   SIGHTLINE_PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
   SIGHTLINE_CA_CERTIFICATE: z.string().min(1).optional(),
   SIGHTLINE_CA_KEY: z.string().min(1).optional(),
@@ -157,6 +160,7 @@ export function configFromEnvironment(
     keyEncryptionKey: value.SIGHTLINE_KEY_ENCRYPTION_KEY,
     keyStore: { url: value.SIGHTLINE_KEY_STORE_URL, directory: value.SIGHTLINE_KEY_STORE_DIRECTORY },
     falseMatchRate: value.SIGHTLINE_FALSE_MATCH_RATE,
+    falsePositiveRate: value.SIGHTLINE_FALSE_POSITIVE_RATE,
     publicUrl: value.SIGHTLINE_PUBLIC_URL,
     certificateAuthority: authorityFrom(value),
     deviceCertificateMs: value.SIGHTLINE_DEVICE_CERTIFICATE_DAYS * 86_400_000,

@@ -8,8 +8,16 @@ export { verificationAccuracy, type ScoredPair } from './evaluation/verification
 export {
   byScoreThenPerson,
   decideOpenSet,
+  judgeOpenSet,
+  openSetRuleNames,
+  type JudgedPerson,
   type OpenSetDecision,
   type OpenSetInput,
+  type OpenSetJudgement,
+  type OpenSetRuleResult,
+  type OpenSetRules,
   type OperatingPoint,
   type ScoredPerson,
 } from './open-set.js';
+export { searchPoint, type FalseMatchTarget, type SearchPoint } from './search-point.js';
+export { comparisonRateFor, searchRateOf } from './search-rate.js';

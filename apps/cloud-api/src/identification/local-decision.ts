@@ -19,9 +19,11 @@ export function localDecision(wire: WireDecision | undefined): LocalDecision | u
 
 /**
  * Whether a box named somebody, and the cloud decided that it is another or nobody. An "unknown" of a box differs from
- * nothing: its cache holds some of the people. Nor does anything differ from a decision that was refused.
+ * nothing: its cache holds some of the people. Nor does anything differ from a decision that was refused, or one of
+ * two people from both of them.
  */
 export function localDiffers(local: LocalDecision | undefined, decision: OpenSetDecision): boolean {
   if (local?.outcome !== 'identified' || decision.outcome === 'refused') return false;
+  if (decision.outcome === 'ambiguous') return !decision.personIds.includes(local.personId);
   return decision.outcome !== 'identified' || decision.personId !== local.personId;
 }

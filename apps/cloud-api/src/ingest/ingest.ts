@@ -91,9 +91,7 @@ export class Ingest implements BeforeApplicationShutdown {
   #search(batches: readonly IngestBatch[], signal: AbortSignal): Promise<readonly SearchedBatch[]> {
     const sightings = batches.flatMap((batch, index) =>
       batch.records.flatMap((record) =>
-        record.kind === 'sighting'
-          ? [{ index, sequence: record.sequence, tenantId: batch.address.tenantId, ...record.sighting }]
-          : [],
+        record.kind === 'sighting' ? [{ index, sequence: record.sequence, ...batch.address, ...record.sighting }] : [],
       ),
     );
     const options = { clock: this.clock, log: this.log, signal, what: 'a search for sighting batches' };

@@ -3,12 +3,14 @@ import { errorMessage, type Clock, type Logger } from '@sightline/kernel';
 import { Inject, Injectable } from '@nestjs/common';
 
 import { DeviceLink } from '../devices/device-link.js';
+import { ambiguousBetween } from '../identification/decision-record.js';
 import { CLOCK, LOGGER } from '../platform/tokens.js';
 import type { IngestBatch } from './decode-batch.js';
 import type { RecordAnswer } from './ingest-store.js';
 
 const outcomes = {
   identified: IdentificationOutcome.IDENTIFIED,
+  ambiguous: IdentificationOutcome.AMBIGUOUS,
   unknown: IdentificationOutcome.UNKNOWN,
   refused: IdentificationOutcome.REFUSED,
 } as const;
@@ -56,6 +58,7 @@ export class Replies {
             refusalCode: decision.refusalCode ?? '',
             groups: [...decision.groups],
             localDiffered: decision.localDiffered,
+            ambiguousPersonIds: [...ambiguousBetween(decision)],
           }),
         ),
       ]);

@@ -4,7 +4,9 @@ import type { OpenSetDecision } from '@sightline/matching';
 import { and, asc, eq, inArray, sql } from 'drizzle-orm';
 
 import { noteSeenAtSites } from '../edge-caches/seen-at-site.js';
-import { decide, type SearchResult } from '../identification/identification.js';
+import { decisionRecord } from '../identification/decision-record.js';
+import { judge, type SearchResult } from '../identification/identification.js';
+import { keepProbes } from '../identification/kept-probes.js';
 import { localDiffers, type LocalDecision } from '../identification/local-decision.js';
 import { inChunks } from '../storage/chunks.js';
 import { identification, person, sighting } from '../storage/schema.js';
@@ -16,7 +18,7 @@ import { distinctByKey } from './stream-key.js';
 
 export type StoredDecision = Pick<
   typeof identification.$inferSelect,
-  'outcome' | 'personId' | 'score' | 'threshold' | 'falseMatchRate' | 'refusalCode' | 'localDiffered'
+  'outcome' | 'personId' | 'score' | 'threshold' | 'falseMatchRate' | 'refusalCode' | 'localDiffered' | 'candidates'
 >;
 
 /** A stored decision with the groups that the person has now. */
@@ -76,16 +78,18 @@ export async function storeSightings(
   const decided = items.map((item) => {
     const { tenantId } = item.batch.address;
     const isEnrolled = (personId: PersonId) => enrolled.has(`${tenantId}/${personId}`);
-    return { item, decision: decide(item.result, isEnrolled), local: localColumns(item.record.local, isEnrolled) };
+    const judgement = judge(item.result, isEnrolled);
+    return { item, judgement, local: localColumns(item.record.local, isEnrolled) };
   });
   const decideMs = clock.monotonicMs() - startedMs;
-  const decisions = decided.map(({ item: { batch, record, searchMs }, decision, local }) => ({
+  const decisions = decided.map(({ item: { batch, record, result, searchMs }, judgement, local }) => ({
     tenantId: batch.address.tenantId,
     sightingId: record.sightingId,
     revision: record.revision,
-    ...decisionColumns(decision),
+    ...decisionColumns(judgement.decision),
+    ...decisionRecord(result, judgement),
     ...local,
-    localDiffered: localDiffers(record.local, decision),
+    localDiffered: localDiffers(record.local, judgement.decision),
     identifyMs: searchMs + decideMs,
     decidedAt: now,
   }));
@@ -102,7 +106,20 @@ export async function storeSightings(
   // One statement touches a row once: of several revisions in the group only the highest goes in.
   const newestFirst = rows.sort((a, b) => b.revision - a.revision);
   const newest = distinctByKey(newestFirst, ({ tenantId, id }) => `${tenantId}/${id}`);
-  return inChunks(newest, (chunk) => upsert(tx, chunk));
+  const changed = await inChunks(newest, (chunk) => upsert(tx, chunk));
+  await keepProbes(tx, changed, { decided: keptOf(decided), now });
+  return changed;
+}
+
+function keptOf(
+  decided: readonly { readonly item: NewSighting; readonly judgement: { readonly decision: OpenSetDecision } }[],
+) {
+  return decided.flatMap(({ item: { batch, record, result }, judgement: { decision } }) => {
+    const { sightingId, revision } = record;
+    return result.kept === undefined
+      ? []
+      : [{ tenantId: batch.address.tenantId, sightingId, revision, decision, kept: result.kept }];
+  });
 }
 
 /** The decisions about revisions, by `revisionKey`: what every answer to a device is made from. */
@@ -173,7 +190,7 @@ function sightingRow({ batch, siteId, replayed, record }: NewSighting, epochs: B
   };
 }
 
-function decisionColumns(decision: OpenSetDecision): Omit<StoredDecision, 'localDiffered'> {
+function decisionColumns(decision: OpenSetDecision): Omit<StoredDecision, 'localDiffered' | 'candidates'> {
   const { outcome, threshold, falseMatchRate } = decision;
   return {
     outcome,

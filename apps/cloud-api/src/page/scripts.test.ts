@@ -50,6 +50,7 @@ function sighting(id: string, second: number, changes: Partial<rest.Sighting> = 
 const decided = (outcome: rest.Outcome, name?: string): rest.Decision => ({
   ...{ outcome, score: 0.4, threshold: 0.5, falseMatchRate: 1e-4 },
   person: name === undefined ? null : { id: 'p', name },
+  ambiguousBetween: [],
 });
 
 describe("the page's book of sightings", () => {

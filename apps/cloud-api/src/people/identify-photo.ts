@@ -25,7 +25,10 @@ export class IdentifyPhoto {
     const { release, faces, stageMs } = await this.photoFaces.detect(photo, turn);
     const { templates, embedMs } = await this.photoFaces.embed(tenantId, release, faces, { signal: turn.signal });
     const startedMs = this.clock.monotonicMs();
-    const probes = templates.map((template) => ({ tenantId, shots: [template] }));
+    const probes = templates.map((template, index) => ({
+      ...{ tenantId, shots: [template], quality: faces[index]?.quality },
+      use: 'photo-search' as const,
+    }));
     const results = await this.identification.search(probes, turn.signal);
     const found = new Set(results.flatMap(({ candidates }) => candidates.map(({ personId }) => personId)));
     const names = await this.people.names(tenantId, [...found]);
@@ -46,9 +49,15 @@ function answer(result: SearchResult, names: Names): Omit<rest.IdentifiedFace, '
   const decision = decide(result, (personId) => names.has(personId));
   const { outcome, threshold, falseMatchRate } = decision;
   const name = decision.outcome === 'identified' ? names.get(decision.personId) : undefined;
+  const between = decision.outcome === 'ambiguous' ? decision.personIds : [];
   return {
     outcome,
     person: decision.outcome === 'identified' && name !== undefined ? { id: decision.personId, name } : null,
+    ambiguousBetween: between.flatMap((id) => {
+      const known = names.get(id);
+      return known === undefined ? [] : [{ id, name: known }];
+    }),
+    refusalCode: decision.outcome === 'refused' ? decision.refusalCode : null,
     score: decision.outcome === 'refused' ? null : (decision.score ?? null),
     threshold,
     falseMatchRate,

@@ -4,6 +4,7 @@ import type { DeviceId, TenantId } from '@sightline/kernel';
 import type { TemplateCodec } from '@sightline/template-protection';
 import { bigint, boolean, doublePrecision, integer, jsonb, primaryKey, text, uuid } from 'drizzle-orm/pg-core';
 
+import type { DecisionFacts, StoredCandidate } from '../identification/decision-record.js';
 import { bytea, cloud, instant } from './columns.js';
 
 // The typed view of migrations/*.sql, which are the truth: keys, checks and indexes are theirs.
@@ -228,7 +229,7 @@ export const identification = cloud.table(
     tenantId: tenantId(),
     sightingId: uuid('sighting_id').$type<SightingId>().notNull(),
     revision: integer('revision').notNull(),
-    outcome: text('outcome').$type<'identified' | 'unknown' | 'refused'>().notNull(),
+    outcome: text('outcome').$type<'identified' | 'ambiguous' | 'unknown' | 'refused'>().notNull(),
     personId: uuid('person_id').$type<PersonId>(),
     score: doublePrecision('score'),
     threshold: doublePrecision('threshold').notNull(),
@@ -240,6 +241,11 @@ export const identification = cloud.table(
     localScore: doublePrecision('local_score'),
     localDiffered: boolean('local_differed').notNull().default(false),
     decidedAt: instant('decided_at').notNull(),
+    /** Null: decided before there were any. */
+    facts: jsonb('facts').$type<DecisionFacts>(),
+    /** People near the bar, best first. */
+    candidates: jsonb('candidates').$type<readonly StoredCandidate[]>(),
+    candidateIds: uuid('candidate_ids').$type<PersonId>().array(),
   },
   (table) => [primaryKey({ columns: [table.tenantId, table.sightingId, table.revision] })],
 );

@@ -10,7 +10,9 @@ interface RevisionFacts {
   readonly isRejected: boolean;
 }
 
-type Answer = Pick<Decision, 'revision' | 'outcome' | 'personId'>;
+interface Answer extends Pick<Decision, 'revision' | 'personId'> {
+  readonly outcome: Decision['outcome'] | 'ambiguous';
+}
 
 interface KnownSighting {
   readonly revisions: Map<number, RevisionFacts>;
@@ -22,9 +24,10 @@ interface KnownSighting {
 const SIGHTING_LIMIT = 2000;
 const REVISION_LIMIT = 32;
 
-const outcomes: Readonly<Partial<Record<IdentificationOutcome, Decision['outcome']>>> = {
+const outcomes: Readonly<Partial<Record<IdentificationOutcome, Answer['outcome']>>> = {
   [IdentificationOutcome.IDENTIFIED]: 'identified',
   [IdentificationOutcome.UNKNOWN]: 'unknown',
+  [IdentificationOutcome.AMBIGUOUS]: 'ambiguous',
 };
 
 /**
@@ -32,7 +35,7 @@ const outcomes: Readonly<Partial<Record<IdentificationOutcome, Decision['outcome
  *
  * Invariants: the cloud wins — once it has decided about a sighting, a local decision that says otherwise is none;
  * an answer about an earlier revision than the last that was answered is none; a sighting that this boot has not
- * recorded is decided by nobody; nobody is identified who did not look as alive as the camera requires, whoever
+ * recorded is decided by nobody; one that is ambiguous is nothing to act upon, as a person and as a stranger; nobody is identified who did not look as alive as the camera requires, whoever
  * says so.
  */
 export class SightingDecisions {
@@ -59,7 +62,7 @@ export class SightingDecisions {
     const facts = this.#remember(sighting);
     const { localDecision, phase, revision } = sighting;
     const outcome = localDecision && outcomes[localDecision.outcome];
-    if (!outcome || phase === SightingPhase.CLOSE) return undefined;
+    if (!outcome || outcome === 'ambiguous' || phase === SightingPhase.CLOSE) return undefined;
     if (outcome === 'identified' && facts.isRejected) return undefined;
     const personId = personOf(localDecision.personId);
     const cloud = this.#sightings.get(sighting.sightingId)?.cloud;
@@ -80,7 +83,7 @@ export class SightingDecisions {
   /**
    * Takes an identification that came in time.
    *
-   * @returns undefined when nothing was decided, or nothing is known of the revision, or a later one was answered
+   * @returns undefined when nothing was decided for sure, or nothing is known of the revision, or a later one was answered
    */
   identified({ sightingId, revision, ...answer }: Identification): Decision | undefined {
     const outcome = outcomes[answer.outcome];
@@ -89,7 +92,7 @@ export class SightingDecisions {
     if (!outcome || !sighting || !facts || (sighting.cloud?.revision ?? 0) > revision) return undefined;
     const personId = personOf(answer.personId);
     sighting.cloud = { revision, outcome, personId };
-    if (outcome === 'identified' && facts.isRejected) return undefined;
+    if (outcome === 'ambiguous' || (outcome === 'identified' && facts.isRejected)) return undefined;
     return {
       ...facts.seen,
       sightingId: sightingId as SightingId,

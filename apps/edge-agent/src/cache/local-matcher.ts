@@ -132,7 +132,7 @@ export class LocalMatcher {
   #decision(nearest: ScoredPerson, operatingPoint: OperatingPoint): LocalDecision | undefined {
     const { cacheId, version } = this.#options.content.head;
     const decision = decideOpenSet({ ...operatingPoint, candidates: [nearest] });
-    if (decision.outcome === 'refused') return undefined;
+    if (decision.outcome !== 'identified' && decision.outcome !== 'unknown') return undefined;
     return create(LocalDecisionSchema, {
       ...operatingPoint,
       outcome: OUTCOMES[decision.outcome],

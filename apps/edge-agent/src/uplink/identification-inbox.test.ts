@@ -30,7 +30,7 @@ describe('an identification', () => {
     await clock.advance(400);
     expect(inbox.take(identification(), STREAM)).toBe(400);
     expect(inbox.take(identification(), STREAM)).toBeUndefined();
-    expect(inbox.counts).toEqual({ identified: 1, unknown: 0, refused: 0, ignored: 1 });
+    expect(inbox.counts).toEqual({ identified: 1, ambiguous: 0, unknown: 0, refused: 0, ignored: 1 });
   });
 
   it('may not when it comes late by monotonic time, however the wall clock jumps', async () => {
@@ -53,7 +53,7 @@ describe('an identification', () => {
     expect(
       inbox.take(identification({ sequence: 2n, outcome: IdentificationOutcome.UNSPECIFIED }), STREAM),
     ).toBeUndefined();
-    expect(inbox.counts).toEqual({ identified: 0, unknown: 0, refused: 0, ignored: 4 });
+    expect(inbox.counts).toEqual({ identified: 0, ambiguous: 0, unknown: 0, refused: 0, ignored: 4 });
   });
 
   it('is counted by its outcome', () => {
@@ -62,7 +62,7 @@ describe('an identification', () => {
       inbox.expect(index, deviceClock.deviceTime());
       inbox.take(identification({ sequence: BigInt(index), outcome }), STREAM);
     }
-    expect(inbox.counts).toEqual({ identified: 0, unknown: 1, refused: 2, ignored: 0 });
+    expect(inbox.counts).toEqual({ identified: 0, ambiguous: 0, unknown: 1, refused: 2, ignored: 0 });
   });
 
   it('of very many records, the oldest are forgotten', () => {

@@ -4,6 +4,7 @@ import type { DeviceClock } from '../device-clock.js';
 
 export interface IdentificationCounts {
   readonly identified: number;
+  readonly ambiguous: number;
   readonly unknown: number;
   readonly refused: number;
   /** Came too late, for a record of another boot, or for none that was sent: never acted upon. */
@@ -22,7 +23,7 @@ export class IdentificationInbox {
   readonly #deviceClock: DeviceClock;
   readonly #boundMs: number;
   readonly #recordedAt = new Map<number, DeviceTime | undefined>();
-  #counts: IdentificationCounts = { identified: 0, unknown: 0, refused: 0, ignored: 0 };
+  #counts: IdentificationCounts = { identified: 0, ambiguous: 0, unknown: 0, refused: 0, ignored: 0 };
 
   constructor(deviceClock: DeviceClock, boundMs: number) {
     this.#deviceClock = deviceClock;
@@ -61,9 +62,12 @@ export class IdentificationInbox {
   }
 }
 
-const outcomes: Readonly<Record<IdentificationOutcome, 'identified' | 'unknown' | 'refused' | undefined>> = {
+const outcomes: Readonly<
+  Record<IdentificationOutcome, 'identified' | 'ambiguous' | 'unknown' | 'refused' | undefined>
+> = {
   [IdentificationOutcome.UNSPECIFIED]: undefined,
   [IdentificationOutcome.IDENTIFIED]: 'identified',
+  [IdentificationOutcome.AMBIGUOUS]: 'ambiguous',
   [IdentificationOutcome.UNKNOWN]: 'unknown',
   [IdentificationOutcome.REFUSED]: 'refused',
 };

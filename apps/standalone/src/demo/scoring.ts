@@ -5,7 +5,7 @@ export interface ScoredSighting {
   readonly id: string;
   readonly firstSeenMs: number;
   readonly lastSeenMs: number;
-  readonly outcome: 'identified' | 'unknown' | 'refused';
+  readonly outcome: 'identified' | 'ambiguous' | 'unknown' | 'refused';
   readonly personId: string | null;
 }
 

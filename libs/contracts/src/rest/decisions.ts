@@ -24,8 +24,12 @@ const ruleFields = {
     ),
   margin: share.describe('How much nearer than the second the nearest person must be, as a difference of cosines.'),
   minimumQuality: share.describe('Of a sighting; below it nobody is named.'),
-  presentation: presentationRuleSchema.describe('Whether a presentation must look live, also where the box does not ask.'),
-  siteOnly: z.boolean().describe("Whether only people of the sighting's site are looked for, and people of every site."),
+  presentation: presentationRuleSchema.describe(
+    'Whether a presentation must look live, also where the box does not ask.',
+  ),
+  siteOnly: z
+    .boolean()
+    .describe("Whether only people of the sighting's site are looked for, and people of every site."),
   groups: z.array(slugSchema).max(50).describe('Only people of one of these groups are looked for; none: everybody.'),
 };
 
@@ -44,7 +48,10 @@ const placeSchema = z
     rules: someRulesSchema.optional(),
   })
   .strict()
-  .refine(({ siteId, deviceId, cameraId }) => (siteId ?? deviceId ?? cameraId) !== undefined, 'a site, device or camera');
+  .refine(
+    ({ siteId, deviceId, cameraId }) => (siteId ?? deviceId ?? cameraId) !== undefined,
+    'a site, device or camera',
+  );
 
 const retentionSchema = z
   .object({
@@ -84,6 +91,7 @@ export const putDecisionPolicySchema = z
   .meta({ id: 'PutDecisionPolicy' });
 /** As a client sends it. */
 export type PutDecisionPolicy = z.input<typeof putDecisionPolicySchema>;
+export type CheckedDecisionPolicy = z.output<typeof putDecisionPolicySchema>;
 
 export const decisionPolicySchema = z
   .object({
@@ -192,8 +200,14 @@ export const identificationSchema = z
           person: namedPersonSchema,
           templateId: uuidSchema,
           score: z.number(),
-          hardNegativeScore: z.number().nullable().describe('Of the nearest probe that is known not to be this person.'),
-          failed: z.enum(['threshold', 'hard-negatives']).nullable(),
+          hardNegativeScore: z
+            .number()
+            .nullable()
+            .describe('Of the nearest probe that is known not to be this person.'),
+          failed: z
+            .enum(['threshold', 'hard-negatives', 'margin'])
+            .nullable()
+            .describe('By which rule they are not the one.'),
         }),
       )
       .describe('The people near the bar, best first; somebody who was erased is in no explanation any more.'),

@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 import { uuidSchema } from './common.js';
 
-export const outcomeSchema = z.enum(['identified', 'unknown', 'refused']);
+export const outcomeSchema = z.enum(['identified', 'ambiguous', 'unknown', 'refused']);
 export type Outcome = z.infer<typeof outcomeSchema>;
 
 export const boxSchema = z
@@ -14,6 +14,9 @@ export const decisionSchema = z
   .object({
     outcome: outcomeSchema,
     person: z.object({ id: uuidSchema, name: z.string() }).nullable(),
+    ambiguousBetween: z
+      .array(z.object({ id: uuidSchema, name: z.string() }))
+      .describe('The two people who lie too close together to tell, nearest first; empty unless ambiguous.'),
     score: z.number().nullable().describe('Cosine similarity to the nearest person, -1 to 1.'),
     threshold: z.number().describe('The bar that the score was held against.'),
     falseMatchRate: z.number().describe('The false-match rate that the threshold stands for.'),
@@ -25,6 +28,7 @@ export const identifiedFaceSchema = decisionSchema
   .extend({
     box: boxSchema,
     quality: z.number().min(0).max(1),
+    refusalCode: z.string().nullable().describe('Why nothing was decided, when refused.'),
     candidates: z
       .array(z.object({ personId: uuidSchema, name: z.string(), score: z.number() }))
       .describe('Nearest people, best first.'),

@@ -1,0 +1,175 @@
+import type { rest } from '@sightline/contracts';
+import type { Database } from '@sightline/database';
+import { AppError, type PersonId, type SightingId, type TenantId } from '@sightline/kernel';
+import { searchRateOf } from '@sightline/matching';
+import { Inject, Injectable } from '@nestjs/common';
+import { and, count, desc, eq, lt, type SQL } from 'drizzle-orm';
+
+import { decodeCursor, toPage } from '../http/page-cursor.js';
+import { PersonalData } from '../personal-data/personal-data.js';
+import { DATABASE } from '../platform/tokens.js';
+import { hardNegative, identificationReview } from '../storage/decision-schema.js';
+import { identification } from '../storage/schema.js';
+import { failedRule, ruleResults, type DecisionFacts } from './decision-record.js';
+import { readNames } from './person-names.js';
+
+type DecisionRow = typeof identification.$inferSelect;
+type ReviewRow = typeof identificationReview.$inferSelect;
+
+interface ExplainedRow {
+  readonly decision: DecisionRow;
+  readonly review: ReviewRow | null;
+  readonly hardNegatives: number;
+}
+
+type Names = ReadonlyMap<PersonId, string>;
+const isRevision = (text: string): boolean => /^\d{1,10}$/.test(text);
+
+export function identificationNotFound(): AppError {
+  return new AppError('IDENTIFICATION.NOT_FOUND', 'There is no identification with this id.');
+}
+
+/** How decisions came about, as they were written down with them. */
+@Injectable()
+export class Explanations {
+  constructor(
+    @Inject(DATABASE) private readonly database: Database,
+    private readonly personalData: PersonalData,
+  ) {}
+
+  /** @throws AppError `IDENTIFICATION.NOT_FOUND` */
+  async get(tenantId: TenantId, { sightingId, revision }: rest.IdentificationId): Promise<rest.Identification> {
+    const where = and(ofSighting(tenantId, sightingId as SightingId), eq(identification.revision, revision));
+    const [row] = await this.#read(where, 1);
+    if (row === undefined) throw identificationNotFound();
+    const [shown] = await this.#show([row]);
+    if (shown === undefined) throw identificationNotFound();
+    return shown;
+  }
+
+  /** A sighting's, the last revision first. */
+  async list(
+    tenantId: TenantId,
+    { sightingId, limit, cursor }: rest.IdentificationQuery,
+  ): Promise<rest.IdentificationPage> {
+    const after = cursor === undefined ? undefined : decodeCursor(cursor, isRevision);
+    const where = and(
+      ofSighting(tenantId, sightingId as SightingId),
+      after && lt(identification.revision, Number(after.id)),
+    );
+    const rows = await this.#show(await this.#read(where, limit + 1));
+    return toPage(rows, limit, {
+      item: (row) => row,
+      cursor: ({ decidedAt, revision }) => ({ time: new Date(decidedAt), id: String(revision) }),
+    });
+  }
+
+  async #read(where: SQL | undefined, limit: number): Promise<ExplainedRow[]> {
+    const { tenantId, sightingId, revision } = identification;
+    const negatives = this.database.db
+      .select({
+        tenantId: hardNegative.tenantId,
+        sightingId: hardNegative.sightingId,
+        revision: hardNegative.revision,
+        hardNegatives: count().as('hard_negatives'),
+      })
+      .from(hardNegative)
+      .groupBy(hardNegative.tenantId, hardNegative.sightingId, hardNegative.revision)
+      .as('negatives');
+    const rows = await this.database.db
+      .select({ decision: identification, review: identificationReview, hardNegatives: negatives.hardNegatives })
+      .from(identification)
+      .leftJoin(
+        identificationReview,
+        and(
+          eq(identificationReview.tenantId, tenantId),
+          eq(identificationReview.sightingId, sightingId),
+          eq(identificationReview.revision, revision),
+        ),
+      )
+      .leftJoin(
+        negatives,
+        and(eq(negatives.tenantId, tenantId), eq(negatives.sightingId, sightingId), eq(negatives.revision, revision)),
+      )
+      .where(where)
+      .orderBy(desc(identification.revision))
+      .limit(limit);
+    return rows.map(({ hardNegatives, ...row }) => ({ ...row, hardNegatives: hardNegatives ?? 0 }));
+  }
+
+  async #show(rows: readonly ExplainedRow[]): Promise<rest.Identification[]> {
+    const people = rows.flatMap(({ decision, review }) =>
+      [
+        decision.personId,
+        decision.localPersonId,
+        review?.personId,
+        ...(decision.candidates ?? []).map(({ p }) => p),
+      ].flatMap((personId) => (personId ? [{ tenantId: decision.tenantId, personId }] : [])),
+    );
+    const names = await readNames(this.database, this.personalData, people);
+    return rows.map((row) => toRest(row, names));
+  }
+}
+
+const ofSighting = (tenantId: TenantId, sightingId: SightingId) =>
+  and(eq(identification.tenantId, tenantId), eq(identification.sightingId, sightingId));
+
+function toRest({ decision, review, hardNegatives }: ExplainedRow, names: Names): rest.Identification {
+  const { sightingId, revision, outcome, score, threshold, falseMatchRate, refusalCode, identifyMs, facts } = decision;
+  return {
+    ...{ id: `${sightingId}:${revision}`, sightingId, revision, outcome, score, threshold, falseMatchRate },
+    ...{ refusalCode, identifyMs, decidedAt: decision.decidedAt.toISOString() },
+    person: named(decision.personId, names),
+    target: facts && targetOf(facts, falseMatchRate),
+    calibration: facts && {
+      releaseVersion: facts.release,
+      modelSpace: facts.space,
+      variantDigest: facts.variant,
+      probeVariantDigest: facts.probeVariant === undefined ? facts.variant : facts.probeVariant,
+    },
+    policy: facts && {
+      use: facts.use,
+      version: facts.policy,
+      site: facts.site ?? null,
+      groups: [...(facts.groups ?? [])],
+    },
+    rules: facts === null ? [] : ruleResults(facts),
+    candidates: (decision.candidates ?? []).flatMap((candidate) => {
+      const person = named(candidate.p, names);
+      if (person === null) return [];
+      const { t: templateId, s, n = null } = candidate;
+      return [{ person, templateId, score: s, hardNegativeScore: n, failed: failedRule(candidate) }];
+    }),
+    local: decision.localOutcome && {
+      outcome: decision.localOutcome,
+      person: named(decision.localPersonId, names),
+      score: decision.localScore,
+      differed: decision.localDiffered,
+    },
+    review: review && toRestReview(review, hardNegatives, names),
+  };
+}
+
+/** A review as REST shows it. */
+export function toRestReview(
+  { verdict, personId, actor, reviewedAt }: ReviewRow,
+  hardNegatives: number,
+  names: Names,
+): NonNullable<rest.Identification['review']> {
+  return { verdict, person: named(personId, names), actor, reviewedAt: reviewedAt.toISOString(), hardNegatives };
+}
+
+function targetOf({ fmr, fpir, n, limited }: DecisionFacts, falseMatchRate: number): rest.Identification['target'] {
+  return {
+    falseMatchRate: fmr,
+    falsePositiveRate: fpir ?? null,
+    templatesSearched: n,
+    expectedFalsePositiveRate: searchRateOf(falseMatchRate, n),
+    calibrationLimited: limited ?? false,
+  };
+}
+
+function named(id: PersonId | null, names: Names): { readonly id: string; readonly name: string } | null {
+  const name = id === null ? undefined : names.get(id);
+  return id === null || name === undefined ? null : { id, name };
+}

@@ -1,0 +1,32 @@
+import type { Transaction } from '@sightline/database';
+import type { PersonId, TenantId } from '@sightline/kernel';
+import { sql } from 'drizzle-orm';
+
+/**
+ * Takes somebody out of everything that decisions have left: explanations, kept probes, hard negatives (their own, and
+ * those of others that show them), reviews. In the transaction that deletes the person, or before; the deletion itself
+ * reaches all but the explanations. Safe to repeat.
+ */
+export async function forgetPerson(tx: Transaction, tenantId: TenantId, personId: PersonId): Promise<void> {
+  const isPerson = sql`tenant_id = ${tenantId} AND person_id = ${personId}`;
+  await tx.execute(sql`
+    UPDATE cloud.identification SET
+      candidates = (
+        SELECT jsonb_agg(candidate ORDER BY place)
+        FROM jsonb_array_elements(candidates) WITH ORDINALITY AS near (candidate, place)
+        WHERE candidate ->> 'p' <> ${personId}
+      ),
+      candidate_ids = NULLIF(array_remove(candidate_ids, ${personId}::uuid), '{}')
+    WHERE candidate_ids @> ARRAY[${personId}::uuid] AND tenant_id = ${tenantId}`);
+  await tx.execute(sql`UPDATE cloud.identification SET person_id = NULL WHERE ${isPerson}`);
+  await tx.execute(sql`
+    UPDATE cloud.identification SET local_person_id = NULL
+    WHERE tenant_id = ${tenantId} AND local_person_id = ${personId}`);
+  await tx.execute(sql`UPDATE cloud.identification_review SET person_id = NULL WHERE ${isPerson}`);
+  await tx.execute(sql`
+    DELETE FROM cloud.kept_probe
+    WHERE tenant_id = ${tenantId} AND (person_id = ${personId} OR second_person_id = ${personId})`);
+  await tx.execute(sql`
+    DELETE FROM cloud.hard_negative
+    WHERE tenant_id = ${tenantId} AND (person_id = ${personId} OR actual_person_id = ${personId})`);
+}

@@ -1,0 +1,75 @@
+import type { KeyId, PersonId, SightingId, SpaceId, TemplateId, TenantId } from '@sightline/kernel';
+import type { TemplateCodec } from '@sightline/template-protection';
+import { doublePrecision, integer, jsonb, primaryKey, text, uuid } from 'drizzle-orm/pg-core';
+
+import type { StoredPolicy } from '../identification/decision-policy.js';
+import { bytea, cloud, instant } from './columns.js';
+
+// The typed view of migrations/0014-decisions.sql.
+
+const tenantId = () => text('tenant_id').$type<TenantId>().notNull();
+const personId = (name: string) => uuid(name).$type<PersonId>();
+const revisionColumns = () => ({
+  sightingId: uuid('sighting_id').$type<SightingId>().notNull(),
+  revision: integer('revision').notNull(),
+});
+/** A template whose bytes are sealed. */
+const templateColumns = () => ({
+  modelSpace: text('model_space').$type<SpaceId>().notNull(),
+  keyId: text('key_id').$type<KeyId>().notNull(),
+  variantDigest: bytea('variant_digest').notNull(),
+  codec: text('codec').$type<TemplateCodec>().notNull(),
+  scale: doublePrecision('scale').notNull(),
+  dimension: integer('dimension').notNull(),
+  quality: doublePrecision('quality').notNull(),
+  sealed: bytea('sealed').notNull(),
+});
+
+export const decisionPolicy = cloud.table('decision_policy', {
+  tenantId: text('tenant_id').$type<TenantId>().primaryKey(),
+  version: integer('version').notNull(),
+  policy: jsonb('policy').$type<StoredPolicy>().notNull(),
+  changedAt: instant('changed_at').notNull(),
+});
+
+export const keptProbe = cloud.table(
+  'kept_probe',
+  {
+    tenantId: tenantId(),
+    ...revisionColumns(),
+    personId: personId('person_id'),
+    secondPersonId: personId('second_person_id'),
+    templateId: uuid('template_id').$type<TemplateId>().notNull(),
+    ...templateColumns(),
+    expiresAt: instant('expires_at').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenantId, table.sightingId] })],
+);
+
+export const identificationReview = cloud.table(
+  'identification_review',
+  {
+    tenantId: tenantId(),
+    ...revisionColumns(),
+    verdict: text('verdict').$type<'confirmed' | 'not-this-person' | 'is-person'>().notNull(),
+    personId: personId('person_id'),
+    actor: text('actor').notNull(),
+    reviewedAt: instant('reviewed_at').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenantId, table.sightingId, table.revision] })],
+);
+
+export const hardNegative = cloud.table(
+  'hard_negative',
+  {
+    tenantId: tenantId(),
+    id: uuid('id').$type<TemplateId>().notNull(),
+    personId: personId('person_id').notNull(),
+    actualPersonId: personId('actual_person_id'),
+    ...revisionColumns(),
+    ...templateColumns(),
+    createdAt: instant('created_at').notNull(),
+    expiresAt: instant('expires_at').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenantId, table.id] })],
+);
