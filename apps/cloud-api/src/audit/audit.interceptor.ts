@@ -38,7 +38,6 @@ export class AuditInterceptor implements NestInterceptor {
     const route = this.reflector.get<AuditedRoute | undefined>(AUDITED, context.getHandler());
     if (route === undefined) return handled;
     const isStream = this.reflector.get<boolean | undefined>(SSE_METADATA, context.getHandler()) ?? false;
-    const isStream = this.reflector.get<boolean | undefined>(SSE_METADATA, context.getHandler()) ?? false;
     const record = async (end: Ending): Promise<void> => {
       const entry = entryOf(route, { request, caller, ...end });
       // A reading that was never understood has touched nothing; of a change the end follows the begin.
