@@ -11,7 +11,7 @@ import { describe, expect, it } from 'vitest';
 
 import { SightingDecisions } from './sighting-decisions.js';
 
-const { IDENTIFIED, UNKNOWN, REFUSED } = IdentificationOutcome;
+const { IDENTIFIED, AMBIGUOUS, UNKNOWN, REFUSED } = IdentificationOutcome;
 const ada = '0190b5f0-0000-7000-8000-00000000000a';
 const bob = '0190b5f0-0000-7000-8000-00000000000b';
 
@@ -103,6 +103,16 @@ describe('a decision to act upon', () => {
     expect(made.recorded(sighting({ ...later, ...local(UNKNOWN) }))).toBeUndefined();
     expect(made.overruled).toBe(2);
     expect(made.recorded(sighting({ ...later, ...local(IDENTIFIED, bob) }))).toMatchObject({ personId: bob });
+  });
+
+  it('is none when the cloud cannot tell two people apart, and none of the box’s from then on', () => {
+    const made = decisions();
+    made.recorded(sighting());
+    expect(made.identified(identification({ outcome: AMBIGUOUS, personId: '' }))).toBeUndefined();
+    const later = { revision: 2, phase: SightingPhase.UPDATE };
+    expect(made.recorded(sighting({ ...later, ...local(IDENTIFIED, ada) }))).toBeUndefined();
+    expect(made.recorded(sighting({ ...later, ...local(AMBIGUOUS) }))).toBeUndefined();
+    expect(made.overruled).toBe(1);
   });
 
   it('identifies nobody who did not look as alive as the camera requires, whoever says so', () => {
