@@ -5,6 +5,7 @@ import { z } from 'zod';
 
 import { accessEnvironment, accessFrom, type AccessConfig } from './access/access-config.js';
 
+import { galleryEnvironment, qdrantFrom, type QdrantConfig } from './identification/gallery-config.js';
 import type { SharedConsumption } from './ingest/consumer-claim.js';
 
 /** What a running cloud API needs to know. Parsed once; everything inside trusts it. */
@@ -46,6 +47,8 @@ export interface CloudApiConfig {
    * the data directory.
    */
   readonly keyStore?: { readonly url?: string | undefined; readonly directory?: string | undefined } | undefined;
+  /** A gallery that processes share. Default: each has one of its own, in memory. */
+  readonly qdrant?: QdrantConfig | undefined;
   /** False-match rate of one comparison that decisions stand for at most, 0 to 1. */
   readonly falseMatchRate: number;
   /** FPIR: false-positive rate of a whole search that decisions stand for, above 0 and below 1. Default: 0.01. */
@@ -99,6 +102,7 @@ const environmentShape = z.object({
     .refine((key) => key.length === 32, 'base64 of 32 bytes'),
   SIGHTLINE_KEY_STORE_DIRECTORY: z.string().min(1).optional(),
   SIGHTLINE_KEY_STORE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
+  ...galleryEnvironment,
   // Rates that releases are calibrated for: a threshold is never extrapolated.
   SIGHTLINE_FALSE_MATCH_RATE: z.coerce.number().min(1e-5).max(1e-2).default(1e-4),
   SIGHTLINE_FALSE_POSITIVE_RATE: z.coerce.number().min(1e-6).max(0.5).default(0.01),
@@ -159,6 +163,7 @@ export function configFromEnvironment(
     access: accessFrom(value),
     keyEncryptionKey: value.SIGHTLINE_KEY_ENCRYPTION_KEY,
     keyStore: { url: value.SIGHTLINE_KEY_STORE_URL, directory: value.SIGHTLINE_KEY_STORE_DIRECTORY },
+    qdrant: qdrantFrom(value),
     falseMatchRate: value.SIGHTLINE_FALSE_MATCH_RATE,
     falsePositiveRate: value.SIGHTLINE_FALSE_POSITIVE_RATE,
     publicUrl: value.SIGHTLINE_PUBLIC_URL,

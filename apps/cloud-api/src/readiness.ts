@@ -24,7 +24,7 @@ export const readiness: FactoryProvider<Readiness> = {
       () => true,
       () => false,
     ),
-    gallery: follower.loaded,
+    gallery: await follower.ready(),
     release: releases.ready,
     broker: link.connected,
     jobs: await jobs.answers(),

@@ -1,6 +1,5 @@
 import multipart from '@fastify/multipart';
 import { migrate, openDatabase, type Database } from '@sightline/database';
-import { openFlatGallery } from '@sightline/gallery';
 import { openJobs, type Jobs } from '@sightline/jobs';
 import { errorMessage, isAppError, StopStack } from '@sightline/kernel';
 import {
@@ -24,6 +23,7 @@ import { RevokedDevices } from './devices/revoked-devices.js';
 import { EdgeCachePublisher } from './edge-caches/edge-cache-publisher.js';
 import { takePhotoBodies } from './http/photo-upload.js';
 import { GalleryFollower } from './identification/gallery-follower.js';
+import { openGalleryIndex } from './identification/gallery-index.js';
 import { ConsumerClaim } from './ingest/consumer-claim.js';
 import { sharedFilters } from './ingest/shared-filters.js';
 import { openKeyStore } from './personal-data/open-key-store.js';
@@ -85,8 +85,8 @@ async function start(config: CloudApiConfig, releaseSource: ReleaseSource, stack
   await migrate(database, { schema: 'cloud', folder: new URL('../migrations', import.meta.url) });
   const keyStore = await openKeyStore(config);
   stack.push(() => keyStore.close());
-  const gallery = await openFlatGallery({ log });
-  stack.push(() => gallery.close());
+  const galleryIndex = openGalleryIndex(config, { log, clock });
+  stack.push(() => galleryIndex.gallery.close());
   const { url, username, password, tls, shared } = config.mqtt;
   const claim = await ConsumerClaim.take({ database, clock, log, shared });
   stack.push(() => claim.release());
@@ -97,7 +97,7 @@ async function start(config: CloudApiConfig, releaseSource: ReleaseSource, stack
   });
   stack.push(() => mqtt.close());
   const jobs = openJobs({ redisUrl: config.redisUrl, postgresUrl: config.databaseUrl, log, clock });
-  const app = await createApp({ config, database, gallery, mqtt, jobs, releaseSource, keyStore });
+  const app = await createApp({ config, database, galleryIndex, mqtt, jobs, releaseSource, keyStore });
   // Stopped after the application, whose last requests still need them.
   for (const service of [EdgeCachePublisher, GalleryFollower, Notifications, Releases, RevokedDevices])
     stack.push(() => app.get(service).stop());

@@ -1,24 +1,17 @@
 import type { Database } from '@sightline/database';
-import type { Gallery, GalleryEntry } from '@sightline/gallery';
-import {
-  AppError,
-  backoffMs,
-  errorMessage,
-  isAppError,
-  type Clock,
-  type Logger,
-  type TemplateId,
-} from '@sightline/kernel';
+import { AppError, type Clock, type Logger } from '@sightline/kernel';
 import { Inject, Injectable } from '@nestjs/common';
 
 import { PersonalData } from '../personal-data/personal-data.js';
-import { CLOCK, DATABASE, GALLERY, LOGGER } from '../platform/tokens.js';
+import { CLOCK, DATABASE, GALLERY_INDEX, LOGGER } from '../platform/tokens.js';
 import { Notifications } from '../storage/notifications.js';
-import { readGalleryChanges, readWholeGallery, type GalleryChange } from './gallery-feed.js';
+import { FlatFollowing } from './flat-following.js';
+import type { Following, FollowingOptions } from './following.js';
+import { GalleryFollowers } from './gallery-followers.js';
+import type { GalleryIndex } from './gallery-index.js';
+import { Kick } from './kick.js';
+import { SharedFollowing } from './shared-following.js';
 
-const PAGE = 1000;
-/** How often the feed is read although nothing was notified, ms: a lost notification costs no more than this. */
-const POLL_MS = 1000;
 /** How long a writer waits for the gallery, ms. */
 const PASS_MS = 20_000;
 
@@ -28,47 +21,57 @@ interface Waiter {
 }
 
 /**
- * Keeps this process's gallery in step with PostgreSQL.
+ * Keeps the gallery that this process searches in step with PostgreSQL, itself or by whoever writes to a shared one.
  *
- * Invariant: every change up to `version` is in the gallery, applied in the order of the versions.
+ * Invariant: every change up to `version` is in that gallery.
  */
 @Injectable()
 export class GalleryFollower {
+  readonly #clock: Clock;
   readonly #stopping = new AbortController();
   readonly #waiters = new Set<Waiter>();
+  readonly #following: Following;
+  readonly #news: Kick;
+  readonly #requests: Kick;
   #version = -1;
   #running: Promise<void> | undefined;
-  #kicked = true;
-  #wake: (() => void) | undefined;
 
   constructor(
-    @Inject(DATABASE) private readonly database: Database,
-    @Inject(GALLERY) private readonly gallery: Gallery,
-    private readonly personalData: PersonalData,
-    @Inject(CLOCK) private readonly clock: Clock,
-    @Inject(LOGGER) private readonly log: Logger,
+    @Inject(DATABASE) database: Database,
+    @Inject(GALLERY_INDEX) index: GalleryIndex,
+    personalData: PersonalData,
+    followers: GalleryFollowers,
+    @Inject(CLOCK) clock: Clock,
+    @Inject(LOGGER) log: Logger,
     notifications: Notifications,
   ) {
-    notifications.on('cloud_gallery', { notified: () => this.#kick(), reconnected: () => this.#kick() });
+    this.#clock = clock;
+    this.#news = new Kick(clock);
+    this.#requests = new Kick(clock);
+    const options: FollowingOptions = {
+      ...{ id: index.id, database, personalData, followers, clock, log, news: this.#news, requests: this.#requests },
+      advanced: (version) => this.#advanced(version),
+    };
+    this.#following =
+      index.kind === 'flat' ? new FlatFollowing(options, index.gallery) : new SharedFollowing(options, index.gallery);
+    const listen = (kick: Kick) => ({ notified: () => kick.kick(), reconnected: () => kick.kick() });
+    notifications.on('cloud_gallery', listen(this.#news));
+    notifications.on('cloud_gallery_follower', listen(this.#requests));
   }
 
-  /** Whether every template that was enrolled when the process started is searchable. */
-  get loaded(): boolean {
-    return this.#version >= 0;
+  /** Whether searches are answered, by what was enrolled when the process started at least. */
+  ready(): Promise<boolean> {
+    return this.#following.ready();
   }
 
-  /** Loads all templates, then follows the feed in the background. */
+  /** Fills a gallery of this process's own, then follows the feed in the background. */
   async start(): Promise<void> {
-    this.#version = await readWholeGallery(this.database, this.personalData, {
-      onPage: (entries) => this.#upsert(entries),
-      pageSize: PAGE,
-    });
-    this.#running = this.#follow();
+    await this.#following.start(this.#stopping.signal);
+    this.#running = this.#following.run(this.#stopping.signal);
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort(new AppError('SERVICE.UNAVAILABLE', 'The service stops.', { retryable: true }));
-    this.#kick();
     await this.#running;
   }
 
@@ -85,12 +88,12 @@ export class GalleryFollower {
       waiter = { version, resolve };
       this.#waiters.add(waiter);
     });
-    this.#kick();
+    this.#news.kick();
     try {
       const signal = AbortSignal.any([bound.signal, this.#stopping.signal]);
       await Promise.race([
         applied,
-        this.clock.sleep(PASS_MS, signal).then(() => {
+        this.#clock.sleep(PASS_MS, signal).then(() => {
           throw new AppError('SERVICE.UNAVAILABLE', 'The gallery has not followed the change yet.', {
             retryable: true,
           });
@@ -102,74 +105,8 @@ export class GalleryFollower {
     }
   }
 
-  #kick(): void {
-    this.#kicked = true;
-    this.#wake?.();
-  }
-
-  async #follow(): Promise<void> {
-    const { signal } = this.#stopping;
-    let failures = 0;
-    while (!signal.aborted) {
-      try {
-        await this.#catchUp();
-        failures = 0;
-        await this.#nextKick();
-      } catch (error) {
-        this.log.warn({ error: errorMessage(error) }, 'the gallery could not follow its feed');
-        await this.clock.sleep(backoffMs(failures, { baseMs: 100, capMs: 5000 }), signal).catch(() => undefined);
-        failures += 1;
-      }
-    }
-  }
-
-  async #nextKick(): Promise<void> {
-    if (this.#kicked) return;
-    const poll = new AbortController();
-    const kicked = new Promise<void>((resolve) => (this.#wake = resolve));
-    await Promise.race([kicked, this.clock.sleep(POLL_MS, poll.signal).catch(() => undefined)]);
-    poll.abort();
-  }
-
-  async #catchUp(): Promise<void> {
-    let more: boolean;
-    do {
-      this.#kicked = false;
-      const next = await readGalleryChanges(this.database, this.personalData, {
-        after: this.#version,
-        limit: PAGE,
-      });
-      await this.#apply(next.changes);
-      this.#version = next.through;
-      more = next.more;
-      for (const waiter of this.#waiters) if (waiter.version <= this.#version) waiter.resolve();
-    } while (more);
-  }
-
-  /** Of several changes of one template only the last counts; different templates don't depend on each other. */
-  async #apply(changes: readonly GalleryChange[]): Promise<void> {
-    const last = new Map(changes.map((change) => [change.templateId, change]));
-    const removed: TemplateId[] = [];
-    const entries: GalleryEntry[] = [];
-    for (const { kind, templateId, entry } of last.values()) {
-      if (kind === 'remove') removed.push(templateId);
-      else if (entry !== undefined) entries.push(entry);
-    }
-    if (removed.length > 0) await this.gallery.remove(removed);
-    if (entries.length > 0) await this.#upsert(entries);
-  }
-
-  async #upsert(entries: readonly GalleryEntry[]): Promise<void> {
-    try {
-      await this.gallery.upsert(entries);
-    } catch (error) {
-      if (!isAppError(error) || error.retryable) throw error;
-      if (entries.length === 1) {
-        // A row that the gallery cannot hold must not keep all others from being found.
-        this.log.error({ code: error.code, templateId: entries[0]?.templateId }, 'a stored template is not searchable');
-        return;
-      }
-      for (const entry of entries) await this.#upsert([entry]);
-    }
+  #advanced(version: number): void {
+    this.#version = version;
+    for (const waiter of this.#waiters) if (waiter.version <= version) waiter.resolve();
   }
 }

@@ -4,7 +4,7 @@ import { DecisionExpiry } from './decision-expiry.js';
 import { DecisionPlaces } from './decision-places.js';
 import { DecisionPolicies } from './decision-policies.js';
 import { Explanations } from './explanations.js';
-import { GalleryFollower } from './gallery-follower.js';
+import { GalleryModule } from './gallery.module.js';
 import { HardNegatives } from './hard-negatives.js';
 import { Identification } from './identification.js';
 import { IdentificationsController } from './identifications.controller.js';
@@ -14,14 +14,14 @@ import { Reviews } from './reviews.js';
 import { SearchedTemplates } from './searched-templates.js';
 
 @Module({
+  imports: [GalleryModule],
   controllers: [IdentificationsController],
   providers: [
-    GalleryFollower,
     Identification,
     PhotoFaces,
     ...[DecisionPolicies, DecisionPlaces, SearchedTemplates, HardNegatives, ProbeKeeping],
     ...[Explanations, Reviews, DecisionExpiry],
   ],
-  exports: [GalleryFollower, Identification, PhotoFaces],
+  exports: [GalleryModule, Identification, PhotoFaces],
 })
 export class IdentificationModule {}

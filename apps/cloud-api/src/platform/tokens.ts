@@ -4,6 +4,7 @@ export const DATABASE = Symbol('Database');
 export const CLOCK = Symbol('Clock');
 export const LOGGER = Symbol('Logger');
 export const GALLERY = Symbol('Gallery');
+export const GALLERY_INDEX = Symbol('GalleryIndex');
 export const RELEASE_SOURCE = Symbol('ReleaseSource');
 export const KEY_STORE = Symbol('PersonKeyStore');
 export const MQTT = Symbol('MqttConnection');

@@ -5,7 +5,14 @@ import { Inject, Injectable } from '@nestjs/common';
 import { CLOCK, DATABASE, LOGGER } from '../platform/tokens.js';
 
 /** What processes tell each other through PostgreSQL. */
-export const notificationChannels = ['cloud_gallery', 'cloud_sighting', 'cloud_edge_cache'] as const;
+export const notificationChannels = [
+  'cloud_gallery',
+  'cloud_gallery_follower',
+  'cloud_sighting',
+  'cloud_edge_cache',
+  'cloud_personal_data',
+  'cloud_template_keys',
+] as const;
 export type NotificationChannel = (typeof notificationChannels)[number];
 
 export interface NotificationListener {

@@ -8,6 +8,7 @@ export * from './device-settings.js';
 export * from './devices.js';
 export * from './edge-caches.js';
 export * from './faces.js';
+export * from './gallery.js';
 export * from './identification.js';
 export * from './people.js';
 export * from './people-duplicates.js';

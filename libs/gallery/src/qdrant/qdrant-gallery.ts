@@ -45,6 +45,8 @@ export interface QdrantGallery extends Gallery {
 export interface GalleryRebuild extends Pick<Gallery, 'upsert' | 'remove'> {
   /** Puts it in the place of the one that is served, in one step, and deletes that. */
   complete(): Promise<void>;
+  /** Deletes it. */
+  abandon(): Promise<void>;
 }
 
 const largestLimit = 10_000;
@@ -145,6 +147,10 @@ class ServedGallery implements QdrantGallery {
       upsert: (entries) => writer.upsert(entries),
       remove: (templateIds) => writer.remove(templateIds),
       complete: () => shelves.complete(),
+      abandon: async () => {
+        await writer.idle();
+        await shelves.abandon();
+      },
     };
   }
 

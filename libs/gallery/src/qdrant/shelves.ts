@@ -91,6 +91,12 @@ export class NewShelves implements Shelves {
     this.#made.set(spaceId, { collection, dimension });
   }
 
+  /** Deletes them. */
+  async abandon(): Promise<void> {
+    for (const { collection } of await this.all()) await deleteCollection(this.#options, collection);
+    this.#made.clear();
+  }
+
   /** Puts them in the place of all that are served, at once, and deletes those. */
   async complete(): Promise<void> {
     const before = await readAliases(this.#options);
@@ -106,11 +112,13 @@ export async function prune(options: ShelvesOptions): Promise<void> {
   const served = new Set((await readAliases(options)).map(({ collection }) => collection));
   const listed = await server.call({ what: 'collections', deadline: 'search' }, (client) => client.getCollections());
   const left = (listed?.collections ?? []).filter(({ name }) => names.owns(name) && !served.has(name));
-  for (const { name } of left) {
-    await server.call({ what: 'delete collection', deadline: 'change' }, (client, timeout) =>
-      client.deleteCollection(name, { timeout }),
-    );
-  }
+  for (const { name } of left) await deleteCollection(options, name);
+}
+
+async function deleteCollection({ server }: ShelvesOptions, name: string): Promise<void> {
+  await server.call({ what: 'delete collection', deadline: 'change' }, (client, timeout) =>
+    client.deleteCollection(name, { timeout }),
+  );
 }
 
 async function readAliases({ server, names }: ShelvesOptions) {

@@ -1,0 +1,35 @@
+import { isSlug } from '@sightline/kernel';
+import { z } from 'zod';
+
+/** Where a gallery lies that processes share. */
+export interface QdrantConfig {
+  readonly url: string;
+  readonly apiKey?: string | undefined;
+  /** What the names of its collections begin with. Default: `sightline`. */
+  readonly prefix?: string | undefined;
+  /** Copies of each shard. Default: 1. */
+  readonly replicas?: number | undefined;
+  /** Default: exact. */
+  readonly search?: 'exact' | 'approximate' | undefined;
+}
+
+/** Part of the program's environment. */
+export const galleryEnvironment = {
+  SIGHTLINE_QDRANT_URL: z.url({ protocol: /^https?$/ }).optional(),
+  SIGHTLINE_QDRANT_API_KEY: z.string().min(1).optional(),
+  SIGHTLINE_QDRANT_PREFIX: z.string().refine(isSlug, 'lower-case letters, digits and inner hyphens').optional(),
+  SIGHTLINE_QDRANT_REPLICAS: z.coerce.number().int().min(1).max(16).optional(),
+  SIGHTLINE_QDRANT_SEARCH: z.enum(['exact', 'approximate']).optional(),
+};
+
+/** @returns undefined: each process has a flat gallery of its own */
+export function qdrantFrom(value: z.output<z.ZodObject<typeof galleryEnvironment>>): QdrantConfig | undefined {
+  if (value.SIGHTLINE_QDRANT_URL === undefined) return undefined;
+  return {
+    url: value.SIGHTLINE_QDRANT_URL,
+    apiKey: value.SIGHTLINE_QDRANT_API_KEY,
+    prefix: value.SIGHTLINE_QDRANT_PREFIX,
+    replicas: value.SIGHTLINE_QDRANT_REPLICAS,
+    search: value.SIGHTLINE_QDRANT_SEARCH,
+  };
+}
