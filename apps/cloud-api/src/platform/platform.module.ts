@@ -12,7 +12,18 @@ import type { PersonKeyStore } from '../personal-data/person-key-store.js';
 import { Releases } from '../releases/releases.js';
 import { Notifications } from '../storage/notifications.js';
 import { TemplateKeys } from '../template-keys/template-keys.js';
-import { CLOCK, CONFIG, DATABASE, GALLERY, GALLERY_INDEX, JOBS, KEY_STORE, LOGGER, MQTT, RELEASE_SOURCE } from './tokens.js';
+import {
+  CLOCK,
+  CONFIG,
+  DATABASE,
+  GALLERY,
+  GALLERY_INDEX,
+  JOBS,
+  KEY_STORE,
+  LOGGER,
+  MQTT,
+  RELEASE_SOURCE,
+} from './tokens.js';
 
 /** What the modules share and do not make themselves. */
 export interface Platform {
