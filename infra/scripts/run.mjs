@@ -151,6 +151,7 @@ const tasks = {
   'bench:tracking': (args) => run(process.execPath, ['test/dist/bench/tracking.js', ...args], direct),
   'bench:pad': (args) => run(process.execPath, ['test/dist/bench/pad.js', ...args], direct),
   'bench:edge': (args) => run(process.execPath, ['test/dist/bench/edge.js', ...args], direct),
+  'bench:gallery': (args) => run(process.execPath, ['test/dist/bench/gallery.js', ...args], direct),
   'bench:soak': (args) => run(process.execPath, ['test/dist/bench/soak.js', ...args], direct),
   check: (args) => run('nx', ['run', 'sightline:check', '--outputStyle=static', ...args], direct),
 };
