@@ -1,18 +1,19 @@
 import type { rest } from '@sightline/contracts';
 import { type Database, inTransaction } from '@sightline/database';
-import { AppError, newTemplateId, type Clock, type PersonId, type TenantId } from '@sightline/kernel';
+import { AppError, type Clock, type PersonId, type TenantId } from '@sightline/kernel';
 import { minimumQuality, type Face } from '@sightline/recognition';
+import type { Template } from '@sightline/template-protection';
 import { Inject, Injectable } from '@nestjs/common';
 import { and, eq } from 'drizzle-orm';
 
 import type { Turn } from '../http/turnstile.js';
-import { recordGalleryChanges } from '../identification/gallery-feed.js';
 import { GalleryFollower } from '../identification/gallery-follower.js';
 import { PhotoFaces } from '../identification/photo-faces.js';
 import { PersonalData } from '../personal-data/personal-data.js';
 import { CLOCK, DATABASE } from '../platform/tokens.js';
-import { person, template } from '../storage/schema.js';
-import { personNotFound } from './people.js';
+import { person } from '../storage/schema.js';
+import { assertNotMerged, lockPerson, personNotFound } from './person-store.js';
+import { insertTemplates, sealNewTemplates, type NewTemplate } from './template-store.js';
 
 /** Enrolment from photos. */
 @Injectable()
@@ -34,6 +35,16 @@ export class Enrolment {
   async enrol(tenantId: TenantId, personId: PersonId, photo: Uint8Array, turn: Turn): Promise<rest.EnrolledFace> {
     // Before the costly part; the lock that counts is taken in the transaction.
     await this.#assertExists(tenantId, personId);
+    return this.#store({ tenantId, personId, template: await this.templateOf(tenantId, photo, turn) });
+  }
+
+  /**
+   * The template of the one face of a photo, good enough to be kept.
+   *
+   * @throws AppError `ENROLMENT.NO_FACE`, `ENROLMENT.SEVERAL_FACES`, `ENROLMENT.LOW_QUALITY`, `IMAGE.*`,
+   *   `RELEASE.UNAVAILABLE`
+   */
+  async templateOf(tenantId: TenantId, photo: Uint8Array, turn: Turn): Promise<Template> {
     const { release, faces } = await this.photoFaces.detect(photo, turn);
     const face = theOneFace(faces);
     const { templates } = await this.photoFaces.embed(tenantId, release, [face], {
@@ -42,35 +53,29 @@ export class Enrolment {
     });
     const [made] = templates;
     if (made === undefined) throw new AppError('SERVICE.INTERNAL', 'The recogniser returned no template.');
-    const { spaceId, variantDigest, ...stored } = made;
-    const row = { id: newTemplateId(), createdAt: new Date(this.clock.wallMs()) };
-    const digest = new Uint8Array(Buffer.from(variantDigest, 'hex'));
-    const sealed = await this.personalData.sealTemplates([
-      { ...row, ...stored, tenantId, personId, modelSpace: spaceId, variantDigest: digest },
-    ]);
+    return made;
+  }
+
+  async #store(owned: Omit<NewTemplate, 'createdAt'>): Promise<rest.EnrolledFace> {
+    const createdAt = new Date(this.clock.wallMs());
+    const [sealed] = await sealNewTemplates(this.personalData, [{ ...owned, createdAt }]);
+    if (sealed === undefined) throw new AppError('SERVICE.INTERNAL', 'Nothing was sealed.');
     const version = await inTransaction(this.database, async (tx) => {
-      const own = and(eq(person.tenantId, tenantId), eq(person.id, personId));
-      const [locked] = await tx.select({ id: person.id }).from(person).where(own).for('key share');
-      if (locked === undefined) throw personNotFound();
-      await tx.insert(template).values([...sealed]);
-      return recordGalleryChanges(tx, [{ tenantId, kind: 'upsert', templateId: row.id }], row.createdAt);
+      await lockPerson(tx, owned, 'key share');
+      return insertTemplates(tx, [sealed], createdAt);
     });
     await this.follower.passed(version);
-    return {
-      id: row.id,
-      personId,
-      quality: face.quality,
-      modelSpace: spaceId,
-      createdAt: row.createdAt.toISOString(),
-    };
+    const { quality, modelSpace, id } = sealed;
+    return { id, personId: owned.personId, quality, modelSpace, createdAt: createdAt.toISOString() };
   }
 
   async #assertExists(tenantId: TenantId, personId: PersonId): Promise<void> {
     const [row] = await this.database.db
-      .select({ id: person.id })
+      .select({ mergedInto: person.mergedInto })
       .from(person)
       .where(and(eq(person.tenantId, tenantId), eq(person.id, personId)));
     if (row === undefined) throw personNotFound();
+    assertNotMerged(row);
   }
 }
 

@@ -1,14 +1,13 @@
 import { rest } from '@sightline/contracts';
 import type { PersonId, TenantId } from '@sightline/kernel';
-import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, Req } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 
 import { Caller, Tenant } from '../access/api-key.guard.js';
 import type { Caller as RequestCaller } from '../access/caller.js';
 import { Roles } from '../access/roles.js';
 import { Audited, AuditedChange } from '../audit/audited.js';
-import type { PageQuery } from '../http/page-cursor.js';
 import { photoBody } from '../http/photo-body.js';
 import { PhotoIntake } from '../http/photo-intake.js';
 import { Enrolment } from './enrolment.js';
@@ -40,13 +39,13 @@ export class PeopleController {
   @Get()
   @Audited('person.list')
   @Roles('operator', 'auditor')
-  @ApiOperation({ summary: 'The people, newest first' })
+  @ApiOperation({ summary: 'The people, newest first: all, or those with a name, an external id, a group, at a site' })
   @ApiOkResponse({ standardSchema: rest.personPageSchema })
   list(
     @Tenant() tenantId: TenantId,
-    @Query({ schema: rest.pageQuerySchema }) query: PageQuery,
+    @Query({ schema: rest.searchPeopleQuerySchema }) query: rest.SearchPeopleQuery,
   ): Promise<rest.PersonPage> {
-    return this.people.list(tenantId, query);
+    return this.people.search(tenantId, query);
   }
 
   @Get(':id')
@@ -76,9 +75,15 @@ export class PeopleController {
   @Roles('operator')
   @HttpCode(204)
   @ApiOperation({ summary: 'Removes a person and all their templates; their sightings stay without a name' })
-  @ApiNoContentResponse()
-  remove(@Tenant() tenantId: TenantId, @Param('id', idSchema) id: PersonId): Promise<void> {
-    return this.people.remove(tenantId, id);
+  @ApiNoContentResponse({
+    headers: { Location: { description: 'The erasure and its proof.', schema: { type: 'string' } } },
+  })
+  async remove(
+    @Tenant() tenantId: TenantId,
+    @Param('id', idSchema) id: PersonId,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<void> {
+    reply.header('location', `/v1/erasures/${await this.people.remove(tenantId, id)}`);
   }
 
   @Post(':id/faces')

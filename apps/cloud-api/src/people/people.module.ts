@@ -1,17 +1,23 @@
 import { Module } from '@nestjs/common';
 
+import { ErasureModule } from '../erasure/erasure.module.js';
 import { PhotoIntakeModule } from '../http/photo-intake.module.js';
 import { IdentificationModule } from '../identification/identification.module.js';
+import { BulkEnrolmentRun } from './bulk/bulk-enrolment-run.js';
+import { BulkEnrolments } from './bulk/bulk-enrolments.js';
+import { BulkEnrolmentsController } from './bulk/bulk-enrolments.controller.js';
 import { Enrolment } from './enrolment.js';
+import { Groups } from './groups.js';
+import { GroupsController } from './groups.controller.js';
 import { IdentifyController } from './identify.controller.js';
 import { IdentifyPhoto } from './identify-photo.js';
 import { PeopleController } from './people.controller.js';
 import { People } from './people.js';
 
 @Module({
-  imports: [IdentificationModule, PhotoIntakeModule],
-  controllers: [PeopleController, IdentifyController],
-  providers: [People, Enrolment, IdentifyPhoto],
+  imports: [IdentificationModule, ErasureModule, PhotoIntakeModule],
+  controllers: [PeopleController, GroupsController, BulkEnrolmentsController, IdentifyController],
+  providers: [People, Groups, Enrolment, BulkEnrolments, BulkEnrolmentRun, IdentifyPhoto],
   exports: [People],
 })
 export class PeopleModule {}

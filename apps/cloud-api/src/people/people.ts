@@ -1,16 +1,17 @@
 import type { rest } from '@sightline/contracts';
-import { type Database, inTransaction, isUniqueViolation } from '@sightline/database';
+import { type Database, inTransaction } from '@sightline/database';
 import { AppError, isUuid, type Clock, type PersonId, type TenantId } from '@sightline/kernel';
 import { Inject, Injectable } from '@nestjs/common';
-import { and, desc, eq, inArray, sql } from 'drizzle-orm';
+import { and, arrayContains, desc, eq, inArray, isNull, sql } from 'drizzle-orm';
 
-import { decodeCursor, toPage, type PageQuery } from '../http/page-cursor.js';
-import { recordErasure } from '../edge-caches/erasures.js';
+import { decodeCursor, toPage, type TimeCursor } from '../http/page-cursor.js';
+import { Erasures } from '../erasure/erasures.js';
 import { recordGalleryChanges } from '../identification/gallery-feed.js';
-import { GalleryFollower } from '../identification/gallery-follower.js';
 import { identityColumns, PersonalData, type Identity } from '../personal-data/personal-data.js';
 import { CLOCK, DATABASE } from '../platform/tokens.js';
-import { person, template } from '../storage/schema.js';
+import { person } from '../storage/schema.js';
+import { assureGroups } from './group-store.js';
+import { assertNotMerged, externalIdFree, insertPerson, personNotFound } from './person-store.js';
 
 const personColumns = {
   tenantId: person.tenantId,
@@ -19,6 +20,7 @@ const personColumns = {
   sealedExternalId: person.sealedExternalId,
   sites: person.sites,
   groups: person.groups,
+  mergedInto: person.mergedInto,
   createdAt: person.createdAt,
   // Names in full: of a query on one table Drizzle leaves them out, and they would be the subquery's own.
   faces: sql<number>`(
@@ -29,18 +31,14 @@ const personColumns = {
 
 type PersonRow = Omit<typeof person.$inferSelect, 'externalIdIndex' | 'nameWords'> & { readonly faces: number };
 
-export function personNotFound(): AppError {
-  return new AppError('PERSON.NOT_FOUND', 'There is no person with this id.');
-}
-
 /** The people of a tenant. */
 @Injectable()
 export class People {
   constructor(
     @Inject(DATABASE) private readonly database: Database,
     @Inject(CLOCK) private readonly clock: Clock,
-    private readonly follower: GalleryFollower,
     private readonly personalData: PersonalData,
+    private readonly erasures: Erasures,
   ) {}
 
   /** @throws AppError `PERSON.DUPLICATE_EXTERNAL_ID` */
@@ -52,7 +50,7 @@ export class People {
     const [sealed] = await this.personalData.newPeople(tenantId, [identity]);
     if (sealed === undefined) throw new AppError('SERVICE.INTERNAL', 'Nobody was made.');
     const row = { ...sealed, sites, groups, createdAt: new Date(this.clock.wallMs()) };
-    await externalIdFree(() => this.database.db.insert(person).values(row));
+    await inTransaction(this.database, (tx) => insertPerson(tx, row));
     return toPerson({ ...row, faces: 0 }, identity);
   }
 
@@ -66,48 +64,86 @@ export class People {
     await externalIdFree(() =>
       inTransaction(this.database, async (tx) => {
         const own = and(eq(person.tenantId, tenantId), eq(person.id, id));
-        const [changed] = await tx.update(person).set(values).where(own).returning({ personId: person.id });
+        const now = new Date(this.clock.wallMs());
+        await assureGroups(tx, tenantId, { slugs: changes.groups ?? [], now });
+        const [changed] = await tx.update(person).set(values).where(own).returning({ mergedInto: person.mergedInto });
         if (changed === undefined) throw personNotFound();
+        assertNotMerged(changed);
         // Boxes keep whom their site needs, with their groups.
         if (changes.sites === undefined && changes.groups === undefined) return;
-        await recordGalleryChanges(tx, [{ tenantId, kind: 'person', ...changed }], new Date(this.clock.wallMs()));
+        await recordGalleryChanges(tx, [{ tenantId, kind: 'person', personId: id }], now);
       }),
     );
     return this.get(tenantId, id);
   }
 
-  /** Newest first. */
-  async list(tenantId: TenantId, { limit, cursor }: PageQuery): Promise<rest.PersonPage> {
-    const after = cursor === undefined ? undefined : decodeCursor(cursor, isUuid);
-    const rows = await this.database.db
+  /** Newest first; those who were merged into others are left out. */
+  async search(tenantId: TenantId, query: rest.SearchPeopleQuery): Promise<rest.PersonPage> {
+    const { limit, name } = query;
+    // What has no letters and no digits names nobody.
+    if (name !== undefined && this.personalData.index.words(tenantId, name).length === 0) {
+      return { items: [], nextCursor: null };
+    }
+    const found: { readonly row: PersonRow; readonly identity: Identity }[] = [];
+    let after = query.cursor === undefined ? undefined : decodeCursor(query.cursor, isUuid);
+    // A name's words are looked up by buckets, which several words share: whoever has another name is read over.
+    for (let isMore = true; isMore && found.length <= limit;) {
+      const rows = await this.#readRows(tenantId, query, { after, limit: limit + 1 });
+      const identities = await this.personalData.openIdentities(rows);
+      for (const row of rows) {
+        const identity = identities.get(row.id);
+        if (identity !== undefined && this.#isNamed(identity, name)) found.push({ row, identity });
+      }
+      const last = rows.at(-1);
+      after = last && { time: last.createdAt, id: last.id };
+      isMore = rows.length > limit;
+    }
+    return toPage(found, limit, {
+      item: ({ row, identity }) => toPerson(row, identity),
+      cursor: ({ row: { createdAt, id } }) => ({ time: createdAt, id }),
+    });
+  }
+
+  #isNamed({ name }: Identity, searched: string | undefined): boolean {
+    return searched === undefined || this.personalData.matchesWords(name, searched);
+  }
+
+  #readRows(
+    tenantId: TenantId,
+    { name, externalId, group, site }: rest.SearchPeopleQuery,
+    { after, limit }: { readonly after: TimeCursor | undefined; readonly limit: number },
+  ): Promise<PersonRow[]> {
+    const { index } = this.personalData;
+    return this.database.db
       .select(personColumns)
       .from(person)
       .where(
         and(
           eq(person.tenantId, tenantId),
+          isNull(person.mergedInto),
+          name === undefined ? undefined : arrayContains(person.nameWords, [...index.words(tenantId, name)]),
+          externalId === undefined ? undefined : eq(person.externalIdIndex, index.externalId(tenantId, externalId)),
+          group === undefined ? undefined : arrayContains(person.groups, [group]),
+          site === undefined ? undefined : sql`(cardinality(${person.sites}) = 0 OR ${site} = ANY (${person.sites}))`,
           after &&
             sql`(${person.createdAt}, ${person.id}) < (${after.time.toISOString()}::timestamptz, ${after.id}::uuid)`,
         ),
       )
       .orderBy(desc(person.createdAt), desc(person.id))
-      .limit(limit + 1);
-    const identities = await this.personalData.openIdentities(rows);
-    const page = toPage(rows, limit, {
-      item: (row) => optionalPerson(row, identities.get(row.id)),
-      cursor: ({ createdAt, id }) => ({ time: createdAt, id }),
-    });
-    return { ...page, items: page.items.filter((item) => item !== undefined) };
+      .limit(limit);
   }
 
-  /** @throws AppError `PERSON.NOT_FOUND` */
+  /** @throws AppError `PERSON.NOT_FOUND`, `PERSON.MERGED` */
   async get(tenantId: TenantId, id: PersonId): Promise<rest.Person> {
     const [row] = await this.database.db
       .select(personColumns)
       .from(person)
       .where(and(eq(person.tenantId, tenantId), eq(person.id, id)));
-    const found = row && optionalPerson(row, (await this.personalData.openIdentities([row])).get(row.id));
-    if (found === undefined) throw personNotFound();
-    return found;
+    // Without an identity they are erased already: their key was destroyed.
+    const identity = row && (await this.personalData.openIdentities([row])).get(row.id);
+    if (row === undefined || identity === undefined) throw personNotFound();
+    assertNotMerged(row);
+    return toPerson(row, identity);
   }
 
   /** Names by id; somebody who does not exist is left out. */
@@ -122,33 +158,15 @@ export class People {
   }
 
   /**
-   * Removes a person and their templates; sightings stay without a name, and boxes that may know the person by
-   * themselves are told. Resolves once this process's gallery finds them no more.
+   * Removes a person, whoever was merged into them, and their templates; sightings stay without a name, and boxes that
+   * may know them by themselves are told. Resolves once this process's gallery finds them no more.
    *
-   * @throws AppError `PERSON.NOT_FOUND`
+   * @returns the id of the erasure
+   * @throws AppError `PERSON.NOT_FOUND`, `PERSON.MERGED`
    */
-  async remove(tenantId: TenantId, id: PersonId): Promise<void> {
-    const version = await inTransaction(this.database, async (tx) => {
-      const own = and(eq(person.tenantId, tenantId), eq(person.id, id));
-      // Waits for enrolments of this person that are under way, so that their templates are seen below.
-      const [locked] = await tx.select({ id: person.id }).from(person).where(own).for('update');
-      if (locked === undefined) throw personNotFound();
-      const templates = await tx
-        .select({ templateId: template.id })
-        .from(template)
-        .where(and(eq(template.tenantId, tenantId), eq(template.personId, id)));
-      await recordErasure(tx, { tenantId, personId: id, erasedAt: new Date(this.clock.wallMs()) });
-      await tx.delete(person).where(own);
-      const changes = templates.map(({ templateId }) => ({ tenantId, kind: 'remove' as const, templateId }));
-      return recordGalleryChanges(tx, changes, new Date(this.clock.wallMs()));
-    });
-    await this.follower.passed(version);
+  async remove(tenantId: TenantId, id: PersonId): Promise<string> {
+    return this.erasures.erase({ tenantId, personId: id });
   }
-}
-
-/** Without an identity when the person's key was destroyed: then they are erased already. */
-function optionalPerson(row: PersonRow, identity: Identity | undefined): rest.Person | undefined {
-  return identity && toPerson(row, identity);
 }
 
 function toPerson(
@@ -156,14 +174,4 @@ function toPerson(
   { name, externalId }: Identity,
 ): rest.Person {
   return { id, name, externalId, sites, groups, faces, createdAt: createdAt.toISOString() };
-}
-
-/** @throws AppError `PERSON.DUPLICATE_EXTERNAL_ID` in the place of the database's refusal */
-async function externalIdFree(store: () => PromiseLike<unknown>): Promise<void> {
-  try {
-    await store();
-  } catch (error) {
-    if (!isUniqueViolation(error, 'person_external_id_index')) throw error;
-    throw new AppError('PERSON.DUPLICATE_EXTERNAL_ID', 'Another person has this external id.', { cause: error });
-  }
 }
