@@ -29,6 +29,7 @@ import { sharedFilters } from './ingest/shared-filters.js';
 import { openKeyStore } from './personal-data/open-key-store.js';
 import { PersonalData } from './personal-data/personal-data.js';
 import { sealPlainRows } from './personal-data/seal-plain-rows.js';
+import { takeArchiveBodies } from './people/bulk/enrolment-intake.js';
 import type { Platform } from './platform/platform.module.js';
 import { JOBS } from './platform/tokens.js';
 import type { ReleaseSource } from './releases/active-release.js';
@@ -126,6 +127,7 @@ async function createApp(platform: Platform): Promise<NestFastifyApplication> {
   const app = await createRestApp({ module: AppModule.of(platform), api: apiHead, log });
   await app.register(multipart, { throwFileSizeLimit: false });
   takePhotoBodies(app.getHttpAdapter().getInstance());
+  takeArchiveBodies(app.getHttpAdapter().getInstance());
   app.connectMicroservice<MicroserviceOptions>({
     strategy: new DeferredAckServer(platform.mqtt, sharedFilters(platform.config)),
   });
