@@ -94,7 +94,8 @@ export class Explanations {
       .where(where)
       .orderBy(desc(identification.revision))
       .limit(limit);
-    return rows.map(({ hardNegatives, ...row }) => ({ ...row, hardNegatives: hardNegatives ?? 0 }));
+    // Null where there are none, which the type of an aggregate does not say.
+    return rows.map(({ hardNegatives, ...row }) => ({ ...row, hardNegatives: Number(hardNegatives) }));
   }
 
   async #show(rows: readonly ExplainedRow[]): Promise<rest.Identification[]> {

@@ -54,7 +54,7 @@ export class ProbeKeeping {
       return one === undefined || personId === undefined ? [] : [{ tenantId: one.tenantId, personId }];
     });
     if (named.length > 0) await this.personalData.keys.load(named);
-    return Promise.all(decided.map((one) => one && this.#seal(one)));
+    return Promise.all(decided.map(async (one) => (one === undefined ? undefined : this.#seal(one))));
   }
 
   /** The template again; undefined once the key of whom it was kept for is destroyed. */
