@@ -24,6 +24,8 @@ export interface NearestOptions {
   readonly limit: number;
   readonly filter?: GalleryFilter | undefined;
   readonly kind: SearchKind;
+  /** Hits of one query at most. Default: what strict mode allows. */
+  readonly largest?: number | undefined;
 }
 
 /** Hits in one answer, so that a batch never grows beyond some 10 MB. */
@@ -113,6 +115,7 @@ class ProbeSearch {
   readonly #probe: Template;
   readonly #vector: Float32Array;
   readonly #options: NearestOptions;
+  readonly #largest: number;
   readonly #people: NearestPeople;
   readonly #scored = new Set<TemplateId>();
   readonly #best = new Map<PersonId, number>();
@@ -125,7 +128,8 @@ class ProbeSearch {
     this.#options = options;
     this.#people = new NearestPeople(options.limit);
     // Enough at the first go for most: four templates a person.
-    this.hits = Math.min(4 * options.limit + 12, largestQuery);
+    this.#largest = options.largest ?? largestQuery;
+    this.hits = Math.min(4 * options.limit + 12, this.#largest);
   }
 
   filter(): Schemas['Filter'] {
@@ -154,7 +158,7 @@ class ProbeSearch {
     const rest = last.score + scoreError(this.#probe.dimension);
     // Strictly: a template that ties may still have the smaller id.
     if (this.#people.floor > rest) this.state = 'final';
-    else if (this.hits < largestQuery) this.hits = Math.min(4 * this.hits, largestQuery);
+    else if (this.hits < this.#largest) this.hits = Math.min(4 * this.hits, this.#largest);
     else this.#settle(rest);
   }
 

@@ -8,13 +8,16 @@ type Method = 'get' | 'put' | 'post' | 'patch' | 'delete';
 /** Qdrant's own description, which lies beside the project where it lies at all. */
 const description = new URL('../../../../../../shared/qdrant/openapi-1.18.3.json', import.meta.url);
 
+/** A schema is compiled when it is first needed: all of them together take seconds. */
+type Validator = () => ValidateFunction | undefined;
+
 interface Operation {
   readonly segments: readonly string[];
   readonly method: string;
-  readonly body: ValidateFunction | undefined;
-  readonly query: ReadonlyMap<string, ValidateFunction>;
-  readonly success: ValidateFunction | undefined;
-  readonly failure: ValidateFunction | undefined;
+  readonly body: Validator;
+  readonly query: ReadonlyMap<string, Validator>;
+  readonly success: Validator;
+  readonly failure: Validator;
 }
 
 export interface Exchange {
@@ -35,10 +38,12 @@ export class OpenApiContract {
 
   constructor(document: Json) {
     // Formats such as uint32 say no more than the bounds beside them.
-    const ajv = new Ajv({ strict: false, allErrors: false, validateFormats: false });
+    const ajv = new Ajv({ strict: false, validateFormats: false, inlineRefs: false, code: { optimize: false } });
     ajv.addSchema({ $id: 'qdrant', components: closed(document.components) as Json });
-    const compile = (schema: unknown): ValidateFunction | undefined =>
-      schema === undefined ? undefined : ajv.compile(pointed(closed(schema)) as Json);
+    const compile = (schema: unknown): Validator => {
+      let compiled: ValidateFunction | undefined;
+      return () => (schema === undefined ? undefined : (compiled ??= ajv.compile(pointed(closed(schema)) as Json)));
+    };
     this.#operations = Object.entries(document.paths as Record<string, Record<string, unknown>>).flatMap(
       ([path, methods]) =>
         Object.entries(methods).map(([method, value]) => operation(path, method as Method, value, compile)),
@@ -53,12 +58,13 @@ export class OpenApiContract {
     );
     if (found === undefined) return `${method} ${path} is not an operation of Qdrant’s`;
     for (const [name, text] of query) {
-      const schema = found.query.get(name);
+      const schema = found.query.get(name)?.();
       if (schema === undefined) return `${method} ${path}: unknown parameter ${name}`;
       if (!schema(parameter(text))) return `${method} ${path}: parameter ${name}: ${said(schema)}`;
     }
-    if (body !== undefined && found.body?.(body) !== true) return `${method} ${path}: request: ${said(found.body)}`;
-    const schema = status < 300 ? found.success : found.failure;
+    const request = found.body();
+    if (body !== undefined && request?.(body) !== true) return `${method} ${path}: request: ${said(request)}`;
+    const schema = status < 300 ? found.success() : found.failure();
     if (schema !== undefined && !schema(answer)) return `${method} ${path}: answer ${status}: ${said(schema)}`;
     return undefined;
   }
@@ -70,22 +76,14 @@ export async function readOpenApiContract(): Promise<OpenApiContract | undefined
   return text === undefined ? undefined : new OpenApiContract(JSON.parse(text) as Json);
 }
 
-function operation(
-  path: string,
-  method: string,
-  value: unknown,
-  compile: (schema: unknown) => ValidateFunction | undefined,
-): Operation {
+function operation(path: string, method: string, value: unknown, compile: (schema: unknown) => Validator): Operation {
   const { requestBody, responses, parameters } = value as {
     requestBody?: unknown;
     responses?: Readonly<Record<string, unknown>>;
     parameters?: readonly { readonly in: string; readonly name: string; readonly schema: unknown }[];
   };
   const query = (parameters ?? []).filter((parameter) => parameter.in === 'query');
-  const validators = query.flatMap(({ name, schema }) => {
-    const validate = compile(schema);
-    return validate === undefined ? [] : [[name, validate] as const];
-  });
+  const validators = query.map(({ name, schema }) => [name, compile(schema)] as const);
   return {
     segments: path.split('/').filter((segment) => segment !== ''),
     method,
