@@ -1,3 +1,4 @@
+export * from './asyncapi.js';
 export * from './certificate-renewal.js';
 export * from './errors.js';
 export * from './generated/sightline/v1/command_pb.js';

@@ -1,4 +1,5 @@
 export type { ClientCertificate } from './broker/access-control.js';
+export { mosquittoAccessList, mosquittoServices } from './broker/mosquitto-access-list.js';
 export { deviceUsername, type BrokerIdentity } from './broker/authorisation.js';
 export * from './broker/embedded-broker.js';
 export { certificatesFrom, type CertificateFiles, type MqttTls, type MqttTlsSource } from './certificates.js';

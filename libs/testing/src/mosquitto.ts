@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
-import { channels, TOPIC_ROOT } from '@sightline/contracts';
+import { mosquittoAccessList } from '@sightline/messaging';
 
 import { freePort } from './free-port.js';
 
@@ -33,6 +33,8 @@ export interface MosquittoTls {
 export interface Mosquitto {
   readonly url: string;
   readonly port: number;
+  /** Of the process that runs now. */
+  readonly pid: number;
   /** Ends the server with SIGKILL: it forgets sessions and retained messages. */
   kill(): Promise<void>;
   /** Starts it again on the same port, after `kill`. */
@@ -47,27 +49,6 @@ const START_ATTEMPTS = 5;
 const START_TIMEOUT_MS = 5000;
 /** Debian installs servers where a user's PATH does not look. */
 const SERVER_FOLDERS = ['/usr/sbin', '/usr/local/sbin'];
-
-/**
- * The contract as an access list of Mosquitto: a device writes its own channels below its own prefix (`%u`, its
- * username, is `{tenant}/{device}`) and reads there; a service writes its channels of every device and reads all.
- */
-function accessList(services: readonly string[]): string {
-  const all = Object.entries(channels);
-  const deviceChannels = all.filter(([, { publisher }]) => publisher === 'device').map(([channel]) => channel);
-  const serviceChannels = all.filter(([, { publisher }]) => publisher === 'service').map(([channel]) => channel);
-  const perService = services.flatMap((name) => [
-    `user ${name}`,
-    `topic read ${TOPIC_ROOT}/#`,
-    ...serviceChannels.map((channel) => `topic write ${TOPIC_ROOT}/+/+/${channel}`),
-    '',
-  ]);
-  const perDevice = [
-    `pattern read ${TOPIC_ROOT}/%u/#`,
-    ...deviceChannels.map((channel) => `pattern write ${TOPIC_ROOT}/%u/${channel}`),
-  ];
-  return [...perService, ...perDevice, ''].join('\n');
-}
 
 function tlsLines(tls: MosquittoTls | undefined): readonly string[] {
   if (!tls) return [];
@@ -149,7 +130,9 @@ export async function startMosquitto(options: MosquittoOptions): Promise<Mosquit
   const folder = await mkdtemp(join(tmpdir(), 'sightline-mosquitto-'));
   const configFile = join(folder, 'mosquitto.conf');
   await writePasswords(join(folder, 'passwords'), [...options.devices, ...options.services], options.password);
-  await writeFile(join(folder, 'access'), accessList(options.services), { mode: 0o600 });
+  await writeFile(join(folder, 'access'), mosquittoAccessList(options.services.map((name) => ({ name }))), {
+    mode: 0o600,
+  });
   for (let attempt = 0; attempt < START_ATTEMPTS; attempt += 1) {
     const port = await freePort();
     await writeFile(configFile, configuration(folder, port, options.tls));
@@ -172,6 +155,9 @@ function control(first: ChildProcess, { folder, configFile, port, scheme }: Runn
   return {
     url: `${scheme}://127.0.0.1:${port}`,
     port,
+    get pid() {
+      return server.pid ?? 0;
+    },
     kill: () => endServer(server),
     restart: async () => {
       const next = await startServer(configFile, port);

@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 
 import { DeviceCertificatesModule } from '../device-certificates/device-certificates.module.js';
+import { AsyncApiController } from './asyncapi.controller.js';
 import { DesiredConfigController } from './desired-config.controller.js';
 import { DesiredConfigs } from './desired-configs.js';
 import { DeviceBirths } from './device-births.js';
@@ -16,7 +17,7 @@ import { RevokedDevices } from './revoked-devices.js';
 
 @Module({
   imports: [DeviceCertificatesModule],
-  controllers: [DevicesController, DesiredConfigController, FleetController],
+  controllers: [DevicesController, DesiredConfigController, FleetController, AsyncApiController],
   providers: [
     ...[Devices, DeviceLifecycle, Provisionings, RevokedDevices],
     ...[DeviceBirths, DeviceIntake, DeviceTwin, DeviceLink, DesiredConfigs],
