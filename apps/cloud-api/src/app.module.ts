@@ -6,6 +6,7 @@ import { AuditModule } from './audit/audit.module.js';
 import { DeviceOperationsModule } from './devices/device-operations.module.js';
 import { DevicesModule } from './devices/devices.module.js';
 import { EdgeCachesModule } from './edge-caches/edge-caches.module.js';
+import { ErasureModule } from './erasure/erasure.module.js';
 import { FacesModule } from './faces/faces.module.js';
 import { IdentificationModule } from './identification/identification.module.js';
 import { IngestModule } from './ingest/ingest.module.js';
@@ -14,6 +15,7 @@ import { PeopleModule } from './people/people.module.js';
 import { PlatformModule, type Platform } from './platform/platform.module.js';
 import { readiness } from './readiness.js';
 import { SightingsModule } from './sightings/sightings.module.js';
+import { TemplateKeysModule } from './template-keys/template-keys.module.js';
 
 @Module({})
 export class AppModule {
@@ -30,8 +32,10 @@ export class AppModule {
         DevicesModule,
         DeviceOperationsModule,
         EdgeCachesModule,
+        ErasureModule,
         IngestModule,
         SightingsModule,
+        TemplateKeysModule,
         PageModule,
       ],
       controllers: [HealthController],

@@ -8,12 +8,13 @@ import {
   type GalleryTombstoneSchema,
 } from '@sightline/contracts';
 import type { Transaction } from '@sightline/database';
-import type { PersonId } from '@sightline/kernel';
+import type { PersonId, SpaceId } from '@sightline/kernel';
 import { decodeTemplate, encodeTemplate, type Template } from '@sightline/template-protection';
 import { and, asc, desc, eq, inArray, isNull, sql, type SQL } from 'drizzle-orm';
 
 import { openTemplates } from '../identification/stored-templates.js';
 import type { PersonalData } from '../personal-data/personal-data.js';
+import type { TemplateKeys } from '../template-keys/template-keys.js';
 import { edgeCacheErasure, edgeCachePerson, erasure } from '../storage/edge-cache-schema.js';
 import { person, template } from '../storage/schema.js';
 import { TEMPLATES_OF_PERSON, type PlannedCache } from './cache-plan.js';
@@ -29,6 +30,7 @@ export interface VersionContent {
 /** A cache that is planned, with what opens the templates that go into it. */
 export interface FilledCache extends PlannedCache {
   readonly personalData: PersonalData;
+  readonly templateKeys: TemplateKeys;
 }
 
 /** People and bytes of them in one message at most, and tombstones. */
@@ -90,7 +92,8 @@ const own = ({ tenantId, deviceId }: DeviceAddress): SQL | undefined =>
 async function tombstonesOf(tx: Transaction, cache: PlannedCache, version: number): Promise<readonly Tombstone[]> {
   const { tenantId, deviceId } = cache;
   const erased = await tx
-    .select({ personId: erasure.personId, erasureId: erasure.id })
+    // Not null as long as a receipt is outstanding.
+    .select({ personId: sql<PersonId>`${erasure.personId}`, erasureId: erasure.id })
     .from(edgeCacheErasure)
     .innerJoin(
       erasure,
@@ -152,16 +155,17 @@ async function dropWithoutTemplates(tx: Transaction, cache: PlannedCache, ids: r
 /** People in the order of their ids, without those who have no template that the cache could take. */
 async function readPeople(
   tx: Transaction,
-  { tenantId, modelSpace, keyId, personalData }: FilledCache,
+  { tenantId, modelSpace, keyId, personalData, templateKeys }: FilledCache,
   ids: readonly PersonId[],
 ): Promise<readonly CachedPerson[]> {
   if (ids.length === 0) return [];
-  const comparable = sql`${template.modelSpace} = ${modelSpace} AND ${template.keyId} = ${keyId}`;
+  const live = (await templateKeys.live(tenantId)).map((key) => key.keyId);
+  if (!live.includes(keyId)) return [];
   const rows = await tx
     .select({ template, groups: person.groups })
     .from(template)
     .innerJoin(person, and(eq(person.tenantId, template.tenantId), eq(person.id, template.personId)))
-    .where(and(eq(template.tenantId, tenantId), inArray(template.personId, [...ids]), comparable))
+    .where(and(eq(template.tenantId, tenantId), inArray(template.personId, [...ids]), eq(template.modelSpace, modelSpace as SpaceId), inArray(template.keyId, live)))
     .orderBy(desc(template.quality), desc(template.id));
   const opened = await openTemplates(
     personalData,
@@ -170,8 +174,9 @@ async function readPeople(
   const byPerson = new Map<PersonId, { groups: string[]; templates: Template[] }>();
   for (const [index, row] of rows.entries()) {
     const { personId } = row.template;
-    const found = opened[index];
-    if (found === undefined) continue;
+    const stored = opened[index];
+    if (stored === undefined) continue;
+    const found = await templateKeys.under(keyId, tenantId, stored);
     const known = byPerson.get(personId) ?? { groups: row.groups, templates: [] };
     if (known.templates.length < TEMPLATES_OF_PERSON) known.templates.push(found);
     byPerson.set(personId, known);

@@ -1,7 +1,7 @@
 import type { DeviceAddress } from '@sightline/contracts';
 import type { Transaction } from '@sightline/database';
-import type { PersonId, TenantId } from '@sightline/kernel';
-import { and, eq, sql } from 'drizzle-orm';
+import type { KeyId, PersonId, TenantId } from '@sightline/kernel';
+import { and, eq, sql, type SQL } from 'drizzle-orm';
 
 import { edgeCache, edgeCachePerson } from '../storage/edge-cache-schema.js';
 
@@ -14,18 +14,26 @@ const LATELY_MS = 30 * 86_400_000;
 export interface PlannedCache extends DeviceAddress {
   readonly siteId: string;
   readonly modelSpace: string;
-  readonly keyId: string;
+  readonly keyId: KeyId;
   /** Templates at most. */
   readonly capacity: number;
 }
 
 const lately = (now: Date): Date => new Date(now.getTime() - LATELY_MS);
 
+/**
+ * Whether template `t` could be in a cache: under any of the tenant's keys that live, as long as the box's own does. What
+ * is under another one than the box's is taken to that on its way.
+ */
+export const isUnderLiveKey = (tenantId: SQL, cacheKeyId: SQL): SQL => sql`(
+  t.key_id IN (SELECT key_id FROM cloud.template_key WHERE tenant_id = ${tenantId} AND retired_at IS NULL)
+  AND ${cacheKeyId} IN (SELECT key_id FROM cloud.template_key WHERE tenant_id = ${tenantId} AND retired_at IS NULL))`;
+
 /** Templates of `person` that a cache could take. */
 const templateCount = sql`(
   SELECT least(count(*), ${TEMPLATES_OF_PERSON})::int FROM cloud.template t
   WHERE t.tenant_id = person.tenant_id AND t.person_id = person.id
-    AND t.model_space = cache.model_space AND t.key_id = cache.key_id)`;
+    AND t.model_space = cache.model_space AND ${isUnderLiveKey(sql`cache.tenant_id`, sql`cache.key_id`)})`;
 
 /** Whether the site of `device` needs `person`, or saw them lately. */
 const isNeeded = sql`(cardinality(person.sites) = 0 OR device.site_id = ANY (person.sites) OR seen.last_seen_at IS NOT NULL)`;
@@ -47,8 +55,9 @@ export async function planWhole(tx: Transaction, cache: PlannedCache, now: Date)
       SELECT id, templates, sum(templates) OVER (ORDER BY newest DESC, id DESC) AS taken FROM (
         SELECT person.id, greatest(person.created_at, seen.last_seen_at) AS newest, stored.templates
         FROM (
-          SELECT person_id, least(count(*), ${TEMPLATES_OF_PERSON})::int AS templates FROM cloud.template
-          WHERE tenant_id = ${tenantId} AND model_space = ${cache.modelSpace} AND key_id = ${cache.keyId}
+          SELECT person_id, least(count(*), ${TEMPLATES_OF_PERSON})::int AS templates FROM cloud.template t
+          WHERE tenant_id = ${tenantId} AND model_space = ${cache.modelSpace}
+            AND ${isUnderLiveKey(sql`${tenantId}`, sql`${cache.keyId}`)}
           GROUP BY person_id
         ) stored
         JOIN cloud.person person ON person.tenant_id = ${tenantId} AND person.id = stored.person_id

@@ -8,6 +8,7 @@ import { and, eq, sql } from 'drizzle-orm';
 import { edgeCache } from '../storage/edge-cache-schema.js';
 import { device } from '../storage/schema.js';
 import type { PersonalData } from '../personal-data/personal-data.js';
+import type { TemplateKeys } from '../template-keys/template-keys.js';
 import { contentOfVersion, takeVersion, type FilledCache, type VersionContent } from './cache-content.js';
 import { planWhole, type PlannedCache } from './cache-plan.js';
 
@@ -33,6 +34,7 @@ export interface StepOptions {
   readonly leaseMs: number;
   readonly random: () => number;
   readonly personalData: PersonalData;
+  readonly templateKeys: TemplateKeys;
 }
 
 /** Versions that may be under way to a box: what it has not confirmed is kept by the broker. */
@@ -66,6 +68,7 @@ export async function takeStep(
     ...{ ...address, siteId: found.siteId, modelSpace: cache.modelSpace, keyId: cache.keyId },
     capacity: Math.min(cache.maximumTemplates, cache.fullAtTemplates ?? cache.maximumTemplates),
     personalData: options.personalData,
+    templateKeys: options.templateKeys,
   };
   await planIfDue(tx, cache, planned, options.now);
   const again = await resend(tx, cache, planned, options.now);

@@ -9,6 +9,7 @@ import type { CloudApiConfig } from '../config.js';
 import { DeviceLink } from '../devices/device-link.js';
 import { PersonalData } from '../personal-data/personal-data.js';
 import { CLOCK, CONFIG, DATABASE, LOGGER } from '../platform/tokens.js';
+import { TemplateKeys } from '../template-keys/template-keys.js';
 import { Notifications } from '../storage/notifications.js';
 import { followGallery } from './cache-feed.js';
 import { PLAN_EVERY_MS, renewAfterMs, takeStep, WINDOW, type CacheStep, type PlannedDelta } from './cache-step.js';
@@ -42,6 +43,7 @@ export class EdgeCachePublisher {
     private readonly link: DeviceLink,
     private readonly keys: GallerySigningKeys,
     private readonly personalData: PersonalData,
+    private readonly templateKeys: TemplateKeys,
     notifications: Notifications,
   ) {
     this.#leaseMs = config.edgeCacheLeaseMs ?? DEFAULT_LEASE_MS;
@@ -116,8 +118,8 @@ export class EdgeCachePublisher {
 
   /** A box whose step fails keeps no other from being served. */
   async #step(address: DeviceAddress): Promise<void> {
-    const { personalData } = this;
-    const options = { now: this.#now(), leaseMs: this.#leaseMs, random: Math.random, personalData };
+    const { personalData, templateKeys } = this;
+    const options = { now: this.#now(), leaseMs: this.#leaseMs, random: Math.random, personalData, templateKeys };
     try {
       const step = await inTransaction(this.database, (tx) => takeStep(tx, address, options));
       // Lost on the way, a step is repeated when its time for a receipt is over.

@@ -107,14 +107,24 @@ export class EdgeCacheViews {
 
   #pendingErasures(tenantId: TenantId, ids: readonly DeviceId[]) {
     const { deviceId, erasureId, sentAt } = edgeCacheErasure;
-    return this.database.db
-      .select({ deviceId, erasureId, sentAt, personId: erasure.personId, erasedAt: erasure.erasedAt })
-      .from(edgeCacheErasure)
-      .innerJoin(erasure, and(eq(erasure.tenantId, edgeCacheErasure.tenantId), eq(erasure.id, erasureId)))
-      .where(
-        and(eq(edgeCacheErasure.tenantId, tenantId), inArray(deviceId, [...ids]), isNull(edgeCacheErasure.confirmedAt)),
-      )
-      .orderBy(asc(erasure.erasedAt), asc(erasureId));
+    return (
+      this.database.db
+        // The person's id is not null as long as a receipt is outstanding.
+        .select({
+          ...{ deviceId, erasureId, sentAt, erasedAt: erasure.erasedAt },
+          personId: sql<PersonId>`${erasure.personId}`,
+        })
+        .from(edgeCacheErasure)
+        .innerJoin(erasure, and(eq(erasure.tenantId, edgeCacheErasure.tenantId), eq(erasure.id, erasureId)))
+        .where(
+          and(
+            eq(edgeCacheErasure.tenantId, tenantId),
+            inArray(deviceId, [...ids]),
+            isNull(edgeCacheErasure.confirmedAt),
+          ),
+        )
+        .orderBy(asc(erasure.erasedAt), asc(erasureId))
+    );
   }
 
   async #differed(tenantId: TenantId, ids: readonly DeviceId[]): Promise<ReadonlyMap<string, number>> {

@@ -10,6 +10,8 @@ import { erasure } from '../storage/edge-cache-schema.js';
  * Notes that a person is erased, and every box that may hold them: each gets a tombstone, and is outstanding until its
  * receipt. In the transaction that deletes the person, whose row is locked already: nobody can be planned into a
  * cache meanwhile.
+ *
+ * @returns the erasure's id: random, so that it says nothing of whom it was about
  */
 export async function recordErasure(
   tx: Transaction,
@@ -17,10 +19,16 @@ export async function recordErasure(
     tenantId,
     personId,
     erasedAt,
-  }: { readonly tenantId: TenantId; readonly personId: PersonId; readonly erasedAt: Date },
-): Promise<void> {
+    partOf,
+  }: {
+    readonly tenantId: TenantId;
+    readonly personId: PersonId;
+    readonly erasedAt: Date;
+    readonly partOf?: string | undefined;
+  },
+): Promise<string> {
   const id = randomUUID();
-  await tx.insert(erasure).values({ tenantId, id, personId, erasedAt });
+  await tx.insert(erasure).values({ tenantId, id, personId, erasedAt, partOf });
   const { rowCount } = await tx.execute(sql`
     WITH gone AS (
       DELETE FROM cloud.edge_cache_person WHERE tenant_id = ${tenantId} AND person_id = ${personId}
@@ -29,6 +37,7 @@ export async function recordErasure(
     INSERT INTO cloud.edge_cache_erasure (tenant_id, device_id, erasure_id)
     SELECT ${tenantId}, device_id, ${id}::uuid FROM gone WHERE held`);
   if ((rowCount ?? 0) > 0) await notifyEdgeCaches(tx);
+  return id;
 }
 
 /** Wakes every publisher once the transaction has committed. */

@@ -45,8 +45,8 @@ export interface PersonKeyStore {
    * @throws AppError `KEY_STORE.UNAVAILABLE` (retryable)
    */
   destroy(names: readonly string[]): Promise<void>;
-  /** Another process may have destroyed these: what is remembered of them is read anew. */
-  forget(names: readonly string[]): void;
+  /** Another process may have destroyed these, or any: what is remembered of them is read anew. */
+  forget(names: readonly string[] | 'all'): void;
   close(): Promise<void>;
 }
 

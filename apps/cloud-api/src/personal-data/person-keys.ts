@@ -80,9 +80,10 @@ export class PersonKeys {
     await this.store.destroy(subjects.map(nameOf));
   }
 
-  /** Another process has destroyed a key. */
-  forget(subject: Subject): void {
-    this.#keys.delete(idOf(subject));
-    this.store.forget([nameOf(subject)]);
+  /** Another process has destroyed a key, or may have destroyed any. */
+  forget(subject: Subject | 'all'): void {
+    if (subject === 'all') this.#keys.clear();
+    else this.#keys.delete(idOf(subject));
+    this.store.forget(subject === 'all' ? 'all' : [nameOf(subject)]);
   }
 }

@@ -1,9 +1,13 @@
+import type { Database } from '@sightline/database';
 import { AppError, newPersonId, type Logger, type PersonId, type TemplateId, type TenantId } from '@sightline/kernel';
 import { openWithKey, sealWithKey, type Template } from '@sightline/template-protection';
 import { Inject, Injectable } from '@nestjs/common';
+import { sql } from 'drizzle-orm';
+import { z } from 'zod';
 
 import type { CloudApiConfig } from '../config.js';
-import { CONFIG, KEY_STORE, LOGGER } from '../platform/tokens.js';
+import { CONFIG, DATABASE, KEY_STORE, LOGGER } from '../platform/tokens.js';
+import { Notifications } from '../storage/notifications.js';
 import { person } from '../storage/schema.js';
 import { BlindIndex, wordsOf } from './blind-index.js';
 import type { PersonKeyStore } from './person-key-store.js';
@@ -45,6 +49,8 @@ export interface OwnedTemplate {
   readonly id: TemplateId;
 }
 
+const destroyedSchema = z.tuple([z.string(), z.string()]);
+
 type Context = 'name' | 'external-id' | `template/${string}`;
 const contextOf = ({ tenantId, personId }: Subject, context: Context): string =>
   `sightline/person/${tenantId}/${personId}/${context}`;
@@ -69,14 +75,30 @@ export class PersonalData {
     @Inject(KEY_STORE) private readonly store: PersonKeyStore,
     @Inject(CONFIG) { keyEncryptionKey }: Pick<CloudApiConfig, 'keyEncryptionKey'>,
     @Inject(LOGGER) private readonly log: Logger,
+    @Inject(DATABASE) private readonly database: Database,
+    notifications: Notifications,
   ) {
     this.keys = new PersonKeys(this.store, keyEncryptionKey);
     this.index = new BlindIndex(keyEncryptionKey, this.store.header.salt);
+    notifications.on('cloud_personal_data', {
+      notified: (payload) => {
+        const [tenantId, personId] = destroyedSchema.parse(JSON.parse(payload));
+        this.keys.forget({ tenantId: tenantId as TenantId, personId: personId as PersonId });
+      },
+      reconnected: () => this.keys.forget('all'),
+    });
   }
 
   /** Which store it is: rows that were sealed with another one do not open. */
-  get keyStoreId(): string {
-    return this.store.header.id;
+  get keyStore(): { readonly id: string; readonly kind: PersonKeyStore['kind'] } {
+    return { id: this.store.header.id, kind: this.store.kind };
+  }
+
+  /** Destroys a person's key for good, here and in every other process. Safe to repeat. */
+  async destroyKey(subject: Subject): Promise<void> {
+    await this.keys.destroy([subject]);
+    const destroyed = JSON.stringify([subject.tenantId, subject.personId]);
+    await this.database.db.execute(sql`SELECT pg_notify('cloud_personal_data', ${destroyed})`);
   }
 
   /**

@@ -72,7 +72,9 @@ class PostgresKeyStore implements PersonKeyStore {
       const { rows } = await this.database.db.execute<{ name: Buffer; wrapped: Buffer | null }>(
         sql`SELECT name, wrapped FROM sightline_keys.person_key WHERE name = ANY (${sql.param(chunk.map(toBytes))}::bytea[])`,
       );
-      for (const { name, wrapped } of rows) found.set(name.toString('hex'), wrapped ?? 'destroyed');
+      for (const { name, wrapped } of rows) {
+        found.set(name.toString('hex'), wrapped === null ? 'destroyed' : new Uint8Array(wrapped));
+      }
     }
     return found;
   }

@@ -53,7 +53,7 @@ export async function sealPlainRows({ database, personalData, clock, log }: Seal
 }
 
 /** @returns whether nothing is left to be sealed */
-async function bind({ db }: Database, { keyStoreId }: PersonalData): Promise<boolean> {
+async function bind({ db }: Database, { keyStore: { id: keyStoreId } }: PersonalData): Promise<boolean> {
   const { rows } = await db.execute<{ id: string; sealed: boolean }>(sql`
     UPDATE cloud.personal_data SET key_store_id = coalesce(key_store_id, ${keyStoreId}::uuid)
     RETURNING key_store_id AS id, sealed_at IS NOT NULL AS sealed`);

@@ -76,9 +76,22 @@ export const edgeCachePerson = cloud.table(
   (table) => [primaryKey({ columns: [table.tenantId, table.deviceId, table.personId] })],
 );
 
+// Continued by migrations/0016-consent-retention.sql.
 export const erasure = cloud.table(
   'erasure',
-  { tenantId: tenantId(), id: uuid('id').notNull(), personId: personId(), erasedAt: instant('erased_at').notNull() },
+  {
+    tenantId: tenantId(),
+    id: uuid('id').notNull(),
+    /** Null once the erasure is complete. */
+    personId: uuid('person_id').$type<PersonId>(),
+    erasedAt: instant('erased_at').notNull(),
+    partOf: uuid('part_of'),
+    feedFirst: version('feed_first'),
+    feedLast: version('feed_last'),
+    keyDestroyedAt: instant('key_destroyed_at'),
+    completedAt: instant('completed_at'),
+    proof: text('proof'),
+  },
   (table) => [primaryKey({ columns: [table.tenantId, table.id] })],
 );
 
