@@ -38,6 +38,8 @@ export const errorDefinitions = {
   'ENROLMENT.PHOTO_AMBIGUOUS': { status: 422, title: 'Several photos have the name that the row names' },
   'ENROLMENT.DUPLICATE_PHOTO': { status: 409, title: 'Another row has the same photo' },
   'ENROLMENT.DUPLICATE_TEMPLATE': { status: 409, title: 'The person has this template already' },
+  'ENROLMENT.NOT_REVIEWED': { status: 409, title: 'No review says that the sighting is of this person' },
+  'ENROLMENT.PROBE_EXPIRED': { status: 410, title: 'The template of the sighting is not kept any more' },
   'ENROLMENT.FILES_LOST': { status: 500, title: 'The files of the enrolment are gone' },
   'GROUP.NOT_FOUND': { status: 404, title: 'No such group' },
   'GROUP.ALREADY_EXISTS': { status: 409, title: 'A group with this id exists' },

@@ -22,6 +22,6 @@ import { SearchedTemplates } from './searched-templates.js';
     ...[DecisionPolicies, DecisionPlaces, SearchedTemplates, HardNegatives, ProbeKeeping],
     ...[Explanations, Reviews, DecisionExpiry],
   ],
-  exports: [GalleryModule, Identification, PhotoFaces],
+  exports: [GalleryModule, Identification, PhotoFaces, ProbeKeeping],
 })
 export class IdentificationModule {}
