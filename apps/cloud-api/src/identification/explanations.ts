@@ -3,12 +3,12 @@ import type { Database } from '@sightline/database';
 import { AppError, type PersonId, type SightingId, type TenantId } from '@sightline/kernel';
 import { searchRateOf } from '@sightline/matching';
 import { Inject, Injectable } from '@nestjs/common';
-import { and, count, desc, eq, lt, type SQL } from 'drizzle-orm';
+import { and, desc, eq, lt, sql, type SQL } from 'drizzle-orm';
 
 import { decodeCursor, toPage } from '../http/page-cursor.js';
 import { PersonalData } from '../personal-data/personal-data.js';
 import { DATABASE } from '../platform/tokens.js';
-import { hardNegative, identificationReview } from '../storage/decision-schema.js';
+import { identificationReview } from '../storage/decision-schema.js';
 import { identification } from '../storage/schema.js';
 import { failedRule, ruleResults, type DecisionFacts } from './decision-record.js';
 import { readNames } from './person-names.js';
@@ -23,6 +23,12 @@ interface ExplainedRow {
 }
 
 type Names = ReadonlyMap<PersonId, string>;
+// Names in full, so that none is the subquery's own.
+const hardNegatives = sql<number>`(
+  SELECT count(*)::int FROM cloud.hard_negative AS negative
+  WHERE negative.tenant_id = cloud.identification.tenant_id AND negative.sighting_id = cloud.identification.sighting_id
+    AND negative.revision = cloud.identification.revision
+)`;
 const isRevision = (text: string): boolean => /^\d{1,10}$/.test(text);
 
 export function identificationNotFound(): AppError {
@@ -66,18 +72,8 @@ export class Explanations {
 
   async #read(where: SQL | undefined, limit: number): Promise<ExplainedRow[]> {
     const { tenantId, sightingId, revision } = identification;
-    const negatives = this.database.db
-      .select({
-        tenantId: hardNegative.tenantId,
-        sightingId: hardNegative.sightingId,
-        revision: hardNegative.revision,
-        hardNegatives: count().as('hard_negatives'),
-      })
-      .from(hardNegative)
-      .groupBy(hardNegative.tenantId, hardNegative.sightingId, hardNegative.revision)
-      .as('negatives');
-    const rows = await this.database.db
-      .select({ decision: identification, review: identificationReview, hardNegatives: negatives.hardNegatives })
+    return this.database.db
+      .select({ decision: identification, review: identificationReview, hardNegatives })
       .from(identification)
       .leftJoin(
         identificationReview,
@@ -87,15 +83,9 @@ export class Explanations {
           eq(identificationReview.revision, revision),
         ),
       )
-      .leftJoin(
-        negatives,
-        and(eq(negatives.tenantId, tenantId), eq(negatives.sightingId, sightingId), eq(negatives.revision, revision)),
-      )
       .where(where)
       .orderBy(desc(identification.revision))
       .limit(limit);
-    // Null where there are none, which the type of an aggregate does not say.
-    return rows.map(({ hardNegatives, ...row }) => ({ ...row, hardNegatives: Number(hardNegatives) }));
   }
 
   async #show(rows: readonly ExplainedRow[]): Promise<rest.Identification[]> {
@@ -115,7 +105,7 @@ export class Explanations {
 const ofSighting = (tenantId: TenantId, sightingId: SightingId) =>
   and(eq(identification.tenantId, tenantId), eq(identification.sightingId, sightingId));
 
-function toRest({ decision, review, hardNegatives }: ExplainedRow, names: Names): rest.Identification {
+function toRest({ decision, review, hardNegatives: remembered }: ExplainedRow, names: Names): rest.Identification {
   const { sightingId, revision, outcome, score, threshold, falseMatchRate, refusalCode, identifyMs, facts } = decision;
   return {
     ...{ id: `${sightingId}:${revision}`, sightingId, revision, outcome, score, threshold, falseMatchRate },
@@ -147,17 +137,22 @@ function toRest({ decision, review, hardNegatives }: ExplainedRow, names: Names)
       score: decision.localScore,
       differed: decision.localDiffered,
     },
-    review: review && toRestReview(review, hardNegatives, names),
+    review: review && toRestReview(review, remembered, names),
   };
 }
 
-/** A review as REST shows it. */
-export function toRestReview(
+function toRestReview(
   { verdict, personId, actor, reviewedAt }: ReviewRow,
-  hardNegatives: number,
+  remembered: number,
   names: Names,
 ): NonNullable<rest.Identification['review']> {
-  return { verdict, person: named(personId, names), actor, reviewedAt: reviewedAt.toISOString(), hardNegatives };
+  return {
+    verdict,
+    person: named(personId, names),
+    actor,
+    reviewedAt: reviewedAt.toISOString(),
+    hardNegatives: remembered,
+  };
 }
 
 function targetOf({ fmr, fpir, n, limited }: DecisionFacts, falseMatchRate: number): rest.Identification['target'] {
