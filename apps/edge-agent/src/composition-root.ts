@@ -175,9 +175,10 @@ async function openCore(
     running: () => slot.current,
   });
   started.push(() => cache?.close());
-  const actions = openActions(config, cache, deviceClock, surroundings);
+  const site = { id: provisioning.siteId };
+  const actions = openActions({ config, cache, deviceClock, site }, surroundings);
   started.push(() => actions.close(0));
-  return { config, surroundings, deviceClock, trustedTime, outbox, slot, cache, actions, key };
+  return { config, surroundings, deviceClock, trustedTime, outbox, slot, cache, actions, key, site };
 }
 
 function openTrustedTime(
@@ -190,14 +191,19 @@ function openTrustedTime(
 }
 
 function openActions(
-  { actions: rules, dataDirectory, provisioning }: EdgeAgentConfig,
-  cache: LocalCache | undefined,
-  deviceClock: DeviceClock,
+  { config, cache, deviceClock, site }: Pick<Core, 'config' | 'cache' | 'deviceClock' | 'site'>,
   { clock, random, log }: EdgeAgentSurroundings,
 ): AgentActions {
-  const { tenantId, deviceId, siteId } = provisioning;
+  const { actions: rules, dataDirectory, provisioning } = config;
+  const { tenantId, deviceId } = provisioning;
+  const origin = {
+    ...{ tenantId, deviceId },
+    get siteId() {
+      return site.id;
+    },
+  };
   return new AgentActions({
-    ...{ rules, dataDirectory, origin: { tenantId, deviceId, siteId }, environment: process.env, clock, random, log },
+    ...{ rules, dataDirectory, origin, environment: process.env, clock, random, log },
     isClockTrusted: () => deviceClock.synchronised,
     groupsOf: (personId) => cache?.groupsOf(personId) ?? [],
   });
@@ -216,6 +222,8 @@ interface Core {
   readonly cache: LocalCache | undefined;
   readonly actions: AgentActions;
   readonly key: TemplateKey;
+  /** Where the box is; the cloud may move it. */
+  readonly site: { id: string };
 }
 
 /** What the cloud should hear of. */
@@ -237,13 +245,20 @@ function openOutbox(
 }
 
 function composeDesired(
-  { config, surroundings, slot, key }: Core,
+  { config, surroundings, slot, key, site }: Core,
   onChange: (change: Change) => void,
 ): { readonly settings: DesiredSettings; readonly updater: ReleaseUpdater } {
   const { clock, random, log, releases, selfTest } = surroundings;
   const versions = new DesiredVersionsFile(join(config.dataDirectory, 'desired.json'), log);
   const defaults = { sighting: config.sighting, delivery: config.delivery };
-  const settings = new DesiredSettings({ defaults, versions, onChange: () => onChange('settings'), log });
+  const settings: DesiredSettings = new DesiredSettings({
+    ...{ defaults, versions, log, siteId: site.id },
+    onChange: () => {
+      site.id = settings.siteId;
+      onChange('settings');
+    },
+  });
+  site.id = settings.siteId;
   const updater = new ReleaseUpdater({
     ...releases(join(config.dataDirectory, 'releases')),
     ...{ slot, selfTest, versions, onChange, clock, random, log },

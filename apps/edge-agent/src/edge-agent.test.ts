@@ -385,6 +385,7 @@ describe('the settings of an edge agent', () => {
         configVersionSeen: 4n,
         configStatus: FieldStatus.FAILED,
         configError: 'CONFIG.INVALID',
+        configErrors: [expect.objectContaining({ path: 'sighting.bestShots' })],
       }),
     );
     await agent.finished;

@@ -12,6 +12,7 @@ import { configurationJsonSchema } from '../config/settings.js';
 import { DesiredSettings } from '../update/desired-settings.js';
 import { DesiredVersionsFile } from '../update/desired-versions.js';
 import { reachBroker } from './reach-broker.js';
+import { withRunningCertificate } from '../uplink/certificates/compose-certificates.js';
 import { exitCodes } from './exit-codes.js';
 import { ffmpegVersion } from './ffmpeg-version.js';
 import { printFindings, type Finding } from './findings.js';
@@ -35,12 +36,13 @@ export async function check({ config: path, print, schema, online }: CheckOption
     console.log(printOrigins(config, layers));
     return;
   }
+  const provisioning = withRunningCertificate(config);
   const findings = [
-    ...inspectProvisioning(config.provisioning, systemClock.wallMs()),
+    ...inspectProvisioning(provisioning, systemClock.wallMs()),
     await inspectDataDirectory(config),
     ...inspectProviders(config),
     ...(await inspectCameras(config)),
-    ...(online === true ? [await reachBroker(config.provisioning.mqtt)] : []),
+    ...(online === true ? [await reachBroker(provisioning.mqtt)] : []),
   ];
   console.log(printFindings(findings));
   if (findings.some(({ verdict }) => verdict === 'bad')) process.exitCode = exitCodes.configuration;
@@ -49,7 +51,10 @@ export async function check({ config: path, print, schema, online }: CheckOption
 function printOrigins(config: EdgeAgentConfig, layers: ConfigurationLayers): string {
   const versions = new DesiredVersionsFile(join(config.dataDirectory, 'desired.json'), silentLogger);
   const defaults = { sighting: config.sighting, delivery: config.delivery };
-  const settings = new DesiredSettings({ defaults, versions, onChange: () => undefined, log: silentLogger });
+  const settings = new DesiredSettings({
+    ...{ defaults, versions, siteId: config.provisioning.siteId, log: silentLogger },
+    onChange: () => undefined,
+  });
   const policies = settings.policies as unknown as Record<string, Record<string, unknown>>;
   const desired = new Map(
     settings.desiredKeys.map((key) => {

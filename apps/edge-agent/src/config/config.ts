@@ -10,37 +10,33 @@ import { cameraSchema } from './camera-config.js';
 import { localApiSchema, memorySchema } from './operation-config.js';
 import { uplinkSchema } from './uplink-config.js';
 
+const { sightingSettingBounds: sightingBounds, deliverySettingBounds: deliveryBounds } = rest;
 const sighting = defaultSightingPolicy;
 const delivery = defaultDeliveryPolicy;
 
 /** What becomes of a track. The cloud may desire some of it otherwise. */
 export const sightingSchema = z
   .object({
-    minimumQuality: z.number().min(0).max(1).default(sighting.minimumQuality),
-    bestShots: z.number().int().min(1).max(8).default(sighting.bestShots),
-    confirmAfterFrames: z.number().int().min(1).max(100).default(sighting.confirmAfterFrames),
-    closeAfterMs: z.number().int().min(100).max(600_000).default(sighting.closeAfterMs),
+    minimumQuality: sightingBounds.minimumQuality.default(sighting.minimumQuality),
+    bestShots: sightingBounds.bestShots.default(sighting.bestShots),
+    confirmAfterFrames: sightingBounds.confirmAfterFrames.default(sighting.confirmAfterFrames),
+    closeAfterMs: sightingBounds.closeAfterMs.default(sighting.closeAfterMs),
     cooldownMs: z.number().int().min(0).max(600_000).default(sighting.cooldownMs),
-    shotSpacingMs: z.number().min(0).max(60_000).default(sighting.shotSpacingMs),
-    openAfterShots: z.number().int().min(1).max(1000).default(sighting.openAfterShots),
-    openAfterMs: z.number().min(0).max(600_000).default(sighting.openAfterMs),
-    updateGain: z.number().min(0).max(1).default(sighting.updateGain),
-    updateIntervalMs: z.number().min(0).max(600_000).default(sighting.updateIntervalMs),
+    shotSpacingMs: sightingBounds.shotSpacingMs.default(sighting.shotSpacingMs),
+    openAfterShots: sightingBounds.openAfterShots.default(sighting.openAfterShots),
+    openAfterMs: sightingBounds.openAfterMs.default(sighting.openAfterMs),
+    updateGain: sightingBounds.updateGain.default(sighting.updateGain),
+    updateIntervalMs: sightingBounds.updateIntervalMs.default(sighting.updateIntervalMs),
   })
   .strict();
 
 /** How records travel. The cloud may desire some of it otherwise. */
 export const deliverySchema = z
   .object({
-    maximumWindow: z.number().int().min(1).max(64).default(delivery.maximumWindow),
-    maximumBatchRecords: z.number().int().min(1).max(1000).default(delivery.maximumBatchRecords),
-    maximumBatchBytes: z
-      .number()
-      .int()
-      .min(1024)
-      .max(900 * 1024)
-      .default(delivery.maximumBatchBytes),
-    acknowledgementTimeoutMs: z.number().int().min(100).max(600_000).default(delivery.acknowledgementTimeoutMs),
+    maximumWindow: deliveryBounds.maximumWindow.default(delivery.maximumWindow),
+    maximumBatchRecords: deliveryBounds.maximumBatchRecords.default(delivery.maximumBatchRecords),
+    maximumBatchBytes: deliveryBounds.maximumBatchBytes.default(delivery.maximumBatchBytes),
+    acknowledgementTimeoutMs: deliveryBounds.acknowledgementTimeoutMs.default(delivery.acknowledgementTimeoutMs),
     identificationBoundMs: z
       .number()
       .int()

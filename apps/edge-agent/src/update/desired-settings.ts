@@ -1,41 +1,22 @@
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
-import { DesiredConfigSchema, type DesiredConfig } from '@sightline/contracts';
+import { DesiredConfigSchema, rest, type DesiredConfig } from '@sightline/contracts';
 import { isAppError, type Logger } from '@sightline/kernel';
 import { z } from 'zod';
 
-import { deliverySchema, sightingSchema } from '../config/config.js';
 import type { SightingPolicy } from '../pipeline/sighting-policy.js';
 import type { DeliveryPolicy } from '../uplink/batch-sender.js';
 import type { FieldState } from '../uplink/device-state.js';
 import type { DesiredVersionsFile } from './desired-versions.js';
 
-const sighting = sightingSchema.shape;
-const delivery = deliverySchema.shape;
-
 /** What a desired configuration may say, in the very bounds of the box's own. */
 const settingsSchema = z.object({
-  sighting: z
-    .object({
-      minimumQuality: sighting.minimumQuality.unwrap().optional(),
-      bestShots: sighting.bestShots.unwrap().optional(),
-      closeAfterMs: sighting.closeAfterMs.unwrap().optional(),
-      confirmAfterFrames: sighting.confirmAfterFrames.unwrap().optional(),
-      shotSpacingMs: sighting.shotSpacingMs.unwrap().optional(),
-      openAfterShots: sighting.openAfterShots.unwrap().optional(),
-      openAfterMs: sighting.openAfterMs.unwrap().optional(),
-      updateGain: sighting.updateGain.unwrap().optional(),
-      updateIntervalMs: sighting.updateIntervalMs.unwrap().optional(),
-    })
-    .optional(),
-  delivery: z
-    .object({
-      maximumWindow: delivery.maximumWindow.unwrap().optional(),
-      maximumBatchRecords: delivery.maximumBatchRecords.unwrap().optional(),
-      maximumBatchBytes: delivery.maximumBatchBytes.unwrap().optional(),
-      acknowledgementTimeoutMs: delivery.acknowledgementTimeoutMs.unwrap().optional(),
-    })
-    .optional(),
+  siteId: z.union([rest.slugSchema, z.literal('')]),
+  sighting: z.object(rest.sightingSettingBounds).partial().optional(),
+  delivery: z.object(rest.deliverySettingBounds).partial().optional(),
 });
+
+/** Of what is wrong with a document, so much is told. */
+const MOST_ERRORS = 50;
 
 interface Policies {
   readonly sighting: SightingPolicy;
@@ -45,27 +26,36 @@ interface Policies {
 export interface DesiredSettingsOptions {
   /** What holds where the cloud says nothing. */
   readonly defaults: Policies;
+  /** Where the box was provisioned to be. */
+  readonly siteId: string;
   readonly versions: DesiredVersionsFile;
   readonly onChange: () => void;
   readonly log: Logger;
 }
 
-/** The box's settings: its own defaults under what the cloud desires. Holds across boots. */
+/** The box's settings and site: its own defaults under what the cloud desires. Holds across boots. */
 export class DesiredSettings {
   readonly #options: DesiredSettingsOptions;
   #policies: Policies;
+  #siteId: string;
   #keys: readonly string[] = [];
   #state: FieldState = { version: 0, status: 'none', error: '' };
 
   constructor(options: DesiredSettingsOptions) {
     this.#options = options;
     this.#policies = options.defaults;
+    this.#siteId = options.siteId;
     const stored = options.versions.current.config;
     if (stored) this.#restore(stored.version, Buffer.from(stored.document, 'base64'));
   }
 
   get policies(): Policies {
     return this.#policies;
+  }
+
+  /** Where the box is: where it was provisioned to be, unless the cloud has moved it since. */
+  get siteId(): string {
+    return this.#siteId;
   }
 
   /** Keys of the configuration that the cloud decides at the moment: `sighting.bestShots`. */
@@ -104,9 +94,13 @@ export class DesiredSettings {
   #apply(version: number, desired: DesiredConfig): boolean {
     const parsed = settingsSchema.safeParse(desired);
     if (!parsed.success) {
-      this.#state = { version, status: 'failed', error: 'CONFIG.INVALID' };
+      const errors = parsed.error.issues
+        .slice(0, MOST_ERRORS)
+        .map(({ path, message }) => ({ path: path.join('.'), message }));
+      this.#state = { version, status: 'failed', error: 'CONFIG.INVALID', errors };
       return false;
     }
+    this.#siteId = parsed.data.siteId || this.#options.siteId;
     const { defaults } = this.#options;
     const sighting = given(parsed.data.sighting);
     const delivery = given(parsed.data.delivery);

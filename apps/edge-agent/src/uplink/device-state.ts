@@ -23,6 +23,8 @@ export interface FieldState {
   readonly status: 'none' | 'pending' | 'applied' | 'failed';
   /** An error code when it failed. */
   readonly error: string;
+  /** What is wrong, by field. */
+  readonly errors?: readonly { readonly path: string; readonly message: string }[];
 }
 
 const STATUSES = {
@@ -103,6 +105,7 @@ export class DeviceState {
       configVersionSeen: BigInt(config.version),
       configStatus: STATUSES[config.status],
       configError: config.error,
+      configErrors: [...(config.errors ?? [])],
       provider: running()?.recogniser.provider ?? '',
       ...this.#running(),
     });

@@ -57,35 +57,39 @@ export class CertificateRenewal implements UplinkPart {
   }
 
   async #run(): Promise<void> {
-    const { clock, random, log, file } = this.#options;
+    const { clock, random, file } = this.#options;
     const { signal } = this.#stopping;
     const isStopping = (): boolean => signal.aborted;
     let share = RENEW_FROM + random() * (RENEW_UNTIL - RENEW_FROM);
-    for (let failures = 0; !isStopping();) {
+    let failures = 0;
+    while (!isStopping()) {
       let waitMs = Math.min(this.#dueInMs(share), LOOK_EVERY_MS);
       if (waitMs <= 0) {
-        try {
-          await this.#renew(signal);
-          failures = 0;
-          share = RENEW_FROM + random() * (RENEW_UNTIL - RENEW_FROM);
-          continue;
-        } catch (error) {
-          if (isStopping()) return;
-          const code = isAppError(error) ? error.code : 'CERTIFICATE.RENEWAL_FAILED';
-          const facts = {
-            code,
-            reason: errorMessage(error),
-            expiresAt: new Date(file.current.notAfterMs).toISOString(),
-          };
-          if (failures === 0) log.error(facts, 'the certificate cannot be renewed');
-          else log.debug(facts, 'the certificate cannot be renewed');
-          const lifeMs = file.current.notAfterMs - file.current.notBeforeMs;
-          const baseMs = Math.min(RETRY.baseMs, lifeMs * RETRY_SHARE);
-          waitMs = backoffMs(failures, { ...RETRY, baseMs, random });
-          failures += 1;
-        }
+        const isRenewed = await this.#tryToRenew(failures === 0);
+        failures = isRenewed ? 0 : failures + 1;
+        if (isRenewed) share = RENEW_FROM + random() * (RENEW_UNTIL - RENEW_FROM);
+        const lifeMs = file.current.notAfterMs - file.current.notBeforeMs;
+        const baseMs = Math.min(RETRY.baseMs, lifeMs * RETRY_SHARE);
+        // After a success too: by a clock that is years ahead the next one would be due at once.
+        waitMs = backoffMs(failures, { ...RETRY, baseMs, random });
       }
       await clock.sleep(waitMs, signal).catch(() => undefined);
+    }
+  }
+
+  /** @param isNews a failure is to be reported */
+  async #tryToRenew(isNews: boolean): Promise<boolean> {
+    const { file, log } = this.#options;
+    const { signal } = this.#stopping;
+    try {
+      await this.#renew(signal);
+      return true;
+    } catch (error) {
+      if (signal.aborted) return false;
+      const code = isAppError(error) ? error.code : 'CERTIFICATE.RENEWAL_FAILED';
+      const facts = { code, reason: errorMessage(error), expiresAt: new Date(file.current.notAfterMs).toISOString() };
+      log[isNews ? 'error' : 'debug'](facts, 'the certificate cannot be renewed');
+      return false;
     }
   }
 

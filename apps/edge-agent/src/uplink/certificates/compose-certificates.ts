@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
 import type { Clock, Logger } from '@sightline/kernel';
@@ -42,4 +43,18 @@ export function composeCertificates({ config, trustedTime, ...rest }: Certificat
     ...rest,
   });
   return { tls: certificatesFrom({ ca, certificate: file.path, key: file.path }), parts: [renewal] };
+}
+
+const certificatePath = ({ dataDirectory }: Pick<EdgeAgentConfig, 'dataDirectory'>): string =>
+  join(dataDirectory, 'device-certificate.pem');
+
+/** The provisioning with the certificate that the agent has come to use in the place of its first one. */
+export function withRunningCertificate(
+  config: Pick<EdgeAgentConfig, 'dataDirectory' | 'provisioning'>,
+): EdgeAgentConfig['provisioning'] {
+  const { provisioning } = config;
+  const { mqtt, enrolment } = provisioning;
+  const path = certificatePath(config);
+  if (!mqtt.tls?.certificate || enrolment?.url === undefined || !existsSync(path)) return provisioning;
+  return { ...provisioning, mqtt: { ...mqtt, tls: { ...mqtt.tls, certificate: path, key: path } } };
 }
