@@ -31,6 +31,8 @@ CREATE TABLE cloud.person_merge (
   added_groups text[] NOT NULL,
   -- The sites of the person who stays as they were, where the merge had to widen them to every site.
   narrowed_sites text[],
+  templates integer NOT NULL,
+  sightings integer NOT NULL,
   merged_at timestamptz NOT NULL,
   undone_at timestamptz,
   PRIMARY KEY (tenant_id, id),
@@ -87,6 +89,8 @@ CREATE TABLE cloud.duplicate_pair (
   -- Of one comparison, at that threshold.
   false_match_rate double precision NOT NULL,
   found_at timestamptz NOT NULL,
+  -- When the last search came upon it.
+  seen_at timestamptz NOT NULL,
   dismissed_at timestamptz,
   PRIMARY KEY (tenant_id, id),
   CONSTRAINT duplicate_pair_people UNIQUE (tenant_id, person_id, other_person_id),

@@ -1,7 +1,7 @@
 import type { rest } from '@sightline/contracts';
 import { type Database, inTransaction } from '@sightline/database';
-import { AppError, type Clock, type PersonId, type TenantId } from '@sightline/kernel';
-import { minimumQuality, type Face } from '@sightline/recognition';
+import { AppError, errorMessage, type Clock, type Logger, type PersonId, type TenantId } from '@sightline/kernel';
+import type { Face } from '@sightline/recognition';
 import type { Template } from '@sightline/template-protection';
 import { Inject, Injectable } from '@nestjs/common';
 import { and, eq } from 'drizzle-orm';
@@ -9,13 +9,17 @@ import { and, eq } from 'drizzle-orm';
 import type { Turn } from '../http/turnstile.js';
 import { GalleryFollower } from '../identification/gallery-follower.js';
 import { PhotoFaces } from '../identification/photo-faces.js';
+import { templatesOfPerson } from '../identification/stored-templates.js';
 import { PersonalData } from '../personal-data/personal-data.js';
-import { CLOCK, DATABASE } from '../platform/tokens.js';
+import { CLOCK, DATABASE, LOGGER } from '../platform/tokens.js';
 import { person } from '../storage/schema.js';
+import { NearPeople } from './near-people.js';
+import { People } from './people.js';
 import { assertNotMerged, lockPerson, personNotFound } from './person-store.js';
+import { assertGoodEnough, TemplateAdmission } from './template-admission.js';
 import { insertTemplates, sealNewTemplates, type NewTemplate } from './template-store.js';
 
-/** Enrolment from photos. */
+/** Enrolment from photos and templates. */
 @Injectable()
 export class Enrolment {
   constructor(
@@ -24,6 +28,10 @@ export class Enrolment {
     private readonly photoFaces: PhotoFaces,
     private readonly follower: GalleryFollower,
     private readonly personalData: PersonalData,
+    private readonly admission: TemplateAdmission,
+    private readonly near: NearPeople,
+    private readonly people: People,
+    @Inject(LOGGER) private readonly log: Logger,
   ) {}
 
   /**
@@ -56,7 +64,24 @@ export class Enrolment {
     return made;
   }
 
+  /**
+   * Enrols a template that was made before, under the tenant's key.
+   *
+   * @throws AppError `PERSON.NOT_FOUND`, `PERSON.MERGED`, `TEMPLATE.*`, `ENROLMENT.LOW_QUALITY`,
+   *   `ENROLMENT.DUPLICATE_TEMPLATE`, `RELEASE.UNAVAILABLE`
+   */
+  async enrolTemplate(tenantId: TenantId, personId: PersonId, template: Template): Promise<rest.EnrolledFace> {
+    await this.admission.assertAdmissible(tenantId, template);
+    await this.#assertExists(tenantId, personId);
+    const own = await templatesOfPerson(this.database, this.personalData, { tenantId, personId });
+    if (own.some((known) => isSame(known, template))) {
+      throw new AppError('ENROLMENT.DUPLICATE_TEMPLATE', 'The person has this template already.');
+    }
+    return this.#store({ tenantId, personId, template });
+  }
+
   async #store(owned: Omit<NewTemplate, 'createdAt'>): Promise<rest.EnrolledFace> {
+    const { personId } = owned;
     const createdAt = new Date(this.clock.wallMs());
     const [sealed] = await sealNewTemplates(this.personalData, [{ ...owned, createdAt }]);
     if (sealed === undefined) throw new AppError('SERVICE.INTERNAL', 'Nothing was sealed.');
@@ -66,7 +91,27 @@ export class Enrolment {
     });
     await this.follower.passed(version);
     const { quality, modelSpace, id } = sealed;
-    return { id, personId: owned.personId, quality, modelSpace, createdAt: createdAt.toISOString() };
+    const possibleDuplicates = await this.#possibleDuplicates(owned);
+    return { id, personId, quality, modelSpace, createdAt: createdAt.toISOString(), possibleDuplicates };
+  }
+
+  /** Others who look like whoever was enrolled now. That nobody could look does not undo the enrolment. */
+  async #possibleDuplicates({
+    tenantId,
+    personId,
+    template,
+  }: Omit<NewTemplate, 'createdAt'>): Promise<rest.EnrolledFace['possibleDuplicates']> {
+    try {
+      const [near = []] = await this.near.find(tenantId, [{ personId, template }]);
+      const names = await this.people.names(
+        tenantId,
+        near.map((other) => other.personId),
+      );
+      return near.map((other) => ({ ...other, name: names.get(other.personId) ?? '' }));
+    } catch (error) {
+      this.log.warn({ personId, error: errorMessage(error) }, 'nobody was looked for who may be the same person');
+      return [];
+    }
   }
 
   async #assertExists(tenantId: TenantId, personId: PersonId): Promise<void> {
@@ -87,10 +132,16 @@ function theOneFace(faces: readonly Face[]): Face {
       details: { faces: faces.length },
     });
   }
-  if (face.quality < minimumQuality.enrolment) {
-    throw new AppError('ENROLMENT.LOW_QUALITY', 'The face is too small, blurred, turned or badly lit to enrol.', {
-      details: { quality: face.quality, minimum: minimumQuality.enrolment },
-    });
-  }
+  assertGoodEnough(face.quality);
   return face;
+}
+
+/** Whether two templates are one and the same, byte by byte. */
+function isSame(one: Template, other: Template): boolean {
+  return (
+    one.spaceId === other.spaceId &&
+    one.keyId === other.keyId &&
+    one.codec === other.codec &&
+    Buffer.from(one.data).equals(Buffer.from(other.data))
+  );
 }

@@ -31,7 +31,7 @@ export class IdentifyPhoto {
     }));
     const results = await this.identification.search(probes, turn.signal);
     const found = new Set(results.flatMap(({ candidates }) => candidates.map(({ personId }) => personId)));
-    const names = await this.people.names(tenantId, [...found]);
+    const names = await this.people.names(tenantId, [...found], 'photo-search');
     const identify = this.clock.monotonicMs() - startedMs;
     return {
       faces: faces.flatMap(({ box, quality }, index) => {

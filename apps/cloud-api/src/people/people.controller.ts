@@ -1,5 +1,5 @@
 import { rest } from '@sightline/contracts';
-import type { PersonId, TenantId } from '@sightline/kernel';
+import type { PersonId, SightingId, TenantId } from '@sightline/kernel';
 import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -8,10 +8,12 @@ import { Caller, Tenant } from '../access/api-key.guard.js';
 import type { Caller as RequestCaller } from '../access/caller.js';
 import { Roles } from '../access/roles.js';
 import { Audited, AuditedChange } from '../audit/audited.js';
+import { fromRestTemplate } from '../faces/wire.js';
 import { photoBody } from '../http/photo-body.js';
 import { PhotoIntake } from '../http/photo-intake.js';
 import { Enrolment } from './enrolment.js';
 import { People } from './people.js';
+import { SightingEnrolment } from './sighting-enrolment.js';
 
 const idSchema = { schema: rest.uuidSchema };
 
@@ -21,6 +23,7 @@ export class PeopleController {
   constructor(
     private readonly people: People,
     private readonly enrolment: Enrolment,
+    private readonly sightings: SightingEnrolment,
     private readonly photos: PhotoIntake,
   ) {}
 
@@ -97,5 +100,31 @@ export class PeopleController {
     @Req() request: FastifyRequest,
   ): Promise<rest.EnrolledFace> {
     return this.photos.take(request, caller, (photo, turn) => this.enrolment.enrol(caller.tenantId, id, photo, turn));
+  }
+
+  @Post(':id/templates')
+  @AuditedChange('person.enrol', { kind: 'person', param: 'id' })
+  @Roles('operator')
+  @ApiOperation({ summary: 'Enrols a template, as POST /v1/embeddings gives it' })
+  @ApiCreatedResponse({ standardSchema: rest.enrolledFaceSchema })
+  enrolTemplate(
+    @Tenant() tenantId: TenantId,
+    @Param('id', idSchema) id: PersonId,
+    @Body({ schema: rest.enrolTemplateSchema }) { template }: rest.EnrolTemplate,
+  ): Promise<rest.EnrolledFace> {
+    return this.enrolment.enrolTemplate(tenantId, id, fromRestTemplate(template));
+  }
+
+  @Post(':id/faces/from-sighting')
+  @AuditedChange('person.enrol', { kind: 'person', param: 'id' })
+  @Roles('operator')
+  @ApiOperation({ summary: 'Enrols the face of a sighting that a review says is of this person' })
+  @ApiCreatedResponse({ standardSchema: rest.enrolledFaceSchema })
+  enrolFromSighting(
+    @Tenant() tenantId: TenantId,
+    @Param('id', idSchema) id: PersonId,
+    @Body({ schema: rest.enrolFromSightingSchema }) { sightingId }: rest.EnrolFromSighting,
+  ): Promise<rest.EnrolledFace> {
+    return this.sightings.enrol(tenantId, id, sightingId as SightingId);
   }
 }

@@ -29,7 +29,11 @@ const personColumns = {
   )`,
 };
 
-type PersonRow = Omit<typeof person.$inferSelect, 'externalIdIndex' | 'nameWords'> & { readonly faces: number };
+type PersonRow = Pick<
+  typeof person.$inferSelect,
+  'tenantId' | 'id' | 'sealedName' | 'sealedExternalId' | 'sites' | 'groups'
+> &
+  Pick<typeof person.$inferSelect, 'mergedInto' | 'createdAt'> & { readonly faces: number };
 
 /** The people of a tenant. */
 @Injectable()
@@ -146,13 +150,23 @@ export class People {
     return toPerson(row, identity);
   }
 
-  /** Names by id; somebody who does not exist is left out. */
-  async names(tenantId: TenantId, ids: readonly PersonId[]): Promise<ReadonlyMap<PersonId, string>> {
+  /** Names by id; somebody who does not exist, or may not be matched for the purpose, is left out. */
+  async names(
+    tenantId: TenantId,
+    ids: readonly PersonId[],
+    purpose?: rest.Purpose,
+  ): Promise<ReadonlyMap<PersonId, string>> {
     if (ids.length === 0) return new Map();
     const rows = await this.database.db
       .select(identityColumns)
       .from(person)
-      .where(and(eq(person.tenantId, tenantId), inArray(person.id, [...ids])));
+      .where(
+        and(
+          eq(person.tenantId, tenantId),
+          inArray(person.id, [...ids]),
+          purpose === undefined ? undefined : arrayContains(person.purposes, [purpose]),
+        ),
+      );
     const identities = await this.personalData.openIdentities(rows);
     return new Map([...identities].map(([id, { name }]) => [id, name]));
   }

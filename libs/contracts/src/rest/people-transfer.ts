@@ -1,15 +1,14 @@
 import { z } from 'zod';
 
-import { labelSchema, slugSchema, timestampSchema, uuidSchema } from './common.js';
+import { labelSchema, timestampSchema, uuidSchema } from './common.js';
 import { templateSchema } from './faces.js';
 import { createGroupSchema } from './people-groups.js';
+import { slugSetSchema } from './people.js';
 
 /** Name and version of the format: its first line. */
 export const PEOPLE_FORMAT = 'sightline-people/v1';
 /** Templates of one person in a file. */
 const TEMPLATES = 200;
-
-const slugs = z.array(slugSchema).max(100);
 
 /** A line of an export: newline-delimited JSON, head first, then groups, then people. */
 export const transferLineSchema = z.discriminatedUnion('kind', [
@@ -34,8 +33,8 @@ export const transferLineSchema = z.discriminatedUnion('kind', [
       id: uuidSchema.describe('As exported: whoever has no external id is known again by it.'),
       name: labelSchema,
       externalId: labelSchema.nullable(),
-      sites: slugs,
-      groups: slugs,
+      sites: slugSetSchema,
+      groups: slugSetSchema,
       createdAt: timestampSchema,
       templates: z.array(templateSchema.extend({ id: uuidSchema, createdAt: timestampSchema })).max(TEMPLATES),
     })

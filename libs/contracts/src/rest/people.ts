@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { labelSchema, pageOf, slugSchema, timestampSchema, uuidSchema } from './common.js';
 
 /** A set of names: each counts once, in one order. */
-const slugSetSchema = z
+export const slugSetSchema = z
   .array(slugSchema)
   .max(100)
   .transform((slugs) => [...new Set(slugs)].sort());
@@ -58,6 +58,9 @@ export const enrolledFaceSchema = z
     quality: z.number().min(0).max(1),
     modelSpace: z.string(),
     createdAt: timestampSchema,
+    possibleDuplicates: z
+      .array(z.object({ personId: uuidSchema, name: z.string(), score: z.number() }))
+      .describe('Others who are as near as one and the same person; see `GET /v1/people/duplicates`.'),
   })
   .meta({ id: 'EnrolledFace' });
 export type EnrolledFace = z.infer<typeof enrolledFaceSchema>;

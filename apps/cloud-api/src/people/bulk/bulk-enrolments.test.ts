@@ -144,42 +144,41 @@ describe('an enrolment in bulk', () => {
     expect(ada).toMatchObject([{ faces: 3 }]);
   });
 
-  it('is refused as a whole when there is no table in it to read', async () => {
-    const one = { name: 'people.csv', content: csv(['Ada,a.jpg,,']) };
-    const cases: readonly (readonly [Buffer, string, string])[] = [
-      [Buffer.from('no zip at all'), 'application/zip', 'ENROLMENT.BAD_ARCHIVE'],
-      [Buffer.alloc(0), 'application/zip', 'ENROLMENT.BAD_ARCHIVE'],
-      [zipOf([one]).subarray(0, -30), 'application/zip', 'ENROLMENT.BAD_ARCHIVE'],
-      [zipOf([]), 'application/zip', 'ENROLMENT.BAD_ARCHIVE'],
-      [zipOf([one, { ...one, name: 'other.csv' }]), 'application/zip', 'ENROLMENT.BAD_ARCHIVE'],
-      [zipOf([{ ...one, content: csv(['Ada'], 'name') }]), 'application/zip', 'ENROLMENT.BAD_TABLE'],
-      [zipOf([{ ...one, content: csv([], 'name,photo,group') }]), 'application/zip', 'ENROLMENT.BAD_TABLE'],
-      [zipOf([{ ...one, content: csv(['"Ada,a.jpg']) }]), 'application/zip', 'ENROLMENT.BAD_TABLE'],
-      [
-        zipOf([{ ...one, content: Buffer.from('name,photo\nZo\xeb,a.jpg', 'latin1') }]),
-        'application/zip',
-        'ENROLMENT.BAD_TABLE',
-      ],
-      [...form([['photos', 'a.jpg', photos.portrait]]), 'REQUEST.INVALID'],
-      [
-        ...form([
-          ['archive', 'a.zip', zipOf([one])],
-          ['photos', 'a.jpg', photos.portrait],
-        ]),
-        'REQUEST.INVALID',
-      ],
-      [
-        ...form([
-          ['people', 'p.csv', one.content],
-          ['photos', 'a.jpg', 'one'],
-          ['photos', 'a.jpg', 'two'],
-        ]),
-        'REQUEST.INVALID',
-      ],
-      [form([['people', 'p.csv', one.content]])[0].subarray(0, -40), form([])[1], 'REQUEST.INVALID'],
-      [Buffer.from('{}'), 'application/json', 'REQUEST.UNSUPPORTED_MEDIA_TYPE'],
-    ];
-    for (const [payload, type, code] of cases) expect((await send(payload, type)).json()).toMatchObject({ code });
+  const one = { name: 'people.csv', content: csv(['Ada,a.jpg,,']) };
+  const zip = (content: Buffer) => zipOf([{ ...one, content }]);
+  const [cut, type] = form([['people', 'p.csv', one.content]]);
+  it.each<readonly [string, Buffer, string, string]>([
+    ['is no archive', Buffer.from('no zip at all'), 'application/zip', 'ENROLMENT.BAD_ARCHIVE'],
+    ['is nothing', Buffer.alloc(0), 'application/zip', 'ENROLMENT.BAD_ARCHIVE'],
+    ['is half an archive', zipOf([one]).subarray(0, -30), 'application/zip', 'ENROLMENT.BAD_ARCHIVE'],
+    ['is an empty archive', zipOf([]), 'application/zip', 'ENROLMENT.BAD_ARCHIVE'],
+    ['has two tables', zipOf([one, { ...one, name: 'other.csv' }]), 'application/zip', 'ENROLMENT.BAD_ARCHIVE'],
+    ['has a table without photos', zip(csv(['Ada'], 'name')), 'application/zip', 'ENROLMENT.BAD_TABLE'],
+    ['has a column of its own', zip(csv([], 'name,photo,group')), 'application/zip', 'ENROLMENT.BAD_TABLE'],
+    ['has an open quote', zip(csv(['"Ada,a.jpg'])), 'application/zip', 'ENROLMENT.BAD_TABLE'],
+    ['is in Latin-1', zip(Buffer.from('name,photo\nZo\xeb,a.jpg', 'latin1')), 'application/zip', 'ENROLMENT.BAD_TABLE'],
+    ['is a form without a table', ...form([['photos', 'a.jpg', 'one']]), 'REQUEST.INVALID'],
+    [
+      'is a form with an archive and a photo',
+      ...form([
+        ['archive', 'a.zip', zipOf([one])],
+        ['photos', 'a.jpg', 'one'],
+      ]),
+      'REQUEST.INVALID',
+    ],
+    [
+      'is a form with two photos of one name',
+      ...form([
+        ['people', 'p.csv', one.content],
+        ['photos', 'a.jpg', 'one'],
+        ['photos', 'a.jpg', 'two'],
+      ]),
+      'REQUEST.INVALID',
+    ],
+    ['is half a form', cut.subarray(0, -40), type, 'REQUEST.INVALID'],
+    ['is JSON', Buffer.from('{}'), 'application/json', 'REQUEST.UNSUPPORTED_MEDIA_TYPE'],
+  ])('that %s is refused as a whole', async (_, payload, contentType, code) => {
+    expect((await send(payload, contentType)).json()).toMatchObject({ code });
     expect(await filesOnDisk()).toEqual([]);
   });
 

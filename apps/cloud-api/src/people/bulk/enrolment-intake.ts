@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { Transform, type Readable } from 'node:stream';
+import { pipeline, Transform, type Readable } from 'node:stream';
 
 import { AppError, isAppError } from '@sightline/kernel';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
@@ -93,6 +93,6 @@ function bounded(content: Readable, { room, most }: { readonly room: Room; reado
       else done(new AppError('REQUEST.TOO_LARGE', 'The upload, or one of its files, is too large.'));
     },
   });
-  content.once('error', (error) => counting.destroy(error));
-  return content.pipe(counting);
+  // Also tells of a part that ends without its end.
+  return pipeline(content, counting, () => undefined);
 }

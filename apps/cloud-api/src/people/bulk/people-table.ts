@@ -27,8 +27,8 @@ const rowSchema = z.object({
   name: rest.labelSchema,
   photo: z.string().trim().min(1).max(1000),
   externalId: z.preprocess(absent, rest.labelSchema.optional()),
-  sites: z.preprocess(list, z.array(rest.slugSchema).max(100)),
-  groups: z.preprocess(list, z.array(rest.slugSchema).max(100)),
+  sites: z.preprocess(list, rest.slugSetSchema),
+  groups: z.preprocess(list, rest.slugSetSchema),
 });
 
 /** Somebody to be enrolled by one photo. */

@@ -1,8 +1,8 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { Readable, type Transform } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { pipeline, Readable } from 'node:stream';
+import { pipeline as piped } from 'node:stream/promises';
 
 const BLOCK_BYTES = 16;
 /** AES in counter mode (NIST SP 800-38A, 6.5), so that any part can be read by itself. What is damaged is a broken photo. */
@@ -19,7 +19,7 @@ export async function writeSealed(path: string, key: Uint8Array, content: Readab
   const cipher = createCipheriv(CIPHER, key, counter);
   const file = createWriteStream(path, { flags: 'wx', mode: 0o600, flush: true });
   file.write(counter);
-  await pipeline(content, cipher, file);
+  await piped(content, cipher, file);
 }
 
 /** A file of {@link writeSealed}, readable from any place. */
@@ -56,13 +56,7 @@ function readRange({ path, key, counter }: Sealed, start: number, end: number): 
   // Counter mode goes by blocks: what comes before the place within the first one is thrown away.
   decipher.update(Buffer.alloc(start % BLOCK_BYTES));
   const bytes = createReadStream(path, { start: BLOCK_BYTES + start, end: BLOCK_BYTES + end - 1 });
-  return piped(bytes, decipher);
-}
-
-function piped(source: Readable, transform: Transform): Readable {
-  source.once('error', (error) => transform.destroy(error));
-  transform.once('close', () => source.destroy());
-  return source.pipe(transform);
+  return pipeline(bytes, decipher, () => undefined);
 }
 
 /** The counter block after so many others: a number of 128 bits, big endian, that wraps around. */
