@@ -3,6 +3,7 @@ import { HealthController } from '@sightline/rest-server';
 
 import { AccessModule } from './access/access.module.js';
 import { AuditModule } from './audit/audit.module.js';
+import { ConsentModule } from './consent/consent.module.js';
 import { DeviceOperationsModule } from './devices/device-operations.module.js';
 import { DevicesModule } from './devices/devices.module.js';
 import { EdgeCachesModule } from './edge-caches/edge-caches.module.js';
@@ -33,6 +34,7 @@ export class AppModule {
         DeviceOperationsModule,
         EdgeCachesModule,
         ErasureModule,
+        ConsentModule,
         IngestModule,
         SightingsModule,
         TemplateKeysModule,

@@ -54,6 +54,8 @@ export const errorDefinitions = {
   'VERIFICATION.LOW_QUALITY': { status: 422, title: 'A face is not good enough to verify' },
   'PERSON.NOT_FOUND': { status: 404, title: 'No such person' },
   'PERSON.NOT_ERASED': { status: 404, title: 'Nobody with this id was erased' },
+  'CONSENT.NOT_FOUND': { status: 404, title: 'No such consent of this person' },
+  'CONSENT.MISSING': { status: 409, title: 'The person may not be matched for this purpose' },
   'ERASURE.NOT_FOUND': { status: 404, title: 'No such erasure' },
   'KEY_STORE.UNAVAILABLE': { status: 503, title: 'The store of personal keys cannot be reached' },
   'PERSON.DUPLICATE_EXTERNAL_ID': { status: 409, title: 'Another person has this external id' },

@@ -118,13 +118,14 @@ export class CodedRows {
   /**
    * The rows of which one is nearest to the probe by the cosine of the stored forms, in no order: nearly always one.
    *
+   * @param within all rows are returned, and a few more, whose cosine is less than that below the nearest row's
    * @throws AppError `TEMPLATE.WRONG_DIMENSION`, `TEMPLATE.INVALID` (NaN, infinite or zero)
    */
-  nearest(probe: Float32Array): readonly number[] {
+  nearest(probe: Float32Array, within = 0): readonly number[] {
     assertDimension(probe.length, this.#dimension);
     validateVector(probe);
     const { codes, weight, residual } = codeProbe(probe);
-    const margin = (2 * residual + 2 * ROUNDING) / weight;
+    const margin = (2 * residual + 2 * ROUNDING + within) / weight;
     new Int16Array(this.#kernel.memory.buffer, KERNEL_START, this.#stride).set(codes);
     let best = -Infinity;
     let found: Estimate[] = [];

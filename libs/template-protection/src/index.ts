@@ -1,17 +1,10 @@
 export { decodeTemplate, encodeTemplate, type TemplateOrigin } from './codec.js';
 export { CodedRows } from './coded-rows.js';
+export { openTemplateKey, sealTemplateKey, type DeliveredTemplateKey } from './delivered-key.js';
 export { poolTemplates } from './pool.js';
 export { createTemplateProtector, templateKeyId, type TemplateKey } from './protector.js';
 export { createTemplateRekeyer, type TemplateRekeyer } from './rekeying.js';
-export {
-  createSealer,
-  openWithKey,
-  openWithPrivateKey,
-  sealToKey,
-  sealWithKey,
-  type Sealer,
-  type SealedToKey,
-} from './sealing.js';
+export { createSealer, openWithKey, sealWithKey, type Sealer } from './sealing.js';
 export * from './template.js';
 export {
   assertComparable,

@@ -1,4 +1,4 @@
-import { generateKeyPairSync, sign, webcrypto, X509Certificate, type KeyObject } from 'node:crypto';
+import { sign, X509Certificate } from 'node:crypto';
 
 import './x509.js';
 import * as x509 from '@peculiar/x509';
@@ -7,6 +7,7 @@ import { systemClock, type Clock, type DeviceId } from '@sightline/kernel';
 import { connectMqtt, type MqttConnection } from '@sightline/messaging';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { newBoxKey, type BoxKey } from '../testing/box-key.js';
 import { startTestCloud, TENANT, type TestCloud } from '../testing/test-cloud.js';
 import { until } from '../testing/test-device.js';
 
@@ -32,35 +33,6 @@ afterAll(async () => {
   await cloud.stop();
 });
 
-interface Key {
-  readonly privateKey: KeyObject;
-  readonly request: string;
-}
-
-async function newKey(curve = 'P-256'): Promise<Key> {
-  const algorithm = { name: 'ECDSA', namedCurve: curve, hash: 'SHA-256' };
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: curve });
-  const keys = {
-    privateKey: await webcrypto.subtle.importKey(
-      'pkcs8',
-      privateKey.export({ format: 'der', type: 'pkcs8' }),
-      algorithm,
-      false,
-      ['sign'],
-    ),
-    publicKey: await webcrypto.subtle.importKey(
-      'spki',
-      publicKey.export({ format: 'der', type: 'spki' }),
-      algorithm,
-      true,
-      ['verify'],
-    ),
-  };
-  const name = 'CN=whoever';
-  const request = await x509.Pkcs10CertificateRequestGenerator.create({ name, keys, signingAlgorithm: algorithm });
-  return { privateKey, request: request.toString('pem') };
-}
-
 const post = (path: string, payload: object = {}) =>
   cloud.request({ method: 'POST', url: `/v1/${path}`, payload, headers: {} });
 async function register(id: string): Promise<rest.Provisioning> {
@@ -68,7 +40,7 @@ async function register(id: string): Promise<rest.Provisioning> {
   expect(response.statusCode).toBe(201);
   return response.json<rest.Provisioning>();
 }
-const enrol = (token = '', { request }: Key) => post('device-certificates', { token, certificateRequest: request });
+const enrol = (token = '', { request }: BoxKey) => post('device-certificates', { token, certificateRequest: request });
 async function issued(response: ReturnType<typeof post>): Promise<rest.IssuedCertificate> {
   const { statusCode, body } = await response;
   expect(statusCode, body).toBe(201);
@@ -78,7 +50,7 @@ const codeOf = async (response: ReturnType<typeof post>): Promise<string> => (aw
 const serialOf = ({ certificate }: rest.IssuedCertificate): string =>
   new X509Certificate(certificate).serialNumber.toLowerCase();
 
-function renew(running: rest.IssuedCertificate, by: Key, next: Key) {
+function renew(running: rest.IssuedCertificate, by: BoxKey, next: BoxKey) {
   const serialNumber = serialOf(running);
   const request = new Uint8Array(new x509.Pkcs10CertificateRequest(next.request).rawData);
   const proof = sign('sha256', renewalStatement(serialNumber, request), by.privateKey).toString('base64');
@@ -88,14 +60,14 @@ function renew(running: rest.IssuedCertificate, by: Key, next: Key) {
 /** A box that enrols itself. */
 async function enrolled(id: string) {
   const provisioning = await register(id);
-  const key = await newKey();
+  const key = await newBoxKey();
   return { provisioning, key, certificate: await issued(enrol(provisioning.enrolment?.token, key)) };
 }
 
 async function connect(
   { mqtt: { username } }: rest.Provisioning,
   { certificate, authorities }: rest.IssuedCertificate,
-  { privateKey }: Key,
+  { privateKey }: BoxKey,
 ): Promise<MqttConnection> {
   const pem = privateKey.export({ format: 'pem', type: 'pkcs8' }).toString();
   const connection = await connectMqtt({
@@ -113,7 +85,7 @@ const list = async (id: string) =>
 describe('the enrolment of a box', () => {
   it('gives the certificate of its name to one key, and the same again when the answer was lost', async () => {
     const { enrolment } = await register('enrolled-1');
-    const key = await newKey();
+    const key = await newBoxKey();
     const first = await issued(enrol(enrolment?.token, key));
     const certificate = new X509Certificate(first.certificate);
     expect(certificate.subject).toBe(`CN=${TENANT}/enrolled-1`);
@@ -123,11 +95,11 @@ describe('the enrolment of a box', () => {
     expect(certificate.verify(new X509Certificate(first.authorities).publicKey)).toBe(true);
     expect((Date.parse(first.expiresAt) - Date.now()) / DAY_MS).toBeCloseTo(90, 1);
     expect((await issued(enrol(enrolment?.token, key))).certificate).toBe(first.certificate);
-    expect(await codeOf(enrol(enrolment?.token, await newKey()))).toBe('ENROLMENT_TOKEN.INVALID');
+    expect(await codeOf(enrol(enrolment?.token, await newBoxKey()))).toBe('ENROLMENT_TOKEN.INVALID');
   });
 
   it('asks for a token that was given out, within its time', async () => {
-    const key = await newKey();
+    const key = await newBoxKey();
     expect(await codeOf(enrol('made-up', key))).toBe('ENROLMENT_TOKEN.INVALID');
     const { enrolment } = await register('enrolled-2');
     laterMs = 8 * DAY_MS;
@@ -138,12 +110,12 @@ describe('the enrolment of a box', () => {
 
   it('refuses what is no request, a key on another curve and a request that another key has signed', async () => {
     const { enrolment } = await register('enrolled-3');
-    const [good, other] = [await newKey(), await newKey()];
+    const [good, other] = [await newBoxKey(), await newBoxKey()];
     const bytes = Buffer.from(new x509.Pkcs10CertificateRequest(good.request).rawData);
     const signature = Buffer.from(new x509.Pkcs10CertificateRequest(other.request).rawData).subarray(-60);
     const forged = new x509.Pkcs10CertificateRequest(Buffer.concat([bytes.subarray(0, -60), signature]));
     const wrong = [
-      (await newKey('P-384')).request,
+      (await newBoxKey('P-384')).request,
       forged.toString('pem'),
       '-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----',
       '-----BEGIN CERTIFICATE REQUEST-----',
@@ -157,7 +129,7 @@ describe('the enrolment of a box', () => {
 describe('the renewal of a certificate', () => {
   it('is given for a proof of the running key, twice for one that comes twice, and ends all but the two last', async () => {
     const box = await enrolled('renewed-1');
-    const [second, third] = [await newKey(), await newKey()];
+    const [second, third] = [await newBoxKey(), await newBoxKey()];
     const next = await issued(renew(box.certificate, box.key, second));
     expect((await issued(renew(box.certificate, box.key, second))).certificate).toBe(next.certificate);
     const [first, renewed] = await list('renewed-1');
@@ -168,12 +140,12 @@ describe('the renewal of a certificate', () => {
       undefined,
       undefined,
     ]);
-    expect(await codeOf(renew(box.certificate, box.key, await newKey()))).toBe('CERTIFICATE.NOT_RENEWABLE');
+    expect(await codeOf(renew(box.certificate, box.key, await newBoxKey()))).toBe('CERTIFICATE.NOT_RENEWABLE');
   });
 
   it('is refused to whoever does not hold the key, and after the end', async () => {
     const box = await enrolled('renewed-2');
-    const [thief, next] = [await newKey(), await newKey()];
+    const [thief, next] = [await newBoxKey(), await newBoxKey()];
     expect(await codeOf(renew(box.certificate, thief, next))).toBe('CERTIFICATE.NOT_RENEWABLE');
     const unknown = { serialNumber: 'ab'.repeat(16), certificateRequest: next.request, proof: 'AAAA' };
     expect(await codeOf(post('device-certificates/renewals', unknown))).toBe('CERTIFICATE.NOT_RENEWABLE');
@@ -222,7 +194,7 @@ describe('the revocation of a box', () => {
     const fingerprint256 = shown.fingerprint256.replaceAll(':', '');
     const certificate = { commonName: username, serialNumber: shown.serialNumber, fingerprint256 };
     expect(await cloud.api.verifyDeviceCertificate(certificate)).toBeUndefined();
-    expect(await codeOf(renew(box.certificate, box.key, await newKey()))).toBe('CERTIFICATE.NOT_RENEWABLE');
+    expect(await codeOf(renew(box.certificate, box.key, await newBoxKey()))).toBe('CERTIFICATE.NOT_RENEWABLE');
     expect(await codeOf(enrol(box.provisioning.enrolment?.token, box.key))).toBe('ENROLMENT_TOKEN.INVALID');
     const detail = (await cloud.request({ url: '/v1/devices/revoked-1' })).json<rest.DeviceDetail>();
     expect(detail.revoked?.reason).toBe('stolen');
@@ -243,7 +215,7 @@ describe('the revocation of a box', () => {
     const put = await cloud.request({ ...settings, url: '/v1/devices/revoked-2/desired-config' });
     expect(put.json<rest.Problem>().code).toBe('DEVICE.REVOKED');
     const again = (await post('devices/revoked-2/enrolment')).json<rest.Provisioning>();
-    const key = await newKey();
+    const key = await newBoxKey();
     const certificate = await issued(enrol(again.enrolment?.token, key));
     await untilIs(await connect(again, certificate, key), true);
     expect(await cloud.api.verifyDevice(again.mqtt.username, again.mqtt.password)).toBeDefined();

@@ -110,7 +110,10 @@ async function signList(
 
 /** The PEM text of a list, under the label of RFC 7468, section 6: OpenSSL reads no other. */
 function crlPem(der: Uint8Array): string {
-  const lines = Buffer.from(der).toString('base64').match(/.{1,64}/g) ?? [];
+  const lines =
+    Buffer.from(der)
+      .toString('base64')
+      .match(/.{1,64}/g) ?? [];
   return ['-----BEGIN X509 CRL-----', ...lines, '-----END X509 CRL-----', ''].join('\n');
 }
 

@@ -8,6 +8,7 @@ import { notifyEdgeCaches } from '../edge-caches/erasures.js';
 import { CLOCK, DATABASE, LOGGER } from '../platform/tokens.js';
 import { edgeCache } from '../storage/edge-cache-schema.js';
 import { device } from '../storage/schema.js';
+import { KeyDelivery } from '../template-keys/key-delivery.js';
 import { DeviceLink } from './device-link.js';
 
 type DeviceRow = typeof device.$inferSelect;
@@ -20,6 +21,7 @@ export class DesiredConfigs {
     @Inject(CLOCK) private readonly clock: Clock,
     @Inject(LOGGER) private readonly log: Logger,
     private readonly link: DeviceLink,
+    private readonly keyDelivery: KeyDelivery,
   ) {}
 
   /** @throws AppError `DEVICE.NOT_FOUND` */
@@ -68,10 +70,12 @@ export class DesiredConfigs {
       .from(device)
       .where(and(isShown(address), isNull(device.revokedAt)));
     if (row === undefined) return;
+    const templateKey = await this.keyDelivery.for(address);
     try {
       await this.link.send(address, 'desired/config', DesiredConfigSchema, {
         ...{ schemaVersion: SCHEMA_VERSION, version: BigInt(row.version), siteId: row.siteId },
         ...row.settings,
+        ...(templateKey && { templateKey }),
       });
     } catch (error) {
       this.log.warn({ tenantId, deviceId, error: errorMessage(error) }, 'desired/config could not be published');

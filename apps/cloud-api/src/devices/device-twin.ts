@@ -8,7 +8,7 @@ import {
   type RunningRelease,
 } from '@sightline/contracts';
 import type { Database } from '@sightline/database';
-import type { Clock } from '@sightline/kernel';
+import type { Clock, KeyId } from '@sightline/kernel';
 import { Inject, Injectable } from '@nestjs/common';
 import { and, eq, isNull, or, sql } from 'drizzle-orm';
 import type { PgUpdateSetSource } from 'drizzle-orm/pg-core';
@@ -40,6 +40,7 @@ export class DeviceTwin {
       ...alive(birth.sessionId),
       lastSeenAt: this.#now(),
       agentVersion: birth.agentVersion,
+      templateKeyId: (birth.keyId || null) as KeyId | null,
       provider: birth.provider || null,
       ...runningRelease(birth.running),
     });

@@ -22,6 +22,6 @@ import { RevokedDevices } from './revoked-devices.js';
     ...[Devices, DeviceLifecycle, Provisionings, RevokedDevices],
     ...[DeviceBirths, DeviceIntake, DeviceTwin, DeviceLink, DesiredConfigs],
   ],
-  exports: [Devices, DeviceBirths, DeviceIntake, DeviceLink],
+  exports: [Devices, DesiredConfigs, DeviceBirths, DeviceIntake, DeviceLink],
 })
 export class DevicesModule {}

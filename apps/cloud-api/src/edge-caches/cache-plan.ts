@@ -3,6 +3,7 @@ import type { Transaction } from '@sightline/database';
 import type { KeyId, PersonId, TenantId } from '@sightline/kernel';
 import { and, eq, sql, type SQL } from 'drizzle-orm';
 
+import { cameraPurposes } from '../consent/purposes.js';
 import { edgeCache, edgeCachePerson } from '../storage/edge-cache-schema.js';
 
 /** Best templates of a person that a box gets: more would not be told apart by anything. */
@@ -35,8 +36,9 @@ const templateCount = sql`(
   WHERE t.tenant_id = person.tenant_id AND t.person_id = person.id
     AND t.model_space = cache.model_space AND ${isUnderLiveKey(sql`cache.tenant_id`, sql`cache.key_id`)})`;
 
-/** Whether the site of `device` needs `person`, or saw them lately. */
-const isNeeded = sql`(cardinality(person.sites) = 0 OR device.site_id = ANY (person.sites) OR seen.last_seen_at IS NOT NULL)`;
+/** Whether the site of `device` needs `person`, or saw them lately, and cameras may identify them at all. */
+const isNeeded = sql`(person.purposes && ${sql.param([...cameraPurposes])}::text[]
+  AND (cardinality(person.sites) = 0 OR device.site_id = ANY (person.sites) OR seen.last_seen_at IS NOT NULL))`;
 
 const joinSeen = (now: Date) => sql`
   LEFT JOIN cloud.person_at_site seen ON seen.tenant_id = person.tenant_id AND seen.site_id = device.site_id

@@ -3,7 +3,7 @@ import type { Database } from '@sightline/database';
 import { AppError, type PersonId, type TenantId } from '@sightline/kernel';
 import { thresholdAt, type OperatingPoint } from '@sightline/matching';
 import { minimumQuality, type Face } from '@sightline/recognition';
-import { templateKeyId, validateTemplate, type Template } from '@sightline/template-protection';
+import { validateTemplate, type Template } from '@sightline/template-protection';
 import { Inject, Injectable } from '@nestjs/common';
 
 import type { Turn } from '../http/turnstile.js';
@@ -48,7 +48,7 @@ export class Verification {
   ) {}
 
   /**
-   * @throws AppError `CALIBRATION.RATE_NOT_MEASURED`, `PERSON.NOT_FOUND`, `PERSON.NOT_ENROLLED`, `TEMPLATE.INVALID`,
+   * @throws AppError `CALIBRATION.RATE_NOT_MEASURED`, `PERSON.NOT_FOUND`, `PERSON.NOT_ENROLLED`, `CONSENT.MISSING`, `TEMPLATE.INVALID`,
    *   `TEMPLATE.WRONG_DIMENSION`, `VERIFICATION.NO_FACE`, `VERIFICATION.SEVERAL_FACES`,
    *   `VERIFICATION.LOW_QUALITY`, `IMAGE.*`, `RELEASE.UNAVAILABLE`, `REQUEST.RATE_LIMITED`
    */
@@ -102,10 +102,15 @@ export class Verification {
     }
     const { personId } = reference;
     await this.people.get(tenantId, personId);
+    if ((await this.people.names(tenantId, [personId], 'access')).size === 0) {
+      throw new AppError('CONSENT.MISSING', 'Nobody has recorded that the person may be verified for access.');
+    }
     const all = await templatesOfPerson(this.database, this.personalData, { tenantId, personId });
-    const keyId = templateKeyId(await this.templateKeys.current(tenantId));
-    const own = all.filter((template) => template.spaceId === recogniser.spaceId && template.keyId === keyId);
-    if (own.length > 0) return own;
+    const keys = await this.templateKeys.live(tenantId);
+    const own = all.filter(
+      ({ spaceId, keyId }) => spaceId === recogniser.spaceId && keys.some((key) => key.keyId === keyId),
+    );
+    if (own.length > 0) return this.#underCurrent(tenantId, own);
     throw new AppError(
       'PERSON.NOT_ENROLLED',
       all.length === 0
@@ -113,6 +118,12 @@ export class Verification {
         : 'The person is enrolled with other models or under another key only.',
       { details: { templates: all.length } },
     );
+  }
+
+  /** As the photo's own template will be. */
+  async #underCurrent(tenantId: TenantId, templates: readonly Template[]): Promise<readonly Template[]> {
+    const { keyId } = await this.templateKeys.current(tenantId);
+    return Promise.all(templates.map((template) => this.templateKeys.under(keyId, tenantId, template)));
   }
 
   /** Looks at all photos at once, and ends with none of them still being worked on. */

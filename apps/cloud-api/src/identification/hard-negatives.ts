@@ -8,6 +8,7 @@ import { and, gt, inArray } from 'drizzle-orm';
 import { PersonalData } from '../personal-data/personal-data.js';
 import { CLOCK, DATABASE } from '../platform/tokens.js';
 import { hardNegative } from '../storage/decision-schema.js';
+import { TemplateKeys } from '../template-keys/template-keys.js';
 
 /** A probe, and people above its bar. */
 export interface NegativeQuestion {
@@ -27,6 +28,7 @@ export class HardNegatives {
     @Inject(DATABASE) private readonly database: Database,
     @Inject(CLOCK) private readonly clock: Clock,
     private readonly personalData: PersonalData,
+    private readonly templateKeys: TemplateKeys,
   ) {}
 
   /**
@@ -42,13 +44,23 @@ export class HardNegatives {
       const vector = decodeTemplate(probe);
       const nearest = new Map<PersonId, number>();
       for (const row of negatives) {
-        if (row.tenantId !== tenantId || !personIds.includes(row.personId) || !isComparable(row, probe)) continue;
-        const score = cosine(vector, decodeTemplate(templateOf(row)));
+        if (row.tenantId !== tenantId || !personIds.includes(row.personId)) continue;
+        const negative = await this.#comparable(row, probe);
+        if (negative === undefined) continue;
+        const score = cosine(vector, decodeTemplate(negative));
         nearest.set(row.personId, Math.max(score, nearest.get(row.personId) ?? -1));
       }
       if (nearest.size > 0) answers.set(index, nearest);
     }
     return answers;
+  }
+
+  /** Undefined where it is of another model space, or under a key that lives no more. */
+  async #comparable(row: OpenedRow, { spaceId, dimension, keyId }: Template): Promise<Template | undefined> {
+    if (row.modelSpace !== spaceId || row.dimension !== dimension) return undefined;
+    const keys = await this.templateKeys.live(row.tenantId);
+    if (!keys.some((key) => key.keyId === row.keyId)) return undefined;
+    return this.templateKeys.under(keyId, row.tenantId, templateOf(row));
   }
 
   async #read(questions: readonly NegativeQuestion[]): Promise<readonly NegativeRow[]> {
@@ -68,10 +80,6 @@ export class HardNegatives {
 }
 
 type OpenedRow = Omit<NegativeRow, 'sealed'> & Pick<Template, 'data'>;
-
-function isComparable({ modelSpace, keyId, dimension }: OpenedRow, probe: Template): boolean {
-  return modelSpace === probe.spaceId && keyId === probe.keyId && dimension === probe.dimension;
-}
 
 function templateOf({ modelSpace, keyId, codec, scale, dimension, data, quality, variantDigest }: OpenedRow): Template {
   const digest = Buffer.from(variantDigest).toString('hex') as Sha256;

@@ -9,6 +9,7 @@ import {
   type TenantId,
 } from '@sightline/kernel';
 import {
+  HARD_NEGATIVE_MARGIN,
   judgeOpenSet,
   searchPoint,
   type OpenSetDecision,
@@ -18,7 +19,6 @@ import {
 import {
   assertComparable,
   poolTemplates,
-  templateKeyId,
   validateTemplate,
   type Template,
   type TemplateBelonging,
@@ -30,7 +30,7 @@ import type { CalibratedRelease } from '../releases/active-release.js';
 import { Releases } from '../releases/releases.js';
 import { TemplateKeys } from '../template-keys/template-keys.js';
 import { DecisionPlaces } from './decision-places.js';
-import { NEGATIVE_MARGIN, type ResolvedRules } from './decision-policy.js';
+import type { ResolvedRules } from './decision-policy.js';
 import { HardNegatives } from './hard-negatives.js';
 import { ProbeKeeping, type SealedProbe } from './probe-keeping.js';
 import { SearchedTemplates } from './searched-templates.js';
@@ -147,14 +147,44 @@ export class Identification {
     const resolved = await this.places.rulesOf(probes);
     return Promise.all(
       resolved.map(async ({ probe, rules, siteId }): Promise<PreparedProbe> => {
-        const belonging = { spaceId, keyId: templateKeyId(await this.templateKeys.current(probe.tenantId)) };
+        const { keyId } = await this.templateKeys.current(probe.tenantId);
+        const belonging = { spaceId, keyId };
         return {
           ...{ probe, rules, belonging },
           filter: filterOf(rules, siteId),
-          pooled: poolShots(probe, belonging, dimension),
+          pooled: await this.#pool(probe, belonging, dimension),
         };
       }),
     );
+  }
+
+  /**
+   * One probe of all shots under the tenant's current key, whichever of its live keys the box still has.
+   *
+   * @returns the code of why they cannot be compared, where they cannot
+   */
+  async #pool(
+    { tenantId, shots, refusalCode }: Probe,
+    belonging: TemplateBelonging,
+    dimension: number,
+  ): Promise<Template | ErrorCode> {
+    if (refusalCode !== undefined) return refusalCode;
+    if (shots.length === 0) return 'TEMPLATE.MISSING';
+    const { spaceId, keyId } = belonging;
+    try {
+      for (const shot of shots) {
+        assertComparable(shot, { spaceId, keyId: shot.keyId });
+        validateTemplate(shot, { dimension });
+      }
+      const isOld = shots.some((shot) => shot.keyId !== keyId);
+      const current = isOld
+        ? await Promise.all(shots.map((shot) => this.templateKeys.under(keyId, tenantId, shot)))
+        : shots;
+      return poolTemplates(current);
+    } catch (error) {
+      if (isAppError(error) && !error.retryable) return error.code;
+      throw error;
+    }
   }
 
   /** In one search for each filter, which is one search where there are none. */
@@ -225,26 +255,6 @@ function filterOf({ siteOnly, groups }: ResolvedRules, siteId: string | undefine
   return { ...(site !== undefined && { site }), ...(groups.length > 0 && { groups }) };
 }
 
-/** @returns one probe of all shots, or the code of why they cannot be compared */
-function poolShots(
-  { shots, refusalCode }: Probe,
-  belonging: TemplateBelonging,
-  dimension: number,
-): Template | ErrorCode {
-  if (refusalCode !== undefined) return refusalCode;
-  if (shots.length === 0) return 'TEMPLATE.MISSING';
-  try {
-    for (const shot of shots) {
-      assertComparable(shot, belonging);
-      validateTemplate(shot, { dimension });
-    }
-    return poolTemplates(shots);
-  } catch (error) {
-    if (isAppError(error) && !error.retryable) return error.code;
-    throw error;
-  }
-}
-
 /**
  * Decides from what a search found, with the people who exist now, and says how.
  *
@@ -258,7 +268,7 @@ export function judge(
   const { margin, minimumQuality, requiredLiveScore } = rules;
   return judgeOpenSet({
     ...{ threshold, falseMatchRate, margin, minimumQuality, requiredLiveScore, refusalCode, quality, liveScore },
-    negativeMargin: NEGATIVE_MARGIN,
+    negativeMargin: HARD_NEGATIVE_MARGIN,
     candidates: candidates.filter(({ personId }) => exists(personId)),
   });
 }

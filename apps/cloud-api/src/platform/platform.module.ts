@@ -11,6 +11,8 @@ import { PersonalData } from '../personal-data/personal-data.js';
 import type { PersonKeyStore } from '../personal-data/person-key-store.js';
 import { Releases } from '../releases/releases.js';
 import { Notifications } from '../storage/notifications.js';
+import { AllKeysGallery } from '../template-keys/all-keys-gallery.js';
+import { KeyDelivery } from '../template-keys/key-delivery.js';
 import { TemplateKeys } from '../template-keys/template-keys.js';
 import {
   CLOCK,
@@ -47,14 +49,18 @@ export class PlatformModule {
       { provide: CLOCK, useValue: config.clock },
       { provide: LOGGER, useValue: config.log },
       { provide: DATABASE, useValue: database },
-      { provide: GALLERY, useValue: galleryIndex.gallery },
+      {
+        provide: GALLERY,
+        inject: [TemplateKeys],
+        useFactory: (keys: TemplateKeys) => new AllKeysGallery(galleryIndex.gallery, keys),
+      },
       { provide: GALLERY_INDEX, useValue: galleryIndex },
       { provide: MQTT, useValue: mqtt },
       { provide: JOBS, useValue: jobs },
       { provide: RELEASE_SOURCE, useValue: releaseSource },
       { provide: KEY_STORE, useValue: keyStore },
     ];
-    const services = [Notifications, Releases, TemplateKeys, GallerySigningKeys, PersonalData];
+    const services = [Notifications, Releases, TemplateKeys, KeyDelivery, GallerySigningKeys, PersonalData];
     return {
       module: PlatformModule,
       providers: [...values, ...services],

@@ -20,8 +20,11 @@ export const templateKey = cloud.table(
     tenantId: tenantId(),
     epoch: integer('epoch').notNull(),
     keyId: text('key_id').$type<KeyId>().notNull(),
-    wrappedSecret: bytea('wrapped_secret').notNull(),
+    wrappedSecret: bytea('wrapped_secret'),
     createdAt: instant('created_at').notNull(),
+    supersededAt: instant('superseded_at'),
+    retireAt: instant('retire_at'),
+    retiredAt: instant('retired_at'),
   },
   (table) => [primaryKey({ columns: [table.tenantId, table.epoch] })],
 );
@@ -41,6 +44,9 @@ export const person = cloud.table(
     groups: text('groups').array().notNull().default([]),
     /** Who this person turned out to be; then they have no templates, and are shown nowhere. */
     mergedInto: uuid('merged_into').$type<PersonId>(),
+    /** What the person may be matched for now: see consent/purposes.ts. New people get theirs from a trigger. */
+    purposes: text('purposes').array().$type<rest.Purpose[]>().notNull().default([]),
+    purposesChangeAt: instant('purposes_change_at'),
     createdAt: instant('created_at').notNull(),
   },
   (table) => [primaryKey({ columns: [table.tenantId, table.id] })],
@@ -111,6 +117,7 @@ export const device = cloud.table(
     revocationReason: text('revocation_reason').$type<rest.RevocationReason>(),
     deletedAt: instant('deleted_at'),
     desiredSettings: jsonb('desired_settings').$type<rest.DeviceSettings>().notNull().default({}),
+    templateKeyId: text('template_key_id').$type<KeyId>(),
     configChangedAt: instant('config_changed_at'),
     configErrors: jsonb('config_errors').$type<readonly rest.SettingError[]>().notNull().default([]),
     createdAt: instant('created_at').notNull(),

@@ -38,9 +38,11 @@ export class TestBoxCache {
     return cache;
   }
 
-  async born(changes: { readonly modelSpace?: string; readonly maximumTemplates?: number } = {}): Promise<void> {
+  async born(
+    changes: { readonly modelSpace?: string; readonly keyId?: string; readonly maximumTemplates?: number } = {},
+  ): Promise<void> {
     this.#sessions += 1;
-    const { keyId } = this.#device.provisioning.templateKey;
+    const { keyId = this.#device.provisioning.templateKey.keyId } = changes;
     const birth = create(DeviceBirthSchema, {
       ...{ schemaVersion: 1, sessionId: `s${this.#sessions}`, agentVersion: '0.1.0', keyId },
       running: { version: '1.0.0', digest: RELEASE_DIGEST, modelSpace: changes.modelSpace ?? SPACE },

@@ -1,6 +1,7 @@
 export * from './access.js';
 export * from './access-audit.js';
 export * from './common.js';
+export * from './consents.js';
 export * from './decisions.js';
 export * from './device-certificates.js';
 export * from './device-operations.js';
