@@ -5,6 +5,7 @@ export { trueAcceptInterval, type Interval } from './evaluation/identity-bootstr
 export { drawHalf, openSetRates, runOpenSetTrial, type OpenSetTrial } from './evaluation/open-set-rates.js';
 export { crossValidated, thresholdOf, type RatedThreshold } from './evaluation/operating-points.js';
 export { verificationAccuracy, type ScoredPair } from './evaluation/verification.js';
+export { AMBIGUITY_MARGIN, HARD_NEGATIVE_MARGIN } from './margins.js';
 export {
   byScoreThenPerson,
   decideOpenSet,

@@ -1,17 +1,5 @@
 import type { rest } from '@sightline/contracts';
-import type { FalseMatchTarget } from '@sightline/matching';
-
-/**
- * How much nearer than the second the nearest person must be, as a difference of cosines. Measured (`bench:decision`,
- * docs/decisions.md): it turns one to two right answers in a thousand into ambiguous ones, and up to half of the wrong.
- */
-const MARGIN = 0.05;
-/**
- * How much nearer to a probe that is known not to be a person than to the person themselves a probe must be, to be not
- * that person. Measured, as above: it refutes 96 to 99 % of further sightings of the same stranger, and of the
- * person's own fewer than one in a thousand.
- */
-export const NEGATIVE_MARGIN = 0.1;
+import { AMBIGUITY_MARGIN, type FalseMatchTarget } from '@sightline/matching';
 
 /** As stored: what a tenant has set, and nothing else. */
 export type StoredPolicy = Pick<rest.DecisionPolicy, 'rules' | 'uses' | 'places' | 'retention'>;
@@ -68,7 +56,7 @@ export function rulesOfUse(
   const byDefault: rest.DecisionRules = {
     falseMatchRate: target.falseMatchRate,
     falsePositiveRate: target.falsePositiveRate ?? null,
-    margin: MARGIN,
+    margin: AMBIGUITY_MARGIN,
     minimumQuality: 0,
     presentation: { mode: 'report' },
     siteOnly: false,

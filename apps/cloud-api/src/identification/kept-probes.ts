@@ -43,7 +43,12 @@ export async function keepProbes(
     tx
       .insert(keptProbe)
       .values(chunk)
-      .onConflictDoUpdate({ target: [keptProbe.tenantId, keptProbe.sightingId], set: replaced })
+      .onConflictDoUpdate({
+        target: [keptProbe.tenantId, keptProbe.sightingId],
+        set: replaced,
+        // A row that is as good already is not written again: a person in view is decided about every few seconds.
+        setWhere: sql`(${keptProbe.personId}, ${keptProbe.secondPersonId}) IS DISTINCT FROM (excluded.person_id, excluded.second_person_id) OR ${keptProbe.quality} < excluded.quality`,
+      })
       .returning({ revision: keptProbe.revision }),
   );
 }

@@ -85,11 +85,23 @@ export class HeldPeople {
    * @throws AppError `TEMPLATE.WRONG_DIMENSION`, `TEMPLATE.INVALID`
    */
   nearest(probe: Float32Array): ScoredPerson | undefined {
-    const candidates = this.#codes.nearest(probe).flatMap((row) => {
+    return this.near(probe, 0)[0];
+  }
+
+  /**
+   * The nearest person, and everybody whose score is less than `within` below theirs, best first.
+   *
+   * @throws as {@link nearest}
+   */
+  near(probe: Float32Array, within: number): readonly ScoredPerson[] {
+    const best = new Map<PersonId, number>();
+    for (const row of this.#codes.nearest(probe, within)) {
       const personId = this.#owners[row];
-      return personId === undefined ? [] : [{ personId, score: cosine(probe, this.#codes.vector(row)) }];
-    });
-    return candidates.sort(byScoreThenPerson)[0];
+      if (personId === undefined) continue;
+      const score = cosine(probe, this.#codes.vector(row));
+      best.set(personId, Math.max(score, best.get(personId) ?? -1));
+    }
+    return [...best].map(([personId, score]) => ({ personId, score })).sort(byScoreThenPerson);
   }
 }
 

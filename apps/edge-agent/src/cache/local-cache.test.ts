@@ -47,6 +47,14 @@ describe('a box with a local cache', () => {
     expect(box.cache.status.matches).toMatchObject({ identified: 1, unknown: 1 });
   });
 
+  it('leaves it to the cloud where two people cannot be told apart', () => {
+    fill();
+    const [ada] = [cachedPerson(1, { shots: [1, 2] })];
+    tell({ fromVersion: 1n, toVersion: 2n, people: [{ ...ada, personId: personId(9) }] });
+    expect(box.see(1)).toBeUndefined();
+    expect(box.see(2)).toMatchObject({ personId: personId(2) });
+  });
+
   it('knows them after a restart, without a word of the cloud', async () => {
     fill();
     const before = box.see(2);

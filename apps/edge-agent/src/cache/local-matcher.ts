@@ -7,6 +7,7 @@ import {
 } from '@sightline/contracts';
 import { isAppError, type Logger, type PersonId } from '@sightline/kernel';
 import {
+  AMBIGUITY_MARGIN,
   decideOpenSet,
   thresholdAt,
   type CalibrationPoint,
@@ -78,7 +79,7 @@ export class LocalMatcher {
    * release states for the false-match rate: the rule by which the cloud decides among all. Never throws; takes part of
    * a millisecond of the calling thread.
    *
-   * @returns undefined where there is nothing that may be compared with
+   * @returns undefined where there is nothing that may be compared with, or two people cannot be told apart
    */
   decide({ sightingId, revision, templates }: LocalProbe): LocalDecision | undefined {
     try {
@@ -125,13 +126,15 @@ export class LocalMatcher {
       this.#count(isOurs ? 'withoutLease' : 'foreign');
       return undefined;
     }
-    const nearest = people.nearest(decodeTemplate(poolTemplates(templates)));
-    return nearest && this.#decision(nearest, operatingPoint);
+    return this.#decision(people.near(decodeTemplate(poolTemplates(templates)), AMBIGUITY_MARGIN), operatingPoint);
   }
 
-  #decision(nearest: ScoredPerson, operatingPoint: OperatingPoint): LocalDecision | undefined {
+  /** Where two people are too close together the box leaves it to the cloud. */
+  #decision(candidates: readonly ScoredPerson[], operatingPoint: OperatingPoint): LocalDecision | undefined {
+    const [nearest] = candidates;
     const { cacheId, version } = this.#options.content.head;
-    const decision = decideOpenSet({ ...operatingPoint, candidates: [nearest] });
+    const decision = decideOpenSet({ ...operatingPoint, candidates, margin: AMBIGUITY_MARGIN });
+    if (nearest === undefined) return undefined;
     if (decision.outcome !== 'identified' && decision.outcome !== 'unknown') return undefined;
     return create(LocalDecisionSchema, {
       ...operatingPoint,
