@@ -39,9 +39,20 @@ export function codeProbe(vector: Float32Array, largestCode: number): Coded {
   return measure(vector, largest(vector) / largestCode);
 }
 
-/** @param step of a template stored as int8; omitted for another form, which is then rounded */
-export function codeTemplate(vector: Float32Array, step = largest(vector) / largestTemplateCode): Coded {
-  return measure(vector, step);
+/** Rounds a template that is stored in another form than int8. */
+export function codeTemplate(vector: Float32Array): Coded {
+  return measure(vector, largest(vector) / largestTemplateCode);
+}
+
+/**
+ * A template whose stored form is its codes: nothing is lost but the rounding of float32, 6e-8.
+ *
+ * @param codes not all zero
+ */
+export function codedAsStored(codes: Int8Array): Coded {
+  let square = 0;
+  for (const code of codes) square += code * code;
+  return { codes: Int16Array.from(codes), weight: 1 / Math.sqrt(square), residual: 0, codedLength: 1 };
 }
 
 function measure(vector: Float32Array, step: number): Coded {

@@ -24,6 +24,15 @@ const aloneUpTo = 4;
 /** Where at most this share of the rows passes a filter, these are looked up one by one instead of scanning all. */
 const largestListedShare = 1 / 4;
 
+/** Filters of which the rows are remembered, of a partition. */
+const largestChoices = 32;
+
+interface KnownChoices {
+  /** Of the partition. */
+  readonly version: number;
+  readonly choices: Map<string, RowChoice>;
+}
+
 /**
  * Finds the nearest people of each probe: equal to brute force over the stored forms.
  *
@@ -34,6 +43,7 @@ const largestListedShare = 1 / 4;
 export class ExactSearch {
   readonly #rows: RowScan;
   readonly #batch: BatchScan;
+  readonly #choices = new WeakMap<Partition, KnownChoices>();
 
   private constructor(arena: CodeArena, batch: BatchScan) {
     this.#rows = new RowScan(arena);
@@ -47,7 +57,7 @@ export class ExactSearch {
 
   /** The partition must not change until the promise has resolved. */
   async search(partition: Partition, probes: readonly Probe[]): Promise<readonly (readonly Candidate[])[]> {
-    const choices = choicesOf(partition, probes);
+    const choices = probes.map(({ filter }) => this.#choice(partition, filter));
     const first = probes.map(({ limit }) => new BestRows(Math.min(firstRows(limit), partition.size)));
     const together = probes.flatMap((probe, index) => {
       const [choice, best] = [choices[index], first[index]];
@@ -58,6 +68,20 @@ export class ExactSearch {
     if (batched.length > 0) await this.#batch.offer(partition, batched);
     const ranked = new Map(batched.map(({ index, coded, best }) => [index, { best, coded }]));
     return probes.map((probe, index) => this.#nearest(partition, probe, choices[index] ?? {}, ranked.get(index)));
+  }
+
+  /** Kept until the partition changes: the filters of a site's cameras are always the same few. */
+  #choice(partition: Partition, filter: GalleryFilter | undefined): RowChoice {
+    if (filter === undefined) return {};
+    let known = this.#choices.get(partition);
+    if (known?.version !== partition.version || known.choices.size >= largestChoices) {
+      known = { version: partition.version, choices: new Map() };
+      this.#choices.set(partition, known);
+    }
+    const text = JSON.stringify([filter.site, filter.groups]);
+    const choice = known.choices.get(text) ?? choiceOf(partition, filter);
+    known.choices.set(text, choice);
+    return choice;
   }
 
   /** @param ranked the first rows, where they are known already */
@@ -82,7 +106,7 @@ export class ExactSearch {
 
 /** Enough at the first go for nearly every probe; the bound, not this number, decides. */
 function firstRows(limit: number): number {
-  return 16 * limit + 112;
+  return 8 * limit + 56;
 }
 
 /** What a row's score may exceed its ranked bound by. */
@@ -90,21 +114,10 @@ function slackOf({ residual }: Coded): number {
   return residual + rounding;
 }
 
-/** Probes with the same filter share a choice. */
-function choicesOf(partition: Partition, probes: readonly Probe[]): readonly RowChoice[] {
-  const known = new Map<string, RowChoice>();
-  return probes.map(({ filter }) => {
-    if (filter === undefined) return {};
-    const text = JSON.stringify([filter.site, filter.groups]);
-    const choice = known.get(text) ?? choiceOf(partition, filter);
-    known.set(text, choice);
-    return choice;
-  });
-}
-
 function choiceOf(partition: Partition, filter: GalleryFilter): RowChoice {
   const passing = partition.passing(filter);
-  const count = passing.reduce((sum, passes) => sum + passes, 0);
+  let count = 0;
+  for (const passes of passing) count += passes;
   if (count > largestListedShare * partition.size) return { passing };
   const listed = new Int32Array(count);
   let next = 0;
@@ -130,5 +143,5 @@ function scoreDownTo({ partition, probe, people, scored }: Scoring, best: BestRo
     scored.add(row);
     people.offer({ personId, templateId, score: cosine(probe, partition.vector(row)) });
   }
-  return !best.full || best.capacity >= partition.size || best.bar + slack < people.floor;
+  return best.bar === -Infinity || best.bar + slack < people.floor;
 }

@@ -5,7 +5,7 @@ import type { GalleryFilter } from '../gallery.js';
 import { AttributeSets } from './attribute-sets.js';
 import type { CodeArena } from './code-arena.js';
 import { CodeBlock } from './code-block.js';
-import { codeTemplate } from './codes.js';
+import { codedAsStored, codeTemplate, type Coded } from './codes.js';
 import { bytesOf, type PartitionName, type StoredTemplate } from './stored-template.js';
 
 /**
@@ -16,11 +16,12 @@ const smallestBlock = 64;
 const growth = 4;
 export const rowsPerBlock = 4096;
 
-type Row = Pick<StoredTemplate, 'templateId' | 'codec' | 'scale' | 'memory' | 'offset'> & {
+type StoredForm = Pick<StoredTemplate, 'codec' | 'scale' | 'memory' | 'offset'>;
+
+interface Row extends StoredForm {
+  readonly templateId: TemplateId;
   readonly person: Person;
-  /** A number of the partition's {@link AttributeSets}. */
-  readonly set: number;
-};
+}
 
 interface Person {
   readonly id: PersonId;
@@ -39,10 +40,19 @@ export class Partition {
   readonly #people = new Map<PersonId, Person>();
   readonly #attributes = new AttributeSets();
   readonly #blocks: CodeBlock[] = [];
+  /** By block, by row of it: a number of `#attributes`. Apart from the rows, since a filter looks at all of them. */
+  readonly #sets: Int32Array[] = [];
+
+  #version = 0;
 
   constructor(arena: CodeArena, name: PartitionName) {
     this.#arena = arena;
     this.name = name;
+  }
+
+  /** Another one after every change. */
+  get version(): number {
+    return this.#version;
   }
 
   get size(): number {
@@ -72,32 +82,39 @@ export class Partition {
 
   /** By row: 1 for those that a filter lets through, otherwise 0. */
   passing(filter: GalleryFilter): Uint8Array {
-    const sets = this.#attributes.passing(filter);
+    const bySet = this.#attributes.passing(filter);
     const passing = new Uint8Array(this.size);
-    for (let row = 0; row < passing.length; row += 1) passing[row] = sets[this.#rows[row]?.set ?? 0] ?? 0;
+    this.#sets.forEach((sets, index) => {
+      const start = index * rowsPerBlock;
+      const rows = Math.min(rowsPerBlock, this.size - start);
+      for (let row = 0; row < rows; row += 1) passing[start + row] = bySet[sets[row] ?? 0] ?? 0;
+    });
     return passing;
   }
 
   /** Adds, or replaces by template id. @throws AppError `GALLERY.FULL`; then nothing has changed */
   upsert({ personId, attributes, ...stored }: StoredTemplate): void {
-    const vector = this.#decode(stored);
+    const coded = this.#code(stored);
     const row = this.#rowOf.get(stored.templateId) ?? this.#rows.length;
     const block = this.#blockWithRoom(row);
+    this.#version += 1;
     const replaced = this.#rows[row];
-    if (replaced) this.#forget(replaced);
+    if (replaced) this.#forget(replaced, row);
     const person = this.#people.get(personId) ?? { id: personId, templates: 0 };
     person.templates += 1;
     this.#people.set(personId, person);
     const { templateId, codec, scale, memory, offset } = stored;
-    this.#rows[row] = { templateId, codec, scale, memory, offset, person, set: this.#attributes.join(attributes) };
+    this.#rows[row] = { templateId, codec, scale, memory, offset, person };
+    this.#setsOf(row)[row % rowsPerBlock] = this.#attributes.join(attributes);
     this.#rowOf.set(templateId, row);
-    block.put(row % rowsPerBlock, codec === 'int8' ? codeTemplate(vector, scale) : codeTemplate(vector));
+    block.put(row % rowsPerBlock, coded);
   }
 
   remove(templateId: TemplateId): void {
     const row = this.#rowOf.get(templateId);
     if (row === undefined) return;
-    this.#forget(this.#row(row));
+    this.#version += 1;
+    this.#forget(this.#row(row), row);
     this.#rowOf.delete(templateId);
     const last = this.#rows.length - 1;
     const lastBlock = this.#block(last);
@@ -105,11 +122,14 @@ export class Partition {
       this.#block(row).copy(row % rowsPerBlock, lastBlock, last % rowsPerBlock);
       const moved = this.#row(last);
       this.#rows[row] = moved;
+      this.#setsOf(row)[row % rowsPerBlock] = this.#setsOf(last)[last % rowsPerBlock] ?? 0;
       this.#rowOf.set(moved.templateId, row);
     }
     this.#rows.pop();
     lastBlock.clear(last % rowsPerBlock);
-    if (last % rowsPerBlock === 0) this.#blocks.pop()?.release();
+    if (last % rowsPerBlock > 0) return;
+    this.#blocks.pop()?.release();
+    this.#sets.pop();
   }
 
   #row(row: number): Row {
@@ -118,16 +138,26 @@ export class Partition {
     return stored;
   }
 
-  #decode(stored: Pick<StoredTemplate, 'codec' | 'scale' | 'memory' | 'offset'>): Float32Array {
+  #code(stored: StoredForm): Coded {
+    if (stored.codec !== 'int8') return codeTemplate(this.#decode(stored));
+    return codedAsStored(new Int8Array(stored.memory, stored.offset, this.name.dimension));
+  }
+
+  #decode(stored: StoredForm): Float32Array {
     const { dimension } = this.name;
     const { codec, scale } = stored;
     return decodeTemplate({ codec, scale, dimension, data: bytesOf(stored, dimension) });
   }
 
-  #forget({ person, set }: Row): void {
-    this.#attributes.leave(set);
+  #forget({ person }: Row, row: number): void {
+    this.#attributes.leave(this.#setsOf(row)[row % rowsPerBlock] ?? 0);
     person.templates -= 1;
     if (person.templates === 0) this.#people.delete(person.id);
+  }
+
+  #setsOf(row: number): Int32Array {
+    const index = Math.floor(row / rowsPerBlock);
+    return (this.#sets[index] ??= new Int32Array(rowsPerBlock));
   }
 
   #block(row: number): CodeBlock {
