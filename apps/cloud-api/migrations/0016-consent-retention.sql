@@ -18,11 +18,10 @@ CREATE TABLE cloud.consent (
 );
 CREATE INDEX consent_person ON cloud.consent (tenant_id, person_id, purpose, given_at DESC);
 
--- For which purposes a tenant asks for a record of each person, and what its cameras identify for.
+-- For which purposes a tenant asks for a record of each person.
 CREATE TABLE cloud.consent_policy (
   tenant_id text PRIMARY KEY REFERENCES cloud.tenant (id),
   required text[] NOT NULL,
-  camera_purpose text NOT NULL,
   changed_at timestamptz NOT NULL
 );
 

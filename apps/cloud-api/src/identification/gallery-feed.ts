@@ -21,7 +21,12 @@ export type NewGalleryChange = { readonly tenantId: TenantId } & (
 );
 
 const personAttributes = { sites: person.sites, groups: person.groups };
-const ownerOfTemplate = and(eq(person.tenantId, template.tenantId), eq(person.id, template.personId));
+// Whoever may be matched for nothing is in no gallery.
+const ownerOfTemplate = and(
+  eq(person.tenantId, template.tenantId),
+  eq(person.id, template.personId),
+  sql`cardinality(${person.purposes}) > 0`,
+);
 
 /**
  * Writes changes to the feed, in the transaction that changes the templates. Call it late: until that commits, every

@@ -1,8 +1,10 @@
+import type { rest } from '@sightline/contracts';
 import type { Transaction } from '@sightline/database';
 import type { Clock, PersonId, SightingId, TenantId } from '@sightline/kernel';
 import type { OpenSetDecision } from '@sightline/matching';
 import { and, asc, eq, inArray, sql } from 'drizzle-orm';
 
+import { isPermitted } from '../consent/purposes.js';
 import { noteSeenAtSites } from '../edge-caches/seen-at-site.js';
 import { decisionRecord } from '../identification/decision-record.js';
 import { judge, type SearchResult } from '../identification/identification.js';
@@ -77,7 +79,8 @@ export async function storeSightings(
   const enrolled = await lockPeople(tx, items);
   const decided = items.map((item) => {
     const { tenantId } = item.batch.address;
-    const isEnrolled = (personId: PersonId) => enrolled.has(`${tenantId}/${personId}`);
+    const isEnrolled = (personId: PersonId) =>
+      isPermitted(enrolled.get(`${tenantId}/${personId}`) ?? [], item.result.rules.use);
     const judgement = judge(item.result, isEnrolled);
     return { item, judgement, local: localColumns(item.record.local, isEnrolled) };
   });
@@ -144,8 +147,14 @@ export async function readDecisions(
   );
 }
 
-/** Keeps the candidates, and whom boxes named, from being erased until the transaction ends: nobody is named who is gone at its commit. */
-async function lockPeople(tx: Transaction, items: readonly NewSighting[]): Promise<ReadonlySet<string>> {
+/**
+ * Keeps the candidates, and whom boxes named, from being erased until the transaction ends: nobody is named who is gone
+ * at its commit, nor who may not be matched for what the identification is for.
+ */
+async function lockPeople(
+  tx: Transaction,
+  items: readonly NewSighting[],
+): Promise<ReadonlyMap<string, readonly rest.Purpose[]>> {
   const byTenant = new Map<TenantId, Set<PersonId>>();
   for (const { batch, record, result } of items) {
     const { tenantId } = batch.address;
@@ -154,17 +163,17 @@ async function lockPeople(tx: Transaction, items: readonly NewSighting[]): Promi
     if (record.local?.outcome === 'identified') ids.add(record.local.personId);
     byTenant.set(tenantId, ids);
   }
-  const enrolled = new Set<string>();
+  const enrolled = new Map<string, readonly rest.Purpose[]>();
   for (const [tenantId, ids] of [...byTenant].sort(([a], [b]) => (a < b ? -1 : 1))) {
     const rows = await inChunks([...ids].sort(), (chunk) =>
       tx
-        .select({ id: person.id })
+        .select({ id: person.id, purposes: person.purposes })
         .from(person)
         .where(and(eq(person.tenantId, tenantId), inArray(person.id, chunk)))
         .orderBy(asc(person.id))
         .for('key share'),
     );
-    for (const { id } of rows) enrolled.add(`${tenantId}/${id}`);
+    for (const { id, purposes } of rows) enrolled.set(`${tenantId}/${id}`, purposes);
   }
   return enrolled;
 }

@@ -51,7 +51,7 @@ export interface OwnedTemplate {
 
 const destroyedSchema = z.tuple([z.string(), z.string()]);
 
-type Context = 'name' | 'external-id' | `template/${string}`;
+type Context = 'name' | 'external-id' | `template/${string}` | `consent/${string}`;
 const contextOf = ({ tenantId, personId }: Subject, context: Context): string =>
   `sightline/person/${tenantId}/${personId}/${context}`;
 const subjectOf = ({ tenantId, id }: { readonly tenantId: TenantId; readonly id: PersonId }): Subject => ({
@@ -179,6 +179,22 @@ export class PersonalData {
       const data = this.#open(row, sealed, `template/${row.id}`);
       return data && { ...row, data };
     });
+  }
+
+  /**
+   * Seals a text about somebody.
+   *
+   * @throws AppError `PERSON.NOT_FOUND` once their key was destroyed
+   */
+  async sealText(subject: Subject, context: Context, text: string): Promise<Uint8Array> {
+    await this.keys.load([subject]);
+    return this.#seal(subject, Buffer.from(text, 'utf8'), context);
+  }
+
+  /** Undefined where the key was destroyed or the text changed. */
+  async openText(subject: Subject, context: Context, sealed: Uint8Array): Promise<string | undefined> {
+    await this.keys.load([subject]);
+    return this.#openText(subject, sealed, context);
   }
 
   #sealIdentity(subject: Subject, { name, externalId }: Identity): SealedIdentity {

@@ -1,3 +1,4 @@
+import type { rest } from '@sightline/contracts';
 import type { PersonId, TenantId } from '@sightline/kernel';
 import { integer, primaryKey, text, uuid } from 'drizzle-orm/pg-core';
 
@@ -13,8 +14,8 @@ export const consent = cloud.table(
     tenantId: tenantId(),
     id: uuid('id').notNull(),
     personId: uuid('person_id').$type<PersonId>().notNull(),
-    purpose: text('purpose').$type<Purpose>().notNull(),
-    legalBasis: text('legal_basis').$type<LegalBasis>().notNull(),
+    purpose: text('purpose').$type<rest.Purpose>().notNull(),
+    legalBasis: text('legal_basis').$type<rest.LegalBasis>().notNull(),
     givenAt: instant('given_at').notNull(),
     expiresAt: instant('expires_at'),
     withdrawnAt: instant('withdrawn_at'),
@@ -24,14 +25,9 @@ export const consent = cloud.table(
   (table) => [primaryKey({ columns: [table.tenantId, table.id] })],
 );
 
-export type Purpose = 'access' | 'attendance' | 'watch-list' | 'photo-search';
-export type LegalBasis =
-  'consent' | 'contract' | 'legal-obligation' | 'vital-interests' | 'public-task' | 'legitimate-interests';
-
 export const consentPolicy = cloud.table('consent_policy', {
   tenantId: text('tenant_id').$type<TenantId>().primaryKey(),
-  required: text('required').array().$type<Purpose[]>().notNull(),
-  cameraPurpose: text('camera_purpose').$type<Purpose>().notNull(),
+  required: text('required').array().$type<rest.Purpose[]>().notNull(),
   changedAt: instant('changed_at').notNull(),
 });
 
