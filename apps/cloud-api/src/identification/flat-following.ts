@@ -39,7 +39,7 @@ export class FlatFollowing implements Following {
         const keeper = (this.#keeper ??= await this.#fill(signal));
         failures = 0;
         await together(signal, [
-          (either) => this.#beat(keeper, either),
+          (either) => this.#beat(keeper, either, (atMs) => this.#lend(atMs)),
           (either) => followFeed({ ...this.#options, keeper, writer: null }, either),
         ]);
       } catch (error) {
@@ -55,23 +55,31 @@ export class FlatFollowing implements Following {
     });
   }
 
-  /** Registers first: what is read then is never older than what the register knows of. */
+  /**
+   * Registers first: what is read then is never older than what the register knows of. Nothing is lent before all of it
+   * is there.
+   */
   async #fill(signal: AbortSignal): Promise<GalleryKeeper> {
     const { followers, id } = this.#options;
+    this.#gallery.revoke();
     await followers.register({ id, kind: 'flat' });
     const keeper = new GalleryKeeper({ ...this.#options, gallery: this.#gallery, writer: null }, -1);
     const filled = new AbortController();
+    let seenMs = -Infinity;
     await together(signal, [
-      (either) => this.#beat(keeper, AbortSignal.any([either, filled.signal])),
+      (either) => this.#beat(keeper, AbortSignal.any([either, filled.signal]), (atMs) => (seenMs = atMs)),
       (either) => keeper.rebuild(either).finally(() => filled.abort()),
     ]);
+    this.#lend(seenMs);
     return keeper;
   }
 
-  #beat(keeper: GalleryKeeper, signal: AbortSignal): Promise<void> {
-    const { clock } = this.#options;
-    return beat({ ...this.#options, keeper, writer: null }, signal, (atMs) => {
-      this.#gallery.lend(LENT_MS - (clock.monotonicMs() - atMs));
-    });
+  #beat(keeper: GalleryKeeper, signal: AbortSignal, seen: (atMs: number) => void): Promise<void> {
+    return beat({ ...this.#options, keeper, writer: null }, signal, seen);
+  }
+
+  /** @param atMs when the process was certainly in the register, by the monotonic clock */
+  #lend(atMs: number): void {
+    this.#gallery.lend(LENT_MS - (this.#options.clock.monotonicMs() - atMs));
   }
 }

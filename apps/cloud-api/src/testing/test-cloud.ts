@@ -9,6 +9,7 @@ import type { InjectOptions, LightMyRequestResponse } from 'fastify';
 
 import type { AccessConfig } from '../access/access-config.js';
 import type { CloudApiConfig } from '../config.js';
+import type { QdrantConfig } from '../identification/gallery-config.js';
 import type { ReleaseSource } from '../releases/active-release.js';
 import { startWith, type StartedCloudApi } from '../start-cloud-api.js';
 import { fakeReleaseSource } from './fake-release.js';
@@ -34,6 +35,8 @@ export interface TestCloudOptions {
   readonly log?: Logger;
   /** Who is let in besides the admin's key. */
   readonly access?: AccessConfig;
+  /** A gallery that processes share. */
+  readonly qdrant?: QdrantConfig;
 }
 
 /** A cloud API on a real database and a real broker. */
@@ -67,6 +70,7 @@ export async function startTestCloud(options: TestCloudOptions = {}): Promise<Te
     tenantId: TENANT,
     bootstrapAdminKey: ADMIN_KEY,
     access: options.access,
+    qdrant: options.qdrant,
     keyEncryptionKey: new Uint8Array(32).fill(7),
     falseMatchRate: 1e-3,
     inferenceWorkers: 1,
