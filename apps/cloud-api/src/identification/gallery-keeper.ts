@@ -34,6 +34,7 @@ export interface GalleryKeeperOptions {
 export class GalleryKeeper {
   readonly #options: GalleryKeeperOptions;
   readonly #order = new ExclusiveRunner();
+  readonly #rebuilds = new ExclusiveRunner();
   #version: number;
   #settled = true;
   #doubtful = false;
@@ -90,9 +91,14 @@ export class GalleryKeeper {
 
   /**
    * Fills a new gallery from PostgreSQL beside the one that is searched, which goes on following, and puts it in its
-   * place. Its progress can be read in the register.
+   * place. Its progress can be read in the register. One at a time: of two the second would lose what it has filled.
    */
-  async rebuild(signal: AbortSignal): Promise<void> {
+  rebuild(signal: AbortSignal): Promise<void> {
+    return this.#rebuilds.run(() => this.#rebuild(signal));
+  }
+
+  async #rebuild(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
     const { gallery, followers, id, log } = this.#options;
     const next = gallery.rebuild();
     try {

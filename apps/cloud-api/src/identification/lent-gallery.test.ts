@@ -76,6 +76,20 @@ describe('a lent gallery', () => {
     await expect(search(gallery)).rejects.toMatchObject(unavailable);
   });
 
+  it('asks the new gallery when the old one was closed in the midst of a search', async () => {
+    let searches = 0;
+    const { gallery } = opened(() => {
+      searches += 1;
+      if (searches > 1) return;
+      void gallery.rebuild().complete();
+      throw new Error('closed');
+    });
+    await gallery.rebuild().complete();
+    gallery.lend(100);
+    expect(await search(gallery)).toEqual([]);
+    expect(searches).toBe(2);
+  });
+
   it('closes the gallery that was replaced, and one that was given up', async () => {
     const { gallery, closings } = opened();
     await gallery.rebuild().complete();

@@ -52,7 +52,7 @@ export class LentGallery implements RebuildableGallery {
 
   async search(probes: readonly Template[], options: SearchOptions): Promise<readonly (readonly Candidate[])[]> {
     this.#mayServe();
-    const found = await this.#filled().search(probes, options);
+    const found = await this.#searchInner(probes, options);
     // Looked at again: the process may have been stopped in between.
     this.#mayServe();
     return found;
@@ -86,6 +86,17 @@ export class LentGallery implements RebuildableGallery {
   async close(): Promise<void> {
     this.revoke();
     await this.#inner?.close();
+  }
+
+  /** A search of a gallery that is replaced, and closed, meanwhile is asked of the new one. */
+  async #searchInner(probes: readonly Template[], options: SearchOptions): Promise<readonly (readonly Candidate[])[]> {
+    const inner = this.#filled();
+    try {
+      return await inner.search(probes, options);
+    } catch (error) {
+      if (inner === this.#inner) throw error;
+      return this.#searchInner(probes, options);
+    }
   }
 
   #filled(): Gallery {

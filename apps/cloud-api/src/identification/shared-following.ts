@@ -1,12 +1,15 @@
 import { randomUUID } from 'node:crypto';
 
 import type { QdrantGallery } from '@sightline/gallery';
-import { backoffMs, errorMessage, isAppError } from '@sightline/kernel';
+import { AppError, backoffMs, errorMessage, isAppError } from '@sightline/kernel';
 
 import { ContentCheck } from './content-check.js';
 import { beat, followFeed, POLL_MS, together, type Following, type FollowingOptions } from './following.js';
 import { GalleryKeeper } from './gallery-keeper.js';
 import { WriterClaim } from './writer-claim.js';
+
+const unreachable = (): AppError =>
+  new AppError('SERVICE.UNAVAILABLE', 'The shared gallery cannot be reached.', { retryable: true });
 
 /**
  * Follows the feed with a gallery that processes share: one of them writes, elected by a lock of the database's; the
@@ -85,6 +88,8 @@ export class SharedFollowing implements Following {
 
   async #takeOver(signal: AbortSignal): Promise<GalleryKeeper> {
     const { followers, id, clock, log } = this.#options;
+    // Before anything is written down: an attempt that never began leaves nothing to wait for.
+    if (!(await this.#gallery.ready(signal))) throw unreachable();
     await followers.register({ id, kind: 'qdrant' });
     const row = await followers.read(id);
     if (row !== undefined && row.writer !== null) {
