@@ -1,4 +1,5 @@
 export { openFlatGallery, type FlatGalleryOptions } from './flat/flat-gallery.js';
+export { memoryFor } from './flat/memory.js';
 export * from './gallery.js';
 export {
   openQdrantGallery,

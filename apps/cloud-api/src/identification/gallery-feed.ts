@@ -1,7 +1,7 @@
 import { type Database, inTransaction, type Transaction } from '@sightline/database';
 import type { GalleryEntry, PersonAttributes } from '@sightline/gallery';
 import type { PersonId, TemplateId, TenantId } from '@sightline/kernel';
-import { and, asc, eq, gt, lte, sql } from 'drizzle-orm';
+import { and, asc, count, eq, gt, lte, sql } from 'drizzle-orm';
 
 import type { PersonalData } from '../personal-data/personal-data.js';
 import { galleryChange, galleryVersion, person, template } from '../storage/schema.js';
@@ -153,6 +153,17 @@ export async function readWholeGallery(
     // One snapshot, so that the version and the pages belong together.
     { isolationLevel: 'repeatable read', accessMode: 'read only' },
   );
+}
+
+/** How many templates of which dimension {@link readWholeGallery} reads, by partition. */
+export async function countGallery({
+  db,
+}: Database): Promise<readonly { readonly templates: number; readonly dimension: number }[]> {
+  return db
+    .select({ templates: count(), dimension: template.dimension })
+    .from(template)
+    .innerJoin(person, ownerOfTemplate)
+    .groupBy(template.modelSpace, template.keyId, template.dimension);
 }
 
 interface EntryRow {

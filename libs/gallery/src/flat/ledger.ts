@@ -1,8 +1,9 @@
-import type { TemplateId } from '@sightline/kernel';
+import { AppError, type TemplateId } from '@sightline/kernel';
 import { assertDimension, validateTemplate, type Template } from '@sightline/template-protection';
 
 import type { GalleryEntry, PartitionSize, PersonAttributes } from '../gallery.js';
 import type { GalleryChange, PartitionUpsert } from './flat-gallery-calls.js';
+import { codeBytesFor, largestCodeBytes } from './memory.js';
 import { bytesOf, type PartitionName, type StoredTemplate } from './stored-template.js';
 
 interface PartitionState {
@@ -29,6 +30,12 @@ export class Ledger {
   readonly #rows = new Map<TemplateId, LedgerRow>();
   /** By space, then key; only those that hold something. */
   readonly #partitions = new Map<string, PartitionState>();
+  readonly #largestCodeBytes: number;
+
+  /** @param limit of the codes of all partitions, bytes */
+  constructor(limit = largestCodeBytes) {
+    this.#largestCodeBytes = limit;
+  }
 
   /** The partition that a template belongs to, if it holds anything. Checks the template against it. */
   partitionFor(template: Template): PartitionName | undefined {
@@ -37,10 +44,11 @@ export class Ledger {
     return name;
   }
 
-  /** All or nothing. @throws AppError `TEMPLATE.INVALID`, `TEMPLATE.WRONG_DIMENSION` */
+  /** All or nothing. @throws AppError `TEMPLATE.INVALID`, `TEMPLATE.WRONG_DIMENSION`, `GALLERY.FULL` */
   upsert(entries: readonly GalleryEntry[]): RecordedChange {
     this.#validate(entries);
     const latest = [...new Map(entries.map((entry) => [entry.templateId, entry])).values()];
+    this.#assertRoom(latest);
     const displaced: Uint8Array[] = [];
     const shared = new Map<string, PersonAttributes>();
     const upserts = new Map<PartitionState, StoredTemplate[]>();
@@ -102,6 +110,17 @@ export class Ledger {
       if (expected === undefined) fresh.set(belonging(template), template.dimension);
       else assertDimension(template.dimension, expected);
     }
+  }
+
+  /** As if nothing were displaced: near the limit that makes no difference. */
+  #assertRoom(entries: readonly GalleryEntry[]): void {
+    const fresh = entries.filter(({ templateId }) => !this.#rows.has(templateId));
+    const [{ template } = {}] = fresh;
+    if (!template) return;
+    const held = [...this.#partitions.values()].map(({ name, templates }) => codeBytesFor(templates, name.dimension));
+    const bytes = held.reduce((sum, own) => sum + own, codeBytesFor(fresh.length, template.dimension));
+    if (bytes <= this.#largestCodeBytes) return;
+    throw new AppError('GALLERY.FULL', `A flat gallery holds at most ${this.#largestCodeBytes} bytes of codes.`);
   }
 
   #partition({ spaceId, keyId, dimension }: Template): PartitionState {

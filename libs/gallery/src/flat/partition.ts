@@ -16,6 +16,14 @@ const smallestBlock = 64;
 const growth = 4;
 export const rowsPerBlock = 4096;
 
+/** Rows that the blocks of a partition of so many templates have room for. */
+export function roomFor(templates: number): number {
+  if (templates > rowsPerBlock) return Math.ceil(templates / rowsPerBlock) * rowsPerBlock;
+  let room = smallestBlock;
+  while (room < templates) room *= growth;
+  return room;
+}
+
 type StoredForm = Pick<StoredTemplate, 'codec' | 'scale' | 'memory' | 'offset'>;
 
 interface Row extends StoredForm {
