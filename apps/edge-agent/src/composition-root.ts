@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { VerifiedBundle } from '@sightline/contracts';
 import {
   AppError,
+  errorMessage,
   StopStack,
   systemClock,
   type Clock,
@@ -14,7 +15,7 @@ import { createLogger } from '@sightline/observability';
 import { availableProviders } from '@sightline/onnx-runtime';
 import { decodeImage, openRecogniser, runSelfTest, type Recogniser } from '@sightline/recognition';
 import { ReleaseClient, ReleaseStore } from '@sightline/release-trust';
-import { createTemplateProtector, templateKeyId, type TemplateKey } from '@sightline/template-protection';
+import { createTemplateProtector, type TemplateKey } from '@sightline/template-protection';
 
 import { agentVersion } from './agent-version.js';
 import { composeCache } from './cache/compose-cache.js';
@@ -38,11 +39,13 @@ import { DesiredSettings } from './update/desired-settings.js';
 import { DesiredVersionsFile } from './update/desired-versions.js';
 import { ReleaseUpdater, type ReleaseUpdaterOptions } from './update/release-updater.js';
 import { BatchSender } from './uplink/batch-sender.js';
+import type { BoxTemplateKey } from './uplink/box-template-key.js';
 import { composeCertificates } from './uplink/certificates/compose-certificates.js';
 import { RestartableSource } from './uplink/commands/restartable-source.js';
 import { composeUplinkParts } from './uplink/compose-parts.js';
 import { DeviceState } from './uplink/device-state.js';
 import { IdentificationInbox } from './uplink/identification-inbox.js';
+import { openBoxTemplateKey } from './uplink/open-box-template-key.js';
 import { Uplink } from './uplink/uplink.js';
 import type { UplinkPart } from './uplink/uplink-part.js';
 
@@ -128,7 +131,14 @@ async function compose(config: EdgeAgentConfig, given: EdgeAgentSurroundings, st
     cameras: () => pipelines.map(({ status }) => status),
     resyncGallery: cache && (() => uplink.reportChange({ birth: true })),
   });
-  const uplink = composeUplink(core, { settings, updater, identifications, parts: [health, commands] });
+  const keyChanged = (): void => {
+    // The release that runs is opened with the new key; one that is just being activated has it already.
+    void updater
+      .reopen()
+      .catch((error: unknown) => log.error({ error: errorMessage(error) }, 'the release could not be opened anew'))
+      .then(() => report('running'));
+  };
+  const uplink = composeUplink(core, { settings, updater, identifications, parts: [health, commands], keyChanged });
   report = (change) => {
     if (change === 'settings') uplink.pump();
     if (change === 'running') health.releaseChanged();
@@ -169,9 +179,10 @@ async function openCore(
   started.push(() => slot.close());
   const trustedTime = openTrustedTime(dataDirectory, deviceClock, surroundings);
   started.push(() => trustedTime.persist());
-  const key = templateKeyOf(config);
+  const key = openBoxTemplateKey(config, log);
   const cache = await composeCache({
-    ...{ dataDirectory, provisioning, trustedTime, deviceClock, log, config: config.cache, keyId: templateKeyId(key) },
+    ...{ dataDirectory, provisioning, trustedTime, deviceClock, log, config: config.cache },
+    keyId: () => key.keyId,
     running: () => slot.current,
   });
   started.push(() => cache?.close());
@@ -221,7 +232,7 @@ interface Core {
   /** Undefined where the box has none. */
   readonly cache: LocalCache | undefined;
   readonly actions: AgentActions;
-  readonly key: TemplateKey;
+  readonly key: BoxTemplateKey;
   /** Where the box is; the cloud may move it. */
   readonly site: { id: string };
 }
@@ -262,7 +273,7 @@ function composeDesired(
   const updater = new ReleaseUpdater({
     ...releases(join(config.dataDirectory, 'releases')),
     ...{ slot, selfTest, versions, onChange, clock, random, log },
-    open: (bundle) => activeRelease(bundle, key, config, surroundings),
+    open: (bundle) => activeRelease(bundle, key.current, config, surroundings),
     repositoryUrl: config.provisioning.release.repositoryUrl,
   });
   return { settings, updater };
@@ -273,15 +284,17 @@ interface UplinkParts {
   readonly updater: ReleaseUpdater;
   readonly identifications: IdentificationInbox;
   readonly parts: readonly UplinkPart[];
+  /** The box protects with another key from now on. Never throws. */
+  readonly keyChanged: () => void;
 }
 
-function composeUplink(core: Core, { settings, updater, identifications, parts }: UplinkParts): Uplink {
+function composeUplink(core: Core, { settings, updater, identifications, parts, keyChanged }: UplinkParts): Uplink {
   const { config, deviceClock, outbox, slot, key } = core;
   const { clock, random, log } = core.surroundings;
   const { tenantId, deviceId, mqtt } = config.provisioning;
   const certificates = composeCertificates({ config, trustedTime: core.trustedTime, clock, random, log });
   const state = new DeviceState({
-    ...{ deviceClock, outbox, keyId: templateKeyId(key), agentVersion: agentVersion() },
+    ...{ deviceClock, outbox, keyId: () => key.keyId, agentVersion: agentVersion() },
     cameraIds: config.cameras.map(({ id }) => id),
     availableProviders: availableProviders(),
     benchmark: () => benchmarkForBirth(config.dataDirectory),
@@ -307,7 +320,10 @@ function composeUplink(core: Core, { settings, updater, identifications, parts }
       }),
     onIdentification: (identification) => core.actions.identified(identification),
     onDesiredRelease: (desired) => updater.desire(desired),
-    onDesiredConfig: (desired) => settings.desire(desired),
+    onDesiredConfig: (desired) => {
+      settings.desire(desired);
+      void key.take(desired.templateKey).then((isOther) => (isOther ? keyChanged() : undefined));
+    },
   });
 }
 
@@ -340,20 +356,6 @@ function openPipelines(
       });
     }),
   );
-}
-
-function templateKeyOf({ provisioning: { tenantId, templateKey } }: EdgeAgentConfig): TemplateKey {
-  const key = {
-    secret: Buffer.from(templateKey.secret, 'base64'),
-    tenantId: tenantId as TenantId,
-    epoch: templateKey.epoch,
-  };
-  if (templateKeyId(key) !== templateKey.keyId) {
-    throw new AppError('CONFIG.INVALID', 'The template key is not the one that its id names.', {
-      details: { keys: ['provisioning.templateKey.keyId'] },
-    });
-  }
-  return key;
 }
 
 /** Of one comparison of two tracks. A release that was not measured so far joins none. */

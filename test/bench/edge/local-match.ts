@@ -80,7 +80,7 @@ async function open(dataDirectory: string) {
     config: { enabled: true, maximumTemplates: TEMPLATES, falseMatchRate: 1e-4 },
     dataDirectory,
     provisioning: provisioningOf({ url: '', username: '', password: '' }),
-    keyId,
+    keyId: () => keyId,
     running: () => ({
       recogniser: { spaceId, dimension: DIMENSION },
       protector: { keyId },

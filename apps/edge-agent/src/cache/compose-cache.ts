@@ -27,8 +27,8 @@ export interface ComposeCacheOptions {
   readonly config: CacheConfig;
   readonly dataDirectory: string;
   readonly provisioning: Pick<rest.Provisioning, 'tenantId' | 'deviceId' | 'gallery'>;
-  /** The tenant's template key of this box. */
-  readonly keyId: KeyId;
+  /** The template key that the box protects with. */
+  readonly keyId: () => KeyId;
   readonly running: () => CachedRelease | undefined;
   readonly trustedTime: Pick<TrustedTime, 'nowMs' | 'observe'>;
   readonly deviceClock: Pick<DeviceClock, 'deviceTime'>;

@@ -36,7 +36,7 @@ export interface DeltaReceiverOptions {
   readonly signingKey: string;
   readonly signingKeyId: string;
   /** The tenant's template key of this box. */
-  readonly keyId: KeyId;
+  readonly keyId: () => KeyId;
   /** Where templates of the release that runs belong; undefined while none runs. */
   readonly runningSpace: () => Belonging | undefined;
   readonly maximumTemplates: number;
@@ -149,7 +149,7 @@ export class DeltaReceiver {
     const belonging = belongingOf(body.people);
     const held = begins ? undefined : content.people;
     if (belonging) {
-      assertSameBelonging(belonging, runningSpace() ?? { ...belonging, keyId });
+      assertSameBelonging(belonging, runningSpace() ?? { ...belonging, keyId: keyId() });
       if (held && held.people > 0) assertSameBelonging(belonging, held.belonging);
     }
     const changed = [...body.tombstones, ...body.people].map(({ personId }) => personId as PersonId);

@@ -64,7 +64,7 @@ export class CacheBox {
       config: { ...cacheSchema.parse({}), ...config },
       dataDirectory: directory,
       provisioning: { tenantId: 'acme', deviceId: 'door-1', gallery: this.signer.gallery },
-      keyId: belonging.keyId,
+      keyId: () => belonging.keyId,
       running: () => this.release,
       trustedTime: this.#time,
       deviceClock: new DeviceClock(clock, () => this.isSynchronised),

@@ -76,7 +76,7 @@ const cache = await composeCache({
   config: cacheSchema.parse({}),
   dataDirectory: directory,
   provisioning: { tenantId: 'acme', deviceId: 'door-1', gallery: signer.gallery },
-  keyId: belonging.keyId,
+  keyId: () => belonging.keyId,
   running: () => ({ recogniser: belonging, protector: belonging, calibration: [] }),
   trustedTime: new TrustedTime({
     path: `${directory}/trusted-time.json`,

@@ -39,7 +39,7 @@ export interface DeviceStateOptions {
   readonly outbox: Outbox;
   readonly agentVersion: string;
   readonly cameraIds: readonly string[];
-  readonly keyId: KeyId;
+  readonly keyId: () => KeyId;
   readonly availableProviders: readonly string[];
   /** What was measured on this box. */
   readonly benchmark: () => { readonly benchmark?: DeviceBenchmark };
@@ -82,7 +82,7 @@ export class DeviceState {
       outboxStreamId: outbox.streamId,
       outboxNextSequence: BigInt(outbox.nextSequence),
       cameraIds: [...cameraIds],
-      keyId,
+      keyId: keyId(),
       galleryCacheId: gallery?.cacheId ?? '',
       galleryVersion: BigInt(gallery?.version ?? 0),
       galleryMaximumTemplates: gallery?.maximumTemplates ?? 0,
