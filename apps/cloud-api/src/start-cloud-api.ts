@@ -2,13 +2,7 @@ import multipart from '@fastify/multipart';
 import { migrate, openDatabase, type Database } from '@sightline/database';
 import { openJobs, type Jobs } from '@sightline/jobs';
 import { errorMessage, isAppError, StopStack } from '@sightline/kernel';
-import {
-  certificatesFrom,
-  connectMqtt,
-  DeferredAckServer,
-  type ClientCertificate,
-  type MqttConnection,
-} from '@sightline/messaging';
+import { DeferredAckServer, type ClientCertificate, type MqttConnection } from '@sightline/messaging';
 import { createRestApp } from '@sightline/rest-server';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -24,7 +18,8 @@ import { EdgeCachePublisher } from './edge-caches/edge-cache-publisher.js';
 import { takePhotoBodies } from './http/photo-upload.js';
 import { GalleryFollower } from './identification/gallery-follower.js';
 import { openGalleryIndex } from './identification/gallery-index.js';
-import { ConsumerClaim } from './ingest/consumer-claim.js';
+import { stateGalleryMemory } from './identification/gallery-memory.js';
+import { connectFleet } from './ingest/fleet-connection.js';
 import { sharedFilters } from './ingest/shared-filters.js';
 import { openKeyStore } from './personal-data/open-key-store.js';
 import { PersonalData } from './personal-data/personal-data.js';
@@ -67,7 +62,7 @@ export interface StartedCloudApi extends CloudApi {
  * Starts the cloud API with a source of releases.
  *
  * @throws AppError `DATABASE.UNAVAILABLE`, `DATABASE.MIGRATION_*`, `TEMPLATE_KEY.UNWRAP_FAILED`,
- *   `INGEST.SECOND_CONSUMER`, `MQTT.SUBSCRIPTION_REFUSED`, `KEY_STORE.*`
+ *   `INGEST.SECOND_CONSUMER`, `MQTT.SUBSCRIPTION_REFUSED`, `KEY_STORE.*`, `GALLERY.FULL`
  */
 export async function startWith(config: CloudApiConfig, releaseSource: ReleaseSource): Promise<StartedCloudApi> {
   const stack = new StopStack();
@@ -86,17 +81,12 @@ async function start(config: CloudApiConfig, releaseSource: ReleaseSource, stack
   await migrate(database, { schema: 'cloud', folder: new URL('../migrations', import.meta.url) });
   const keyStore = await openKeyStore(config);
   stack.push(() => keyStore.close());
+  if (config.qdrant === undefined) {
+    await stateGalleryMemory(database, { ceilingBytes: config.galleryMemoryBytes, log });
+  }
   const galleryIndex = openGalleryIndex(config, { log, clock });
   stack.push(() => galleryIndex.gallery.close());
-  const { url, username, password, tls, shared } = config.mqtt;
-  const claim = await ConsumerClaim.take({ database, clock, log, shared });
-  stack.push(() => claim.release());
-  const clientId = shared === undefined ? username : `${username}:${shared.instance}`;
-  const mqtt = await connectMqtt({
-    ...{ url, username, password, clientId, clean: false, log, clock },
-    ...(tls && { tls: certificatesFrom(tls) }),
-  });
-  stack.push(() => mqtt.close());
+  const mqtt = await connectFleet(config, database, stack);
   const jobs = openJobs({ redisUrl: config.redisUrl, postgresUrl: config.databaseUrl, log, clock });
   const app = await createApp({ config, database, galleryIndex, mqtt, jobs, releaseSource, keyStore });
   // Stopped after the application, whose last requests still need them.

@@ -5,4 +5,5 @@ export * from './broker/embedded-broker.js';
 export { certificatesFrom, type CertificateFiles, type MqttTls, type MqttTlsSource } from './certificates.js';
 export * from './connect-mqtt.js';
 export * from './deferred-ack-server.js';
+export { forgetSession } from './forget-session.js';
 export type * from './mqtt-connection.js';

@@ -24,7 +24,8 @@ const WAIT_MS = 15_000;
 const LOOK_EVERY_MS = 100;
 /** Why the locks are taken with two keys: their first names what is locked, so that no other lock is met by chance. */
 const FLEET = 'sightline fleet';
-const INSTANCE = 'sightline fleet instance';
+/** First key of the lock that an instance of a group holds while its process lives; the second is its name. */
+export const INSTANCE = 'sightline fleet instance';
 
 interface Connection {
   query(text: string, values: string[]): Promise<{ readonly rows: readonly { readonly granted: boolean }[] }>;
