@@ -137,11 +137,13 @@ class ProbeSearch {
   }
 
   request(): Schemas['QueryRequest'] {
-    const quantization = { rescore: true, oversampling: searchOversampling };
+    // Said twice: older versions read quantised codes for an exact search, too.
+    const exact = { exact: true, quantization: { ignore: true } };
+    const approximate = { hnsw_ef: searchEf, quantization: { rescore: true, oversampling: searchOversampling } };
     return {
       query: Array.from(this.#vector),
       filter: this.filter(),
-      params: this.#options.kind === 'exact' ? { exact: true } : { hnsw_ef: searchEf, quantization },
+      params: this.#options.kind === 'exact' ? exact : approximate,
       limit: this.hits,
       with_payload: [...storedFields],
       with_vector: false,
