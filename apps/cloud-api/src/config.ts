@@ -49,6 +49,8 @@ export interface CloudApiConfig {
   readonly keyStore?: { readonly url?: string | undefined; readonly directory?: string | undefined } | undefined;
   /** A gallery that processes share. Default: each has one of its own, in memory. */
   readonly qdrant?: QdrantConfig | undefined;
+  /** What a gallery of the process's own may need at most, bytes; the start fails where it needs more. */
+  readonly galleryMemoryBytes?: number | undefined;
   /** False-match rate of one comparison that decisions stand for at most, 0 to 1. */
   readonly falseMatchRate: number;
   /** FPIR: false-positive rate of a whole search that decisions stand for, above 0 and below 1. Default: 0.01. */
@@ -103,6 +105,7 @@ const environmentShape = z.object({
   SIGHTLINE_KEY_STORE_DIRECTORY: z.string().min(1).optional(),
   SIGHTLINE_KEY_STORE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
   ...galleryEnvironment,
+  SIGHTLINE_GALLERY_MEMORY_MB: z.coerce.number().int().min(1).optional(),
   // Rates that releases are calibrated for: a threshold is never extrapolated.
   SIGHTLINE_FALSE_MATCH_RATE: z.coerce.number().min(1e-5).max(1e-2).default(1e-4),
   SIGHTLINE_FALSE_POSITIVE_RATE: z.coerce.number().min(1e-6).max(0.5).default(0.01),
@@ -164,6 +167,7 @@ export function configFromEnvironment(
     keyEncryptionKey: value.SIGHTLINE_KEY_ENCRYPTION_KEY,
     keyStore: { url: value.SIGHTLINE_KEY_STORE_URL, directory: value.SIGHTLINE_KEY_STORE_DIRECTORY },
     qdrant: qdrantFrom(value),
+    galleryMemoryBytes: value.SIGHTLINE_GALLERY_MEMORY_MB && value.SIGHTLINE_GALLERY_MEMORY_MB * 1_000_000,
     falseMatchRate: value.SIGHTLINE_FALSE_MATCH_RATE,
     falsePositiveRate: value.SIGHTLINE_FALSE_POSITIVE_RATE,
     publicUrl: value.SIGHTLINE_PUBLIC_URL,
