@@ -147,3 +147,13 @@ CREATE UNIQUE INDEX enrolment_row_photo ON cloud.enrolment_row (tenant_id, enrol
   WHERE photo_mac IS NOT NULL;
 CREATE INDEX enrolment_row_person ON cloud.enrolment_row (tenant_id, person_id) WHERE person_id IS NOT NULL;
 CREATE INDEX enrolment_row_template ON cloud.enrolment_row (tenant_id, template_id) WHERE template_id IS NOT NULL;
+
+-- Who came with an import: the person's id in the file, which is another installation's or an older one of this.
+CREATE TABLE cloud.person_origin (
+  tenant_id text NOT NULL REFERENCES cloud.tenant (id),
+  origin_id uuid NOT NULL,
+  person_id uuid NOT NULL,
+  PRIMARY KEY (tenant_id, origin_id),
+  FOREIGN KEY (tenant_id, person_id) REFERENCES cloud.person (tenant_id, id) ON DELETE CASCADE
+);
+CREATE INDEX person_origin_person ON cloud.person_origin (tenant_id, person_id);

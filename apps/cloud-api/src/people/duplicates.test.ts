@@ -11,7 +11,6 @@ import { sightingPayload, startTestDevice, wireTemplate } from '../testing/test-
 let cloud: TestCloud;
 beforeAll(async () => {
   cloud = await startTestCloud();
-  await expect.poll(async () => (await cloud.request({ url: '/health/ready' })).statusCode).toBe(200);
 });
 afterAll(() => cloud.stop());
 

@@ -17,7 +17,7 @@ import { NearPeople } from './near-people.js';
 import { People } from './people.js';
 import { assertNotMerged, lockPerson, personNotFound } from './person-store.js';
 import { assertGoodEnough, TemplateAdmission } from './template-admission.js';
-import { insertTemplates, sealNewTemplates, type NewTemplate } from './template-store.js';
+import { insertTemplates, isSameTemplate, sealNewTemplates, type NewTemplate } from './template-store.js';
 
 /** Enrolment from photos and templates. */
 @Injectable()
@@ -74,7 +74,7 @@ export class Enrolment {
     await this.admission.assertAdmissible(tenantId, template);
     await this.#assertExists(tenantId, personId);
     const own = await templatesOfPerson(this.database, this.personalData, { tenantId, personId });
-    if (own.some((known) => isSame(known, template))) {
+    if (own.some((known) => isSameTemplate(known, template))) {
       throw new AppError('ENROLMENT.DUPLICATE_TEMPLATE', 'The person has this template already.');
     }
     return this.#store({ tenantId, personId, template });
@@ -134,14 +134,4 @@ function theOneFace(faces: readonly Face[]): Face {
   }
   assertGoodEnough(face.quality);
   return face;
-}
-
-/** Whether two templates are one and the same, byte by byte. */
-function isSame(one: Template, other: Template): boolean {
-  return (
-    one.spaceId === other.spaceId &&
-    one.keyId === other.keyId &&
-    one.codec === other.codec &&
-    Buffer.from(one.data).equals(Buffer.from(other.data))
-  );
 }

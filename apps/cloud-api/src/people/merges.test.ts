@@ -13,7 +13,6 @@ import { mergeAttributes, unmergeAttributes } from './merge-attributes.js';
 let cloud: TestCloud;
 beforeAll(async () => {
   cloud = await startTestCloud();
-  await expect.poll(async () => (await cloud.request({ url: '/health/ready' })).statusCode).toBe(200);
 });
 afterAll(() => cloud.stop());
 

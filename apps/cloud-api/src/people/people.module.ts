@@ -20,16 +20,19 @@ import { PeopleController } from './people.controller.js';
 import { People } from './people.js';
 import { SightingEnrolment } from './sighting-enrolment.js';
 import { TemplateAdmission } from './template-admission.js';
+import { PeopleExport } from './transfer/people-export.js';
+import { PeopleImport } from './transfer/people-import.js';
+import { TransferController } from './transfer/transfer.controller.js';
 
 @Module({
   imports: [IdentificationModule, ErasureModule, PhotoIntakeModule],
   // Paths below v1/people before those with an id in their place.
   controllers: [
-    ...[DuplicatesController, MergesController],
+    ...[DuplicatesController, MergesController, TransferController],
     ...[PeopleController, GroupsController, BulkEnrolmentsController, IdentifyController],
   ],
   providers: [
-    ...[NearPeople, TemplateAdmission, SightingEnrolment, Duplicates, Merges],
+    ...[NearPeople, TemplateAdmission, SightingEnrolment, Duplicates, Merges, PeopleExport, PeopleImport],
     ...[People, Groups, Enrolment, BulkEnrolments, BulkEnrolmentRun, IdentifyPhoto],
   ],
   exports: [People],

@@ -52,3 +52,13 @@ export async function insertTemplates(tx: Transaction, rows: readonly SealedTemp
   }));
   return recordGalleryChanges(tx, changes, now);
 }
+
+/** Whether two templates are one and the same, byte by byte. */
+export function isSameTemplate(one: Template, other: Template): boolean {
+  return (
+    one.spaceId === other.spaceId &&
+    one.keyId === other.keyId &&
+    one.codec === other.codec &&
+    Buffer.from(one.data).equals(Buffer.from(other.data))
+  );
+}

@@ -105,3 +105,13 @@ export const enrolmentRow = cloud.table(
   },
   (table) => [primaryKey({ columns: [table.tenantId, table.enrolmentId, table.row] })],
 );
+
+export const personOrigin = cloud.table(
+  'person_origin',
+  {
+    tenantId: tenantId(),
+    originId: uuid('origin_id').notNull(),
+    personId: personId('person_id').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenantId, table.originId] })],
+);

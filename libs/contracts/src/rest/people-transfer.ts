@@ -10,14 +10,17 @@ export const PEOPLE_FORMAT = 'sightline-people/v1';
 /** Templates of one person in a file. */
 const TEMPLATES = 200;
 
+const transferTemplateSchema = templateSchema.extend({ id: uuidSchema, createdAt: timestampSchema });
+export type TransferTemplate = z.output<typeof transferTemplateSchema>;
+
 /** A line of an export: newline-delimited JSON, head first, then groups, then people. */
 export const transferLineSchema = z.discriminatedUnion('kind', [
   z
     .object({
       kind: z.literal('head'),
       format: z.literal(PEOPLE_FORMAT),
-      keyId: z.string().describe('The template key that all templates are under.'),
-      modelSpace: z.string().describe('The model space that all templates are of.'),
+      keyId: z.string().describe('The template key of the tenant at the time.'),
+      modelSpace: z.string().describe('The model space in use at the time.'),
       exportedAt: timestampSchema,
     })
     .strict(),
@@ -36,7 +39,7 @@ export const transferLineSchema = z.discriminatedUnion('kind', [
       sites: slugSetSchema,
       groups: slugSetSchema,
       createdAt: timestampSchema,
-      templates: z.array(templateSchema.extend({ id: uuidSchema, createdAt: timestampSchema })).max(TEMPLATES),
+      templates: z.array(transferTemplateSchema).max(TEMPLATES),
     })
     .strict(),
   z.object({ kind: z.literal('end'), people: z.number().int() }).strict(),
@@ -49,10 +52,10 @@ export const importResultSchema = z
     completed: z.number().int().describe('People who were there, and got templates that they did not have.'),
     unchanged: z.number().int(),
     templates: z.number().int().describe('Templates that were added.'),
-    refused: z.number().int(),
+    refused: z.number().int().describe('Lines, and templates of lines that were taken otherwise.'),
     refusals: z
       .array(z.object({ line: z.number().int(), code: z.string() }))
-      .describe('The first hundred lines that were refused, and why.'),
+      .describe('The first hundred of them: the line, and why.'),
   })
   .meta({ id: 'ImportResult' });
 export type ImportResult = z.infer<typeof importResultSchema>;
