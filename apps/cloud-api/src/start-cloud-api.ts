@@ -26,6 +26,7 @@ import { openKeyStore } from './personal-data/open-key-store.js';
 import { PersonalData } from './personal-data/personal-data.js';
 import { sealPlainRows } from './personal-data/seal-plain-rows.js';
 import { takeArchiveBodies } from './people/bulk/enrolment-intake.js';
+import { takeTransferBodies } from './people/transfer/transfer.controller.js';
 import type { Platform } from './platform/platform.module.js';
 import { JOBS } from './platform/tokens.js';
 import type { ReleaseSource } from './releases/active-release.js';
@@ -122,6 +123,7 @@ async function createApp(platform: Platform): Promise<NestFastifyApplication> {
   await app.register(multipart, { throwFileSizeLimit: false });
   takePhotoBodies(app.getHttpAdapter().getInstance());
   takeArchiveBodies(app.getHttpAdapter().getInstance());
+  takeTransferBodies(app.getHttpAdapter().getInstance());
   app.connectMicroservice<MicroserviceOptions>({
     strategy: new DeferredAckServer(platform.mqtt, sharedFilters(platform.config)),
   });
