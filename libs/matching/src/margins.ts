@@ -1,7 +1,7 @@
 /**
  * How much nearer than the second the nearest person must be, as a difference of cosines. Measured with the default
- * embedder (`bench:decision`, docs/decisions.md): it turns one to two right answers in a thousand into ambiguous ones,
- * and up to half of the wrong.
+ * embedder (`bench:decision`, docs/decisions.md): it turns at most about one right answer in a thousand into an
+ * ambiguous one, and a third to a half of the wrong ones.
  */
 export const AMBIGUITY_MARGIN = 0.05;
 

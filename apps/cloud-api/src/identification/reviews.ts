@@ -57,10 +57,9 @@ export class Reviews {
     const { hardNegativeDays } = retentionOf(await this.policies.of(tenantId));
     const now = new Date(this.clock.wallMs());
     await inTransaction(this.database, async (tx) => {
-      const decided = await lockDecision(tx, reviewed);
-      const verdict = verdictOn(decided, asked);
-      const concerned = [...verdict.notPersonIds, ...(verdict.personId === null ? [] : [verdict.personId])];
-      await lockPeople(tx, tenantId, concerned);
+      // People before decisions, as an erasure locks them.
+      await lockPeople(tx, tenantId, concernedBy(verdictOn(await readDecision(tx, reviewed), asked)));
+      const verdict = verdictOn(await readDecision(tx, reviewed, 'locked'), asked);
       if (await isStored(tx, reviewed, verdict)) return;
       await storeVerdict(tx, reviewed, { verdict, now });
       await tx.delete(hardNegative).where(ofRevision(hardNegative, reviewed));
@@ -110,12 +109,20 @@ type RevisionTable = typeof hardNegative | typeof identificationReview | typeof 
 const ofRevision = (table: RevisionTable, { tenantId, sightingId, revision }: Reviewed) =>
   and(eq(table.tenantId, tenantId), eq(table.sightingId, sightingId), eq(table.revision, revision));
 
-/** One review of a decision after another. */
-async function lockDecision(tx: Transaction, reviewed: Reviewed): Promise<typeof identification.$inferSelect> {
-  const [row] = await tx.select().from(identification).where(ofRevision(identification, reviewed)).for('no key update');
+/** @param how locked: one review of a decision after another */
+async function readDecision(
+  tx: Transaction,
+  reviewed: Reviewed,
+  how?: 'locked',
+): Promise<typeof identification.$inferSelect> {
+  const query = tx.select().from(identification).where(ofRevision(identification, reviewed));
+  const [row] = await (how === 'locked' ? query.for('no key update') : query);
   if (row === undefined) throw identificationNotFound();
   return row;
 }
+
+const concernedBy = ({ notPersonIds, personId }: Verdict): readonly PersonId[] =>
+  personId === null ? notPersonIds : [...notPersonIds, personId];
 
 /** @throws AppError `PERSON.NOT_FOUND` when one of them is not there, or is gone by now */
 async function lockPeople(tx: Transaction, tenantId: TenantId, ids: readonly PersonId[]): Promise<void> {
