@@ -55,7 +55,10 @@ CREATE TABLE cloud.retention (
   changed_at timestamptz NOT NULL,
   PRIMARY KEY (tenant_id, kind)
 );
--- Block ranges: both grow with their tables, whose writers are in a hurry.
+-- Nothing of a tenant that is there already is deleted before it has said so.
+INSERT INTO cloud.retention (tenant_id, kind, days, changed_at)
+SELECT id, kind, NULL, now() FROM cloud.tenant, unnest('{sightings,identifications,quarantine,device-health}'::text[]) AS kind;
+-- Block ranges: it grows with its table, whose writers are in a hurry.
 CREATE INDEX identification_decided ON cloud.identification USING brin (decided_at) WITH (autosummarize = on);
 
 -- An erasure as it goes on: rows first, then the key, then whoever keeps copies. Who it was is forgotten at its end.

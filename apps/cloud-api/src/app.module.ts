@@ -15,6 +15,7 @@ import { PageModule } from './page/page.module.js';
 import { PeopleModule } from './people/people.module.js';
 import { PlatformModule, type Platform } from './platform/platform.module.js';
 import { readiness } from './readiness.js';
+import { RetentionModule } from './retention/retention.module.js';
 import { SightingsModule } from './sightings/sightings.module.js';
 import { TemplateKeysModule } from './template-keys/template-keys.module.js';
 
@@ -35,6 +36,7 @@ export class AppModule {
         EdgeCachesModule,
         ErasureModule,
         ConsentModule,
+        RetentionModule,
         IngestModule,
         SightingsModule,
         TemplateKeysModule,

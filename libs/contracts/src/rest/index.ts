@@ -19,6 +19,7 @@ export * from './people-groups.js';
 export * from './people-search.js';
 export * from './people-transfer.js';
 export * from './quarantine.js';
+export * from './retention.js';
 export * from './sightings.js';
 export * from './template-keys.js';
 export * from './verification.js';
