@@ -19,7 +19,6 @@ import { takePhotoBodies } from './http/photo-upload.js';
 import { GalleryFollower } from './identification/gallery-follower.js';
 import { openGalleryIndex } from './identification/gallery-index.js';
 import { stateGalleryMemory } from './identification/gallery-memory.js';
-import { stateGalleryMemory } from './identification/gallery-memory.js';
 import { connectFleet } from './ingest/fleet-connection.js';
 import { sharedFilters } from './ingest/shared-filters.js';
 import { openKeyStore } from './personal-data/open-key-store.js';
@@ -83,9 +82,6 @@ async function start(config: CloudApiConfig, releaseSource: ReleaseSource, stack
   await migrate(database, { schema: 'cloud', folder: new URL('../migrations', import.meta.url) });
   const keyStore = await openKeyStore(config);
   stack.push(() => keyStore.close());
-  if (config.qdrant === undefined) {
-    await stateGalleryMemory(database, { ceilingBytes: config.galleryMemoryBytes, log });
-  }
   if (config.qdrant === undefined) {
     await stateGalleryMemory(database, { ceilingBytes: config.galleryMemoryBytes, log });
   }
