@@ -18,6 +18,15 @@ export const hubConfigSchema = z
     modelStoreDirectory: z.string().min(1),
     tenantId: slug,
     ports: z.object({ api: port, registry: port, mqtt: port }).strict(),
+    mqtts: z
+      .object({
+        host: z.string().min(1).describe('Address to listen on.'),
+        port,
+        names: z.array(z.string().min(1)).min(1).describe('Host names and addresses under which boxes reach it.'),
+      })
+      .strict()
+      .optional()
+      .describe('A listener for boxes with certificates. Default: none, boxes come with passwords.'),
     secrets: z
       .object({
         adminKey: secret.describe('The first API key.'),

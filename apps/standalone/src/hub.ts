@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { join } from 'node:path';
 
-import { startCloudApi } from '@sightline/cloud-api';
+import { startCloudApi, type CloudApi } from '@sightline/cloud-api';
 import { startEmbeddedPostgres } from '@sightline/database';
 import { AppError, errorMessage, StopStack, systemClock, type Clock, type Logger } from '@sightline/kernel';
 import { startEmbeddedBroker, type BrokerIdentity } from '@sightline/messaging';
@@ -15,6 +15,7 @@ const CLOUD_API = 'cloud-api';
 const MODEL_REGISTRY = 'model-registry';
 
 type VerifyDevice = (username: string, password: string) => Promise<BrokerIdentity | undefined>;
+type Devices = Partial<Pick<CloudApi, 'verifyDevice' | 'verifyDeviceCertificate'>>;
 
 export interface Hub {
   readonly ready: HubReady;
@@ -54,11 +55,12 @@ async function start(config: HubConfig, { log, signal, onFailure }: HubOptions, 
     if (!expected) onFailure(new AppError('HUB.DATABASE_ENDED', 'The embedded database ended by itself.'));
   });
 
-  const devices: { verify?: VerifyDevice } = {};
+  const devices: { api?: CloudApi } = {};
   const broker = await startEmbeddedBroker({
     host: HOST,
     port: ports.mqtt,
-    authenticate: authenticator(config, devices),
+    authenticate: authenticator(config, () => devices.api ?? {}),
+    authenticateCertificate: async (certificate) => devices.api?.verifyDeviceCertificate(certificate),
     log,
   });
   stack.push(() => broker.close());
@@ -80,7 +82,12 @@ async function start(config: HubConfig, { log, signal, onFailure }: HubOptions, 
     host: HOST,
     port: ports.api,
     databaseUrl: postgres.url,
-    mqtt: { url: broker.url, username: CLOUD_API, password: secrets.cloudMqttPassword },
+    mqtt: {
+      ...{ url: broker.url, username: CLOUD_API, password: secrets.cloudMqttPassword },
+      ...(config.mqtts && { publicUrl: `mqtts://${config.mqtts.names[0]}:${config.mqtts.port}` }),
+    },
+    publicUrl: `http://${HOST}:${ports.api}`,
+    disconnectDevice: (clientId) => broker.disconnect(clientId),
     repositoryUrl: registry.repositoryUrl,
     trustedRoot: registry.trustedRoot(),
     dataDirectory: join(dataDirectory, CLOUD_API),
@@ -93,7 +100,11 @@ async function start(config: HubConfig, { log, signal, onFailure }: HubOptions, 
     clock,
   });
   stack.push(() => api.stop());
-  devices.verify = (username, password) => api.verifyDevice(username, password);
+  devices.api = api;
+  if (config.mqtts) {
+    const { host, port, names } = config.mqtts;
+    await broker.listenTls({ host, port, ...(await api.brokerCertificate(names)) });
+  }
 
   await untilReady(api.url, clock, signal);
   return {
@@ -117,7 +128,7 @@ async function untilReady(apiUrl: string, clock: Clock, signal: AbortSignal | un
  * Services have their own passwords in the configuration; devices are the cloud API's, which starts after the
  * broker: until it is there a device is told that the server is unavailable, and tries again.
  */
-function authenticator({ secrets }: HubConfig, devices: { readonly verify?: VerifyDevice }): VerifyDevice {
+function authenticator({ secrets }: HubConfig, devices: () => Devices): VerifyDevice {
   const services = new Map([
     [CLOUD_API, secrets.cloudMqttPassword],
     [MODEL_REGISTRY, secrets.registryMqttPassword],
@@ -127,10 +138,11 @@ function authenticator({ secrets }: HubConfig, devices: { readonly verify?: Veri
     if (expected !== undefined) {
       return sameSecret(expected, password) ? { kind: 'service', name: username } : undefined;
     }
-    if (!devices.verify) {
+    const { verifyDevice } = devices();
+    if (!verifyDevice) {
       throw new AppError('SERVICE.UNAVAILABLE', 'Devices cannot be told apart yet.', { retryable: true });
     }
-    return devices.verify(username, password);
+    return verifyDevice(username, password);
   };
 }
 

@@ -1,13 +1,14 @@
 import { rest } from '@sightline/contracts';
 import type { DeviceId, TenantId } from '@sightline/kernel';
 import { Public } from '@sightline/rest-server';
-import { Body, Controller, Get, Header, HttpCode, Param, Post } from '@nestjs/common';
+import { Body, Controller, Get, Header, HttpCode, Ip, Param, Post } from '@nestjs/common';
 import { ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
 
 import { Tenant } from '../access/api-key.guard.js';
 import { Roles } from '../access/roles.js';
 import { CertificateAuthority } from './certificate-authority.js';
 import { DeviceCertificates } from './device-certificates.js';
+import { RequestPace } from './request-pace.js';
 import { RevocationList } from './revocation-list.js';
 
 const PEM = 'application/x-pem-file';
@@ -20,13 +21,18 @@ export class DeviceCertificatesController {
     private readonly certificates: DeviceCertificates,
     private readonly authority: CertificateAuthority,
     private readonly revocations: RevocationList,
+    private readonly pace: RequestPace,
   ) {}
 
   @Post()
   @Public()
   @ApiOperation({ summary: 'A box’s first certificate, for its enrolment token' })
   @ApiCreatedResponse({ standardSchema: rest.issuedCertificateSchema })
-  enrol(@Body({ schema: rest.enrolCertificateSchema }) body: rest.EnrolCertificate): Promise<rest.IssuedCertificate> {
+  async enrol(
+    @Ip() address: string,
+    @Body({ schema: rest.enrolCertificateSchema }) body: rest.EnrolCertificate,
+  ): Promise<rest.IssuedCertificate> {
+    this.pace.take(address);
     return this.certificates.enrol(body);
   }
 
@@ -35,7 +41,11 @@ export class DeviceCertificatesController {
   @HttpCode(201)
   @ApiOperation({ summary: 'A box’s next certificate, for a proof of the running one’s key' })
   @ApiCreatedResponse({ standardSchema: rest.issuedCertificateSchema })
-  renew(@Body({ schema: rest.renewCertificateSchema }) body: rest.RenewCertificate): Promise<rest.IssuedCertificate> {
+  async renew(
+    @Ip() address: string,
+    @Body({ schema: rest.renewCertificateSchema }) body: rest.RenewCertificate,
+  ): Promise<rest.IssuedCertificate> {
+    this.pace.take(address);
     return this.certificates.renew(body);
   }
 
