@@ -153,6 +153,7 @@ const tasks = {
   'bench:edge': (args) => run(process.execPath, ['test/dist/bench/edge.js', ...args], direct),
   'bench:gallery': (args) => run(process.execPath, ['test/dist/bench/gallery.js', ...args], direct),
   'bench:decision': (args) => run(process.execPath, ['test/dist/bench/decision.js', ...args], direct),
+  'bench:ingest': (args) => run(process.execPath, ['test/dist/bench/ingest.js', ...args], direct),
   'bench:soak': (args) => run(process.execPath, ['test/dist/bench/soak.js', ...args], direct),
   check: (args) => run('nx', ['run', 'sightline:check', '--outputStyle=static', ...args], direct),
 };

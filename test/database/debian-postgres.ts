@@ -1,22 +1,33 @@
-import { execFile, spawn } from 'node:child_process';
+import { execFile, spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
 import { once } from 'node:events';
 import { chown, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 const PROGRAMS = '/usr/lib/postgresql';
 
-interface DebianPostgres {
+export interface DebianPostgres {
   /** Address of its superuser. */
   readonly url: string;
+  /** Of the server that runs now. */
+  readonly pid: number;
+  /** Ends the server with SIGKILL, as a crash would: its processes, but not its files, are gone. */
+  kill(): Promise<void>;
+  /** Starts it again on the same port and files, after `kill`. */
+  restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** A throw-away server of Debian's own PostgreSQL package, as somebody's production server would be. */
-export async function startDebianPostgres(): Promise<DebianPostgres> {
+/**
+ * A throw-away server of Debian's own PostgreSQL package, as somebody's production server would be.
+ *
+ * @param settings `name=value`, as for `postgres -c`
+ */
+export async function startDebianPostgres(settings: readonly string[] = []): Promise<DebianPostgres> {
   const version = (await readdir(PROGRAMS)).sort((a, b) => Number(a) - Number(b))[0] ?? '';
   const programs = join(PROGRAMS, version, 'bin');
   const user = await userToRunAs();
@@ -30,30 +41,48 @@ export async function startDebianPostgres(): Promise<DebianPostgres> {
     options,
   );
   const port = await freePort();
-  const server = spawn(join(programs, 'postgres'), ['-D', data, '-p', String(port), '-k', '', '-h', '127.0.0.1'], {
-    ...options,
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  const exited = once(server, 'exit');
-  const ready = new Promise<void>((resolve) => {
-    createInterface({ input: server.stderr }).on('line', (line) => {
-      if (line.includes('ready to accept connections')) resolve();
-    });
-  });
-  await Promise.race([
-    ready,
-    exited.then(() => {
-      throw new Error('Debian’s PostgreSQL did not start');
-    }),
-  ]);
+  const where = ['-D', data, '-p', String(port), '-k', '', '-h', '127.0.0.1'];
+  const start = (): Promise<ChildProcess> =>
+    startServer(join(programs, 'postgres'), [...where, ...settings.flatMap((setting) => ['-c', setting])], options);
+  let server = await start();
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    if (server.exitCode !== null || server.signalCode !== null) return;
+    const exited = once(server, 'exit');
+    server.kill(signal);
+    await exited;
+  };
   return {
     url: `postgres://admin@127.0.0.1:${port}/postgres`,
+    get pid() {
+      return server.pid ?? 0;
+    },
+    kill: () => end('SIGKILL'),
+    restart: async () => {
+      server = await start();
+    },
     stop: async () => {
-      server.kill('SIGINT');
-      await exited;
+      await end('SIGINT');
       await rm(directory, { recursive: true, force: true });
     },
   };
+}
+
+/** The children of a server that was killed go by themselves, a moment later: until then a new one refuses to start. */
+const START_ATTEMPTS = 50;
+
+async function startServer(program: string, words: readonly string[], options: SpawnOptions): Promise<ChildProcess> {
+  for (let attempt = 0; attempt < START_ATTEMPTS; attempt += 1) {
+    const server = spawn(program, words, { ...options, stdio: ['ignore', 'ignore', 'pipe'] });
+    const ready = new Promise<true>((resolve) => {
+      if (server.stderr === null) return;
+      createInterface({ input: server.stderr }).on('line', (line) => {
+        if (line.includes('ready to accept connections')) resolve(true);
+      });
+    });
+    if (await Promise.race([ready, once(server, 'exit').then(() => false)])) return server;
+    await delay(100);
+  }
+  throw new Error('Debian’s PostgreSQL did not start');
 }
 
 async function userToRunAs(): Promise<{ uid?: number; gid?: number }> {
