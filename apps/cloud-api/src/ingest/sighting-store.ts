@@ -2,7 +2,7 @@ import type { rest } from '@sightline/contracts';
 import type { Transaction } from '@sightline/database';
 import type { Clock, PersonId, SightingId, TenantId } from '@sightline/kernel';
 import type { OpenSetDecision } from '@sightline/matching';
-import { and, asc, eq, inArray, sql } from 'drizzle-orm';
+import { and, asc, eq, inArray, isNull, sql } from 'drizzle-orm';
 
 import { isPermitted } from '../consent/purposes.js';
 import { noteSeenAtSites } from '../edge-caches/seen-at-site.js';
@@ -169,7 +169,8 @@ async function lockPeople(
       tx
         .select({ id: person.id, purposes: person.purposes })
         .from(person)
-        .where(and(eq(person.tenantId, tenantId), inArray(person.id, chunk)))
+        // Nor is anybody named who was merged into another since the search.
+        .where(and(eq(person.tenantId, tenantId), inArray(person.id, chunk), isNull(person.mergedInto)))
         .orderBy(asc(person.id))
         .for('key share'),
     );
