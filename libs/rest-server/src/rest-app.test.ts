@@ -6,7 +6,7 @@ import { Body, Controller, Get, Module, Post, Res, Sse, type MessageEvent } from
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { ApiCreatedResponse, DocumentBuilder } from '@nestjs/swagger';
 import { silentLogger, type Logger } from '@sightline/kernel';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, InjectOptions } from 'fastify';
 import { NEVER, of, concat, type Observable } from 'rxjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -67,6 +67,8 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
+type RefusedCase = [string, InjectOptions, number, string];
+
 describe('a request that cannot be served', () => {
   const post = (payload: object) => app.inject({ method: 'POST', url: '/items', payload });
 
@@ -78,23 +80,29 @@ describe('a request that cannot be served', () => {
     expect(problem.errors.map(({ path }) => path)).toEqual(['size', 'tags.1']);
   });
 
-  it.each([
+  it.each<RefusedCase>([
     ['of an unknown route', { url: '/nothing' }, 404, 'REQUEST.NOT_FOUND'],
     [
       'with text',
-      { method: 'POST' as const, url: '/items', payload: 'x', headers: { 'content-type': 'text/plain' } },
+      { method: 'POST', url: '/items', payload: 'x', headers: { 'content-type': 'text/plain' } },
       415,
       'REQUEST.UNSUPPORTED_MEDIA_TYPE',
     ],
+    ...['x', 'application/', '/', 'a b'].map((type): RefusedCase => [
+      `with the media type "${type}", which is none`,
+      { method: 'POST', url: '/items', payload: 'x', headers: { 'content-type': type } },
+      415,
+      'REQUEST.UNSUPPORTED_MEDIA_TYPE',
+    ]),
     [
       'with broken JSON',
-      { method: 'POST' as const, url: '/items', payload: '{', headers: { 'content-type': 'application/json' } },
+      { method: 'POST', url: '/items', payload: '{', headers: { 'content-type': 'application/json' } },
       400,
       'REQUEST.INVALID',
     ],
     [
       'with a body that is too large',
-      { method: 'POST' as const, url: '/items', payload: { tags: ['x'.repeat(2_000_000)] } },
+      { method: 'POST', url: '/items', payload: { tags: ['x'.repeat(2_000_000)] } },
       413,
       'REQUEST.TOO_LARGE',
     ],

@@ -78,18 +78,19 @@ export function exampleOf(schema: JsonSchema, options: ExampleOptions, name = ''
     const target = document.components?.schemas?.[schema.$ref.split('/').at(-1) ?? ''] ?? {};
     return exampleOf(target, options, name, depth);
   }
-  const given = known?.(name, schema);
-  if (given !== undefined) return given;
-  if (schema.const !== undefined) return schema.const;
   const choices = schema.enum ?? [];
-  if (choices.length > 0) return choices[draw(choices.length)];
-  const variants = schema.anyOf ?? schema.oneOf ?? [];
-  const variant = variants[draw(Math.max(1, variants.length))];
-  if (variant !== undefined && schema.properties === undefined) return exampleOf(variant, options, name, depth);
-  if (schema.allOf !== undefined) {
-    return Object.assign({}, ...schema.allOf.map((part) => exampleOf(part, options, name, depth)));
-  }
+  const given = known?.(name, schema) ?? schema.const ?? choices[draw(Math.max(1, choices.length))];
+  if (given !== undefined) return given;
+  const variant = variantOf(schema, draw);
+  if (variant !== undefined) return exampleOf(variant, options, name, depth);
+  const { allOf } = schema;
+  if (allOf !== undefined) return Object.assign({}, ...allOf.map((part) => exampleOf(part, options, name, depth)));
   return ofType(schema, options, name, depth);
+}
+
+function variantOf({ properties, anyOf, oneOf }: JsonSchema, draw: ExampleOptions['draw']): JsonSchema | undefined {
+  const variants = properties === undefined ? (anyOf ?? oneOf ?? []) : [];
+  return variants[draw(Math.max(1, variants.length))];
 }
 
 function ofType(schema: JsonSchema, options: ExampleOptions, name: string, depth: number): unknown {

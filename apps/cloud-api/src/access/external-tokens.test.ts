@@ -46,8 +46,8 @@ describe('the tokens of an identity provider', () => {
   });
 
   it.each(['sub', 'exp', 'tenant'] as const)('are refused: one without %s', async (claim) => {
-    const { [claim]: _, ...rest } = good;
-    const token = await provider.sign(rest);
+    const rest = Object.entries(good).filter(([name]) => name !== claim);
+    const token = await provider.sign(Object.fromEntries(rest));
     await expect(tokens().verify(token)).rejects.toMatchObject({ code: 'ACCESS.UNAUTHENTICATED' });
   });
 

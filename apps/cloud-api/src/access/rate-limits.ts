@@ -35,18 +35,26 @@ export class RateLimits implements OnModuleInit, OnApplicationShutdown {
     this.#redis = config.redisUrl === undefined ? undefined : openRedis(config.redisUrl, log);
   }
 
-  async onModuleInit(): Promise<void> {
+  onModuleInit(): void {
+    const redis = this.#redis && { redis: this.#redis };
+    const server = this.host.httpAdapter.getInstance<FastifyInstance>();
+    // Without Redis for a while requests go through uncounted: a limit is no reason to be down. Not awaited: that would
+    // boot the server before Nest has set its error handler, which its routes would then not have.
+    void server.register(rateLimit, { global: false, skipOnError: true, timeWindow: WINDOW_MS, ...redis });
+  }
+
+  /** Made at the first request: by then the plugin is there. */
+  #made(): readonly Limiter[] {
+    if (this.#limiters.length > 0) return this.#limiters;
     const server = this.host.httpAdapter.getInstance<FastifyInstance>();
     const limits = this.config.access?.requestsPerMinute ?? defaultRequestLimits;
-    const redis = this.#redis && { redis: this.#redis };
-    // Without Redis for a while requests go through uncounted: a limit is no reason to be down.
-    await server.register(rateLimit, { global: false, skipOnError: true, timeWindow: WINDOW_MS, ...redis });
     const limiter = (max: number, keyOf: (caller: Caller) => string): Limiter =>
       server.createRateLimit({ max, timeWindow: WINDOW_MS, keyGenerator: (request) => keyOf(callerOf(request)) });
     this.#limiters = [
       limiter(limits.perTenant, ({ tenantId }) => `tenant:${tenantId}`),
       limiter(limits.perCaller, ({ tenantId, actor }) => `caller:${tenantId}:${actor}`),
     ];
+    return this.#limiters;
   }
 
   /**
@@ -57,7 +65,7 @@ export class RateLimits implements OnModuleInit, OnApplicationShutdown {
   async count(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     if (principalOf(request)?.kind !== 'tenant') return;
     const counts: Counted[] = [];
-    for (const limiter of this.#limiters) {
+    for (const limiter of this.#made()) {
       const counted = await limiter(request);
       if (!counted.isAllowed) counts.push(counted);
     }

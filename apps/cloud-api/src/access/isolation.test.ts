@@ -1,0 +1,202 @@
+import { channels, topicOf, type Channel, type rest } from '@sightline/contracts';
+import { AppError, seededIntegers, type DeviceId } from '@sightline/kernel';
+import { connectMqtt } from '@sightline/messaging';
+import { exampleOf, operationsOf, type ApiDocument, type ApiOperation, type JsonSchema } from '@sightline/testing';
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { startIdentityProvider, type IdentityProvider } from '../testing/identity-provider.js';
+import { startTestCloud, type TestCloud } from '../testing/test-cloud.js';
+import { until } from '../testing/test-device.js';
+import { documentOf, isStream, requestAs, startTenant, traces, type TestTenant } from '../testing/two-tenants.js';
+
+const PLATFORM_KEY = 'test-platform-key-0123456789';
+/** Readings by id that `startTenant` has nothing for, each for a reason. */
+const unreachable: readonly string[] = [];
+
+let provider: IdentityProvider;
+let cloud: TestCloud;
+let document: ApiDocument;
+let acme: TestTenant;
+let other: TestTenant;
+/** The other tenant's, by what they are. */
+let credentials: Readonly<Record<string, string>>;
+
+beforeAll(async () => {
+  provider = await startIdentityProvider();
+  const { issuer, audience, jwksUrl: url } = provider;
+  const claims = { tenant: 'tenant', role: 'role', device: 'device' };
+  cloud = await startTestCloud({
+    access: {
+      platformKey: PLATFORM_KEY,
+      identityProvider: { issuer, audience, claims, jwks: { url }, clockSkewSeconds: 30 },
+      requestsPerMinute: { perCaller: 1e6, perTenant: 1e6 },
+    },
+  });
+  document = await documentOf(cloud);
+  acme = await startTenant(cloud, PLATFORM_KEY, 'acme');
+  other = await startTenant(cloud, PLATFORM_KEY, 'other');
+  credentials = await credentialsOf(other);
+});
+afterAll(async () => {
+  await cloud.stop();
+  await provider.close();
+});
+
+async function credentialsOf({ id, adminKey, provisioning }: TestTenant): Promise<Record<string, string>> {
+  const key = async (wanted: object) => {
+    const payload = { label: 'test', ...wanted };
+    const made = await requestAs(cloud, adminKey, { method: 'POST', url: '/v1/api-keys', payload });
+    return made.json<rest.NewApiKey>().secret;
+  };
+  const exp = Math.floor(Date.now() / 1000) + 3600;
+  return {
+    device: await key({ role: 'device', deviceId: provisioning.deviceId }),
+    operator: await key({ role: 'operator' }),
+    jwt: await provider.sign({ sub: 'eve', tenant: id, role: 'admin', exp }),
+    admin: adminKey,
+  };
+}
+
+/** What is asked about: one of the tenant's own ids, or one that nobody has. */
+type Ids = (collection: string, schema: JsonSchema) => string | undefined;
+const isSlug = ({ format }: JsonSchema) => format !== 'uuid';
+const nobody: Ids = (_, schema) => (isSlug(schema) ? `nobody-${randomUUID().slice(0, 8)}` : randomUUID());
+/** The ids of a collection, or of anything else whose id looks the same. */
+function idsOf({ ids }: TestTenant, turn: number): Ids {
+  return (collection, schema) => {
+    const own = ids.get(collection) ?? [...ids.values()].flat().filter((id) => isSlug(schema) !== id.includes('-7'));
+    return own[turn % Math.max(1, own.length)];
+  };
+}
+
+const kinds: Readonly<Record<string, string>> = {
+  ...{ personId: '/v1/people', deviceId: '/v1/devices', sightingId: '/v1/sightings', groupId: '/v1/groups' },
+};
+
+/** A request to an operation that asks about some ids, in its path, its query and its body alike. */
+function requestOf({ method, path, parameters, bodies }: ApiOperation, ids: Ids, seed: number) {
+  const used: string[] = [];
+  const use = (collection: string, schema: JsonSchema): string => {
+    const id = ids(collection, schema) ?? nobody(collection, schema) ?? '';
+    used.push(id);
+    return id;
+  };
+  let url = path;
+  for (const { name, schema } of parameters.filter(({ in: place }) => place === 'path')) {
+    url = url.replace(`{${name}}`, use(url.slice(0, url.indexOf(`/{${name}}`)), schema));
+  }
+  const query = parameters
+    .filter(({ in: place, name }) => place === 'query' && (name in kinds || name === 'subjectId'))
+    .map(({ name, schema }) => `${name}=${use(kinds[name] ?? '/v1/people', schema)}`);
+  const known = (name: string, schema: JsonSchema) => {
+    if (name in kinds && schema.type === 'string') return use(kinds[name] ?? '', schema);
+    return ['id', 'name', 'label', 'externalId'].includes(name) && schema.type === 'string'
+      ? `x${randomUUID().slice(0, 8)}`
+      : undefined;
+  };
+  const body = bodies['application/json'];
+  const options = { document, draw: seededIntegers(seed), known, optional: true };
+  const photo = Object.keys(bodies).find((type) => type.startsWith('image/'));
+  const content = body
+    ? { payload: exampleOf(body, options) as object }
+    : photo && { payload: Buffer.from('no image'), headers: { 'content-type': photo } };
+  return { request: { method, url: query.length > 0 ? `${url}?${query.join('&')}` : url, ...content }, used };
+}
+
+const answered = (status: number, body: string) =>
+  status < 300 ? String(status) : `${status} ${(JSON.parse(body) as Partial<rest.Problem>).code}`;
+
+describe('a tenant', () => {
+  const own = () => operationsOf(document).filter(({ path }) => path.startsWith('/v1') && !isStream(path));
+  const byId = () => own().filter(({ path }) => path.includes('{'));
+
+  it('has one of everything that can be asked for by its id, so that what follows says something', async () => {
+    const missed: string[] = [];
+    for (const operation of byId().filter(({ method, path }) => method === 'GET' && !path.startsWith('/v1/tenants'))) {
+      let found = false;
+      for (let turn = 0; turn < 6 && !found; turn += 1) {
+        const { request } = requestOf(operation, idsOf(acme, turn), 1);
+        found = (await requestAs(cloud, acme.adminKey, request)).statusCode === 200;
+      }
+      if (!found) missed.push(operation.path);
+    }
+    expect(missed).toEqual(unreachable);
+  });
+
+  it.each(['device', 'operator', 'jwt', 'admin'])(
+    'learns nothing of another by any operation, with credentials of the kind %s',
+    async (kind) => {
+      const [foreign, token] = [traces(acme), credentials[kind] ?? ''];
+      const differences: unknown[] = [];
+      for (const operation of own()) {
+        for (const turn of operation.path.includes('{') ? [0, 1] : [0]) {
+          const theirs = requestOf(operation, idsOf(acme, turn), turn);
+          const nobodys = requestOf(operation, nobody, turn);
+          const [answer, reference] = [
+            await requestAs(cloud, token, theirs.request),
+            await requestAs(cloud, token, nobodys.request),
+          ];
+          const said = [answer, reference].map(({ statusCode, body }) => answered(statusCode, body));
+          const told = foreign.filter((trace) => !theirs.used.includes(trace) && answer.body.includes(trace));
+          const name = `${operation.method} ${operation.path}`;
+          if (said[0] !== said[1] || told.length > 0) differences.push({ name, said, told });
+        }
+      }
+      expect(differences).toEqual([]);
+    },
+  );
+
+  it('has lost and changed nothing by that', async () => {
+    for (const [collection, ids] of acme.ids) {
+      const list = await requestAs(cloud, acme.adminKey, { url: `${collection}?limit=100` });
+      if (list.statusCode === 404) continue;
+      expect([collection, list.statusCode]).toEqual([collection, 200]);
+      const gone = ids.filter((id) => !list.body.includes(id));
+      // The one who was erased.
+      expect([collection, gone.length]).toEqual([collection, collection === '/v1/people' ? 1 : 0]);
+    }
+  });
+});
+
+describe('a box', () => {
+  it.each(Object.keys(channels) as Channel[])(
+    'of another tenant neither hears nor says anything on %s',
+    async (channel) => {
+      const { username, password } = other.provisioning.mqtt;
+      const reconnect = { baseMs: 10, capMs: 10 };
+      const connection = await connectMqtt({
+        url: cloud.broker.url,
+        clientId: username,
+        username,
+        password,
+        reconnect,
+      });
+      const address = { tenantId: acme.id, deviceId: 'cam-acme' as DeviceId };
+      const topic = topicOf(address, channel);
+      let lost = false;
+      connection.on('disconnected', () => (lost = true));
+      const filters = [
+        topic,
+        `sightline/v1/${address.tenantId}/#`,
+        `sightline/v1/+/+/${channel}`,
+        `$share/x/${topic}`,
+        '#',
+      ];
+      for (const filter of filters) {
+        const heard = connection.subscribe(filter, async () => undefined);
+        expect([
+          filter,
+          await heard.then(
+            () => 'heard',
+            (error: unknown) => error,
+          ),
+        ]).toEqual([filter, expect.any(AppError)]);
+      }
+      const before = lost;
+      void connection.publish(topic, new Uint8Array([1])).catch(() => undefined);
+      if (!before) await until(() => (lost ? true : undefined), 'the end of the connection');
+      await connection.close();
+    },
+  );
+});

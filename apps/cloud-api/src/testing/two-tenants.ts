@@ -1,0 +1,143 @@
+import type { rest } from '@sightline/contracts';
+import { topicOf } from '@sightline/contracts';
+import { newStreamId, type DeviceId, type TenantId } from '@sightline/kernel';
+import { connectMqtt } from '@sightline/messaging';
+import { exampleOf, operationsOf, type ApiDocument, type ApiOperation } from '@sightline/testing';
+import type { InjectOptions, LightMyRequestResponse } from 'fastify';
+
+import { TemplateKeys } from '../template-keys/template-keys.js';
+import { axis, DIMENSION, templateOf } from './fake-release.js';
+import type { TestCloud } from './test-cloud.js';
+import { batchPayload, sightingPayload, until, wireTemplate } from './test-device.js';
+
+export interface TestTenant {
+  readonly id: TenantId;
+  readonly adminKey: string;
+  readonly provisioning: rest.Provisioning;
+  /** Ids of what it has, by the path of the collection: `/v1/people`, `/v1/devices/cam/commands`. */
+  readonly ids: ReadonlyMap<string, readonly string[]>;
+}
+
+const uuid = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
+const json = { 'content-type': 'application/json' };
+
+/** A request with somebody's credentials. */
+export function requestAs(cloud: TestCloud, token: string, request: InjectOptions): Promise<LightMyRequestResponse> {
+  return cloud.request({ ...request, headers: { authorization: `Bearer ${token}`, ...request.headers } });
+}
+
+/** Whether requests to a path never end by themselves. */
+export const isStream = (path: string): boolean => path.endsWith('/live');
+
+/** A tenant with one of everything that can be made over REST and MQTT. What it names has its own id in the name. */
+export async function startTenant(cloud: TestCloud, platformKey: string, id: string): Promise<TestTenant> {
+  const created = await requestAs(cloud, platformKey, { method: 'POST', url: '/v1/tenants', payload: { id } });
+  const { adminKey } = created.json<rest.NewTenant>();
+  const seed = new Seed(cloud, id, adminKey.secret);
+  const provisioning = (await seed.post('/v1/devices', { id: `cam-${id}`, siteId: 'gate' })) as rest.Provisioning;
+  await seed.everything(await documentOf(cloud));
+  await seed.erased();
+  await seed.seen(provisioning);
+  return { id: id as TenantId, adminKey: adminKey.secret, provisioning, ids: seed.ids };
+}
+
+export async function documentOf(cloud: TestCloud): Promise<ApiDocument> {
+  return (await cloud.api.app.inject('/openapi.json')).json();
+}
+
+class Seed {
+  readonly ids = new Map<string, string[]>();
+
+  constructor(
+    private readonly cloud: TestCloud,
+    private readonly tenant: string,
+    private readonly key: string,
+  ) {}
+
+  async post(url: string, payload: object): Promise<unknown> {
+    const response = await requestAs(this.cloud, this.key, { method: 'POST', url, payload, headers: json });
+    if (response.statusCode >= 300) return undefined;
+    const made = response.json<Record<string, unknown>>();
+    const [id] = [made.id, made.deviceId, /"id":"([^"]+)"/.exec(response.body)?.[1]].filter(
+      (text) => typeof text === 'string',
+    );
+    if (id !== undefined) this.#add(url, id);
+    return made;
+  }
+
+  /** Posts to every collection that has a path for one of its items: what is added to the API is made by itself. */
+  async everything(document: ApiDocument): Promise<void> {
+    const operations = operationsOf(document);
+    const isCollection = ({ path }: ApiOperation) =>
+      operations.some(
+        (other) => other.path.startsWith(`${path}/{`) && !other.path.slice(path.length + 2).includes('/'),
+      );
+    for (const operation of operations.filter((one) => one.method === 'POST' && isCollection(one))) {
+      const schema = operation.bodies['application/json'];
+      if (schema === undefined || operation.path === '/v1/tenants') continue;
+      const known = (name: string) => this.#known(name);
+      for (const draw of [() => 0, (below: number) => below - 1]) {
+        const body = exampleOf(schema, { document, draw, known, optional: false }) as object;
+        await this.post(operation.path.replaceAll('{deviceId}', `cam-${this.tenant}`), body);
+      }
+    }
+  }
+
+  /** Somebody who was enrolled and erased. */
+  async erased(): Promise<void> {
+    const person = (await this.post('/v1/people', { name: `erased ${this.tenant}` })) as rest.Person;
+    await requestAs(this.cloud, this.key, { method: 'DELETE', url: `/v1/people/${person.id}` });
+    await this.post('/v1/people', { name: `marker ${this.tenant}`, externalId: `marker-${this.tenant}` });
+  }
+
+  /** A sighting and a record that cannot be read. */
+  async seen({ mqtt, tenantId, deviceId }: rest.Provisioning): Promise<void> {
+    const { username, password } = mqtt;
+    const address = { tenantId: tenantId as TenantId, deviceId: deviceId as DeviceId };
+    const connection = await connectMqtt({ url: this.cloud.broker.url, clientId: username, username, password });
+    // Resolves once it is connected.
+    await connection.subscribe(topicOf(address, 'sighting/ack'), async () => undefined);
+    const protector = await this.cloud.api.app.get(TemplateKeys).protector(address.tenantId, DIMENSION);
+    const template = templateOf(axis(1), protector);
+    const records = [
+      {
+        sequence: 1,
+        payload: sightingPayload({ cameraId: `marker-${this.tenant}`, templates: [wireTemplate(template)] }),
+      },
+      { sequence: 2, payload: new Uint8Array([255, 255, 255]) },
+    ];
+    await connection.publish(topicOf(address, 'sighting'), batchPayload(newStreamId(), records));
+    for (const url of ['/v1/sightings', '/v1/quarantine']) {
+      await until(async () => ((await this.#list(url)).length > 0 ? true : undefined), `something at ${url}`);
+    }
+    // Committed with the sighting.
+    await this.#list('/v1/identifications');
+    await connection.close();
+  }
+
+  async #list(url: string): Promise<readonly string[]> {
+    const page = (await requestAs(this.cloud, this.key, { url })).json<{
+      items?: readonly Record<string, unknown>[];
+    }>();
+    for (const { id } of page.items ?? []) if (typeof id === 'string') this.#add(url, id);
+    return (page.items ?? []).map((item) => JSON.stringify(item));
+  }
+
+  #add(url: string, id: string): void {
+    const known = this.ids.get(url) ?? [];
+    if (!known.includes(id)) this.ids.set(url, [...known, id]);
+  }
+
+  #known(name: string): unknown {
+    if (name === 'name' || name === 'label') return `marker ${this.tenant}`;
+    if (name === 'role') return 'operator';
+    if (name === 'id') return `made-${this.tenant}`;
+    return name === 'personId' ? this.ids.get('/v1/people')?.[0] : undefined;
+  }
+}
+
+/** Everything of a tenant that must not be in an answer to another: ids that nobody else can have, and its marks. */
+export function traces(tenant: TestTenant): readonly string[] {
+  const ids = [...tenant.ids.values()].flat().filter((id) => id.match(uuid) !== null);
+  return [...ids, `marker ${tenant.id}`, `marker-${tenant.id}`, `cam-${tenant.id}`];
+}
