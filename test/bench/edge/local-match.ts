@@ -77,7 +77,7 @@ const keyId = templateKeyId(templateKey);
 
 async function open(dataDirectory: string) {
   const cache = await composeCache({
-    config: { enabled: true, maximumTemplates: TEMPLATES, falseMatchRate: 1e-4 },
+    config: { enabled: true, maximumTemplates: TEMPLATES, falseMatchRate: 1e-4, falsePositiveRate: 0.01 },
     dataDirectory,
     provisioning: provisioningOf({ url: '', username: '', password: '' }),
     keyId: () => keyId,

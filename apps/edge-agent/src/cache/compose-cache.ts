@@ -45,7 +45,7 @@ export async function composeCache(options: ComposeCacheOptions): Promise<LocalC
   const { config, dataDirectory, provisioning, trustedTime, running, log } = options;
   const { gallery, tenantId, deviceId } = provisioning;
   if (!config.enabled || !gallery) return undefined;
-  const { maximumTemplates, falseMatchRate, keyFile = join(dataDirectory, 'cache.key') } = config;
+  const { maximumTemplates, falseMatchRate, falsePositiveRate, keyFile = join(dataDirectory, 'cache.key') } = config;
   const secret = await openCacheKey(keyFile, log).catch((error: unknown) => {
     log.error({ code: isAppError(error) ? error.code : 'CACHE.KEY_UNAVAILABLE' }, 'there is no local cache');
   });
@@ -62,7 +62,7 @@ export async function composeCache(options: ComposeCacheOptions): Promise<LocalC
     deviceClock: options.deviceClock,
   });
   const matcher = new LocalMatcher({
-    ...{ content, falseMatchRate, log },
+    ...{ content, falseMatchRate, falsePositiveRate, log },
     calibration: () => running()?.calibration,
     nowMs: () => trustedTime.nowMs(),
   });

@@ -47,6 +47,15 @@ describe('a box with a local cache', () => {
     expect(box.cache.status.matches).toMatchObject({ identified: 1, unknown: 1 });
   });
 
+  it('asks for more likeness the more templates it holds', () => {
+    const shots = Array.from({ length: 200 }, (_, shot) => shot);
+    tell({ fromVersion: 0n, toVersion: 1n, people: [cachedPerson(1, { shots })], lease: lease() });
+    const bar = box.see(1);
+    expect(bar?.threshold).toBeGreaterThan(THRESHOLD + 0.01);
+    // 1 - 0.99 ** (1 / 200)
+    expect(bar?.falseMatchRate).toBeCloseTo(5.025e-5, 8);
+  });
+
   it('leaves it to the cloud where two people cannot be told apart', () => {
     fill();
     const [ada] = [cachedPerson(1, { shots: [1, 2] })];

@@ -9,7 +9,7 @@ import { isAppError, type Logger, type PersonId } from '@sightline/kernel';
 import {
   AMBIGUITY_MARGIN,
   decideOpenSet,
-  thresholdAt,
+  searchPoint,
   type CalibrationPoint,
   type OperatingPoint,
   type ScoredPerson,
@@ -41,8 +41,10 @@ export interface LocalMatcherOptions {
   readonly content: CacheContent;
   /** What the release that runs was calibrated to; undefined while none runs. */
   readonly calibration: () => readonly CalibrationPoint[] | undefined;
-  /** Of one comparison. */
+  /** Of one comparison, at most. */
   readonly falseMatchRate: number;
+  /** FPIR: of a search of the whole cache, at most. */
+  readonly falsePositiveRate: number;
   readonly nowMs: () => number;
   readonly log: Logger;
 }
@@ -57,7 +59,14 @@ export class LocalMatcher {
   readonly #options: LocalMatcherOptions;
   readonly #memory = new DecisionMemory();
   #counts: OwnCounts = { identified: 0, unknown: 0, withoutLease: 0, foreign: 0 };
-  #calibrated: { readonly points: readonly CalibrationPoint[]; readonly at: OperatingPoint | undefined } | undefined;
+  /** The bar for a release and a number of templates. */
+  #calibrated:
+    | {
+        readonly points: readonly CalibrationPoint[];
+        readonly templates: number;
+        readonly at: OperatingPoint | undefined;
+      }
+    | undefined;
 
   constructor(options: LocalMatcherOptions) {
     this.#options = options;
@@ -76,7 +85,7 @@ export class LocalMatcher {
 
   /**
    * Open-set identification among the people of the cache, by the sighting's pooled shots, at the threshold that the
-   * release states for the false-match rate: the rule by which the cloud decides among all. Never throws; takes part of
+   * release states for the false-match rates, with the cache's size: the rule by which the cloud decides among all. Never throws; takes part of
    * a millisecond of the calling thread.
    *
    * @returns undefined where there is nothing that may be compared with, or two people cannot be told apart
@@ -118,7 +127,7 @@ export class LocalMatcher {
     const { content } = this.#options;
     const [first] = templates;
     const { people } = content;
-    const operatingPoint = this.#operatingPoint();
+    const operatingPoint = this.#operatingPoint(people?.templates ?? 0);
     if (!first || !people || people.people === 0 || !operatingPoint) return undefined;
     const { spaceId, keyId, dimension } = people.belonging;
     const isOurs = first.spaceId === spaceId && first.keyId === keyId && first.dimension === dimension;
@@ -146,18 +155,21 @@ export class LocalMatcher {
     });
   }
 
-  /** Undefined, and said once for a release, where it was not measured at the rate. */
-  #operatingPoint(): OperatingPoint | undefined {
-    const { calibration, falseMatchRate, log } = this.#options;
+  /** Undefined, and said once for a release, where its calibration is none. */
+  #operatingPoint(templates: number): OperatingPoint | undefined {
+    const { calibration, falseMatchRate, falsePositiveRate, log } = this.#options;
     const points = calibration();
     if (!points) return undefined;
-    if (this.#calibrated?.points !== points) {
-      this.#calibrated = { points, at: undefined };
+    if (this.#calibrated?.points !== points || this.#calibrated.templates !== templates) {
+      const isKnown = this.#calibrated?.points === points;
+      this.#calibrated = { points, templates, at: undefined };
       try {
-        this.#calibrated = { points, at: { threshold: thresholdAt(points, falseMatchRate), falseMatchRate } };
+        const bar = searchPoint(points, { falseMatchRate, falsePositiveRate }, templates);
+        this.#calibrated = { points, templates, at: { threshold: bar.threshold, falseMatchRate: bar.falseMatchRate } };
       } catch (error) {
         const code = isAppError(error) ? error.code : 'CALIBRATION.INVALID';
-        log.error({ code, falseMatchRate }, 'the release states no threshold: nothing is matched on the box');
+        if (!isKnown)
+          log.error({ code, falseMatchRate }, 'the release states no threshold: nothing is matched on the box');
       }
     }
     return this.#calibrated.at;

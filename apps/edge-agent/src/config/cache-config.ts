@@ -15,7 +15,13 @@ export const cacheSchema = z
       .min(1e-5)
       .max(1e-2)
       .default(1e-4)
-      .describe("Of one comparison. The cloud's should be the same: SIGHTLINE_FALSE_MATCH_RATE."),
+      .describe("Of one comparison, at most. The cloud's should be the same: SIGHTLINE_FALSE_MATCH_RATE."),
+    falsePositiveRate: z
+      .number()
+      .min(1e-6)
+      .max(0.5)
+      .default(0.01)
+      .describe('Of one search of the whole cache, at most: the threshold rises with the templates that it holds.'),
   })
   .strict()
   .prefault({});
