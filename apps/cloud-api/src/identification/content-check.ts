@@ -1,16 +1,16 @@
-import type { Database } from '@sightline/database';
+import { inTransaction, type Database } from '@sightline/database';
 import type { Gallery, PartitionSize } from '@sightline/gallery';
 import { errorMessage, type Clock, type Logger } from '@sightline/kernel';
 import { count } from 'drizzle-orm';
 
-import { template } from '../storage/schema.js';
+import { galleryVersion, template } from '../storage/schema.js';
 import type { GalleryKeeper } from './gallery-keeper.js';
 
 /** How often a shared gallery is looked at, ms. */
 const LOOK_MS = 30_000;
 /** Pause between two repairs, ms: where one does not help, another does not either. */
 const REPAIR_MS = 3_600_000;
-/** A difference must be seen this often: rows may change between the two counts. */
+/** How often it is tried to count while nothing changes. */
 const LOOKS = 3;
 
 export interface ContentCheckOptions {
@@ -62,6 +62,7 @@ export class ContentCheck {
         return;
       }
       if (look < LOOKS - 1) continue;
+      if (difference === 'moving') return;
       if (clock.monotonicMs() - this.#repairedMs < REPAIR_MS) return;
       this.#repairedMs = clock.monotonicMs();
       log.error({ difference }, 'the shared gallery is not what it should be, and is built anew');
@@ -71,14 +72,23 @@ export class ContentCheck {
 
   /**
    * More than PostgreSQL has, or nothing of what it has. Fewer is no sign: a template that cannot be searched is left
-   * out.
+   * out. `moving`: the rows are not those of the keeper's version, and say nothing.
    */
-  async #difference(): Promise<'extra' | 'empty' | undefined> {
-    const { database, gallery } = this.#options;
-    const rows = await database.db
-      .select({ spaceId: template.modelSpace, keyId: template.keyId, templates: count() })
-      .from(template)
-      .groupBy(template.modelSpace, template.keyId);
+  async #difference(): Promise<'extra' | 'empty' | 'moving' | undefined> {
+    const { database, gallery, keeper } = this.#options;
+    const { version, rows } = await inTransaction(
+      database,
+      async (tx) => {
+        const [counter] = await tx.select().from(galleryVersion);
+        const counted = await tx
+          .select({ spaceId: template.modelSpace, keyId: template.keyId, templates: count() })
+          .from(template)
+          .groupBy(template.modelSpace, template.keyId);
+        return { version: counter?.version ?? 0, rows: counted };
+      },
+      { isolationLevel: 'repeatable read', accessMode: 'read only' },
+    );
+    if (version !== keeper.version) return 'moving';
     const stored = new Map(rows.map((row) => [partitionText(row), row.templates]));
     const searchable = new Map((await gallery.partitions()).map((size) => [partitionText(size), size.templates]));
     if ([...searchable].some(([partition, templates]) => templates > (stored.get(partition) ?? 0))) return 'extra';

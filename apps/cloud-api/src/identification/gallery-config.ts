@@ -1,4 +1,4 @@
-import { isSlug } from '@sightline/kernel';
+import { AppError, isSlug } from '@sightline/kernel';
 import { z } from 'zod';
 
 /** Where a gallery lies that processes share. */
@@ -22,9 +22,18 @@ export const galleryEnvironment = {
   SIGHTLINE_QDRANT_SEARCH: z.enum(['exact', 'approximate']).optional(),
 };
 
-/** @returns undefined: each process has a flat gallery of its own */
+/**
+ * @returns undefined: each process has a flat gallery of its own
+ * @throws AppError `CONFIG.INVALID` when a shared one is described and its address is missing
+ */
 export function qdrantFrom(value: z.output<z.ZodObject<typeof galleryEnvironment>>): QdrantConfig | undefined {
-  if (value.SIGHTLINE_QDRANT_URL === undefined) return undefined;
+  if (value.SIGHTLINE_QDRANT_URL === undefined) {
+    const { SIGHTLINE_QDRANT_API_KEY: key, SIGHTLINE_QDRANT_PREFIX: prefix } = value;
+    const { SIGHTLINE_QDRANT_REPLICAS: replicas, SIGHTLINE_QDRANT_SEARCH: search } = value;
+    if ((key ?? prefix ?? replicas ?? search) === undefined) return undefined;
+    const keys = ['SIGHTLINE_QDRANT_URL'];
+    throw new AppError('CONFIG.INVALID', `A gallery in Qdrant needs ${keys.join(', ')}.`, { details: { keys } });
+  }
   return {
     url: value.SIGHTLINE_QDRANT_URL,
     apiKey: value.SIGHTLINE_QDRANT_API_KEY,

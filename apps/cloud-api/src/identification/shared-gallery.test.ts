@@ -166,4 +166,19 @@ describe('a gallery that processes share', () => {
     expect((await followers.allPassed(version)).passed).toBe(true);
     expect(standIn.violations).toEqual([]);
   });
+
+  // Last: this process is stopped.
+  it('is there again after a restart, which reads no template', async () => {
+    const before = standIn.requests.length;
+    await cloud.api.stop();
+    const database = await openDatabase({ url: cloud.config.databaseUrl, log: silentLogger });
+    expect(await new GalleryFollowers(database).read(index.id)).toMatchObject({ writer: null });
+    await database.close();
+    const next = await cloud.restart();
+    const { version } = await enrolAlong(next, 'Hal', 9);
+    expect((await next.app.get(GalleryFollowers).allPassed(version)).passed).toBe(true);
+    expect(await templatesHeld()).toBe(6);
+    const upserts = standIn.requests.slice(before).filter((request) => request === 'PUT /collections/*/points');
+    expect(upserts).toHaveLength(1);
+  });
 });
