@@ -1,7 +1,11 @@
 import type { KeyId, SpaceId } from '@sightline/kernel';
+import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { bruteForce } from './conformance/brute-force.js';
+import { dimension, expectSame, searchOne, type Opened } from './conformance/expectations.js';
+import { histories } from './conformance/histories.js';
+import { narrowing } from './conformance/narrowing.js';
 import {
   crowd,
   entry,
@@ -12,24 +16,28 @@ import {
   template,
   templateId,
 } from './conformance/samples.js';
-import type { Candidate, Gallery, GalleryEntry, GalleryFilter } from './gallery.js';
+import type { Gallery, GalleryEntry } from './gallery.js';
 
-type Opened = () => Gallery;
-
-const dimension = 64;
 const inOtherSpace = { spaceId: 'space-two' as SpaceId };
 const withOtherKey = { keyId: 'key-two' as KeyId };
 
 /**
  * The tests that every implementation of {@link Gallery} passes: call it inside a test file.
  *
- * @param makeGallery opens an empty gallery; the suite closes it
+ * @param open opens a gallery, which the suite closes: an empty one for a new name; for a name that was open before,
+ *   the same one again, as another process of the same program would
  */
-export function galleryConformance(makeGallery: () => Promise<Gallery>): void {
+export function galleryConformance(open: (name: string) => Promise<Gallery>): void {
   describe('a gallery', () => {
     let gallery: Gallery;
+    const reopen = async (): Promise<void> => {
+      await gallery.close();
+      gallery = await open(name);
+    };
+    let name = '';
     beforeEach(async () => {
-      gallery = await makeGallery();
+      name = randomUUID();
+      gallery = await open(name);
     });
     afterEach(() => gallery.close());
     const opened: Opened = () => gallery;
@@ -37,23 +45,11 @@ export function galleryConformance(makeGallery: () => Promise<Gallery>): void {
     ties(opened);
     changes(opened);
     partitions(opened);
-    filters(opened);
+    narrowing(opened);
     refusals(opened);
     concurrency(opened);
+    histories(opened, reopen);
   });
-}
-
-/** Equal people, templates and order; scores but for the last digits of float32 arithmetic. */
-function expectSame(found: readonly Candidate[] | undefined, expected: readonly Candidate[]): void {
-  expect(found?.map((candidate) => ({ ...candidate, score: 0 }))).toEqual(
-    expected.map((candidate) => ({ ...candidate, score: 0 })),
-  );
-  found?.forEach(({ score }, index) => expect(score).toBeCloseTo(expected[index]?.score ?? NaN, 5));
-}
-
-async function searchOne(gallery: Gallery, probe: GalleryEntry['template'], limit = 10): Promise<readonly Candidate[]> {
-  const [found] = await gallery.search([probe], { limit });
-  return found ?? [];
 }
 
 function exactness(opened: Opened): void {
@@ -214,58 +210,6 @@ function partitions(opened: Opened): void {
     const wide = randomVector(random, 2 * dimension);
     await opened().upsert([entry(1, 1, template(wide, inOtherSpace)), entry(2, 2, template(wide.slice(0, dimension)))]);
     expect(await searchOne(opened(), template(wide, inOtherSpace))).toMatchObject([{ personId: personId(1) }]);
-  });
-}
-
-const filterSamples: readonly GalleryFilter[] = [
-  {},
-  { site: 'north' },
-  { site: 'nowhere' },
-  { groups: ['staff'] },
-  { groups: ['staff', 'wanted'] },
-  { groups: [] },
-  { groups: ['nobody'] },
-  { site: 'south', groups: ['wanted'] },
-];
-
-function filters(opened: Opened): void {
-  const random = seededRandom(9);
-  const sites = ['north', 'south', 'east'];
-  const groups = ['staff', 'wanted'];
-  const some = (names: readonly string[]): string[] => names.filter(() => random() < 0.3);
-  const people = Array.from({ length: 120 }, () => ({ sites: some(sites), groups: some(groups) }));
-
-  it('finds those alone whom the filter lets through, as brute force does', async () => {
-    const { faces, entries } = crowd(random, { people: people.length, templatesEach: 3, dimension, spread: 0.6 });
-    const marked = entries.map((enrolled, index) => ({
-      ...enrolled,
-      attributes: people[Math.floor(index / 3)] ?? enrolled.attributes,
-    }));
-    await opened().upsert(marked);
-    const probes = faces.slice(0, 6).map((face) => template(near(random, face, 0.6)));
-    for (const filter of filterSamples) {
-      for (const limit of [1, 7, 500]) {
-        const found = await opened().search(probes, { limit, filter });
-        probes.forEach((probe, index) => expectSame(found[index], bruteForce(marked, probe, limit, filter)));
-      }
-    }
-  });
-
-  it('follows a change of sites and groups, and of what lies where a removed template was', async () => {
-    const faces = [1, 2, 3].map(() => template(randomVector(random, dimension)));
-    const probe = template(randomVector(random, dimension));
-    const at = (number: number, site: string): GalleryEntry =>
-      entry(number, number, faces[number] ?? probe, { sites: [site] });
-    const found = async (site: string): Promise<readonly unknown[]> => {
-      const [candidates] = await opened().search([probe], { limit: 10, filter: { site } });
-      return (candidates ?? []).map((candidate) => candidate.personId).sort();
-    };
-    await opened().upsert([at(0, 'north'), at(1, 'south'), at(2, 'north')]);
-    expect([await found('north'), await found('south')]).toEqual([[0, 2].map(personId), [personId(1)]]);
-    await opened().upsert([at(0, 'south')]);
-    expect([await found('north'), await found('south')]).toEqual([[personId(2)], [0, 1].map(personId)]);
-    await opened().remove([templateId(1)]);
-    expect([await found('north'), await found('south')]).toEqual([[personId(2)], [personId(0)]]);
   });
 }
 

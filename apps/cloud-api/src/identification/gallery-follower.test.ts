@@ -1,5 +1,5 @@
 import type { rest } from '@sightline/contracts';
-import { newSightingId, type PersonId } from '@sightline/kernel';
+import { newSightingId, silentLogger, type PersonId } from '@sightline/kernel';
 import { asc } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
@@ -10,6 +10,8 @@ import { enrolAlong } from '../testing/enrol.js';
 import { axis, DIMENSION, templateOf } from '../testing/fake-release.js';
 import { startTestCloud, TENANT, type TestCloud } from '../testing/test-cloud.js';
 import { sightingPayload, startTestDevice, wireTemplate } from '../testing/test-device.js';
+import { countGallery } from './gallery-feed.js';
+import { stateGalleryMemory } from './gallery-memory.js';
 import { decide, Identification } from './identification.js';
 
 let cloud: TestCloud;
@@ -37,6 +39,18 @@ describe('the gallery', () => {
     const rows = await cloud.api.database.db.select().from(galleryChange).orderBy(asc(galleryChange.version));
     expect(rows.map(({ version }) => version)).toEqual(rows.map((_, index) => index + 1));
     expect(new Set(enrolled.map(({ version }) => version)).size).toBe(8);
+  });
+
+  it('needs memory that is known before it is filled, and is refused in words where there is less', async () => {
+    const { database } = cloud.api;
+    const [{ templates = 0 } = {}] = await countGallery(database);
+    expect(templates).toBeGreaterThanOrEqual(8);
+    await stateGalleryMemory(database, { ceilingBytes: 1e9, log: silentLogger });
+    await stateGalleryMemory(database, { ceilingBytes: undefined, log: silentLogger });
+    await expect(stateGalleryMemory(database, { ceilingBytes: 1e6, log: silentLogger })).rejects.toMatchObject({
+      code: 'GALLERY.FULL',
+      details: { templates, ceiling: 1 },
+    });
   });
 
   it('does not name somebody who was erased between the search and the decision', async () => {

@@ -1,10 +1,8 @@
-import { randomUUID } from 'node:crypto';
-
 import { afterAll, describe, expect, it } from 'vitest';
 
 import { galleryConformance } from '../conformance.js';
 import { openQdrantGallery } from './qdrant-gallery.js';
-import { startStandInQdrant, type StandInQdrant } from './testing/stand-in-qdrant.js';
+import { startStandInQdrant, type StandInQdrant } from '../testing/stand-in-qdrant.js';
 
 /** A real Qdrant, where there is one: `QDRANT_URL=http://127.0.0.1:6333 npx vitest run libs/gallery/src/qdrant`. */
 const { QDRANT_URL: realUrl, QDRANT_API_KEY: apiKey } = process.env;
@@ -18,8 +16,8 @@ afterAll(async () => {
   await standIn?.close();
 });
 
-galleryConformance(async () => {
-  const gallery = openQdrantGallery({ url, apiKey, prefix: `test-${randomUUID()}` });
+galleryConformance(async (name) => {
+  const gallery = openQdrantGallery({ url, apiKey, prefix: `test-${name}` });
   opened.push(gallery);
   return gallery;
 });
