@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { startCloudApi, type CloudApi } from '@sightline/cloud-api';
 import { startEmbeddedPostgres } from '@sightline/database';
 import { AppError, errorMessage, StopStack, systemClock, type Clock, type Logger } from '@sightline/kernel';
-import { startEmbeddedBroker, type BrokerIdentity } from '@sightline/messaging';
+import { startEmbeddedBroker, type BrokerIdentity, type EmbeddedBroker } from '@sightline/messaging';
 import { startModelRegistry } from '@sightline/model-registry';
 
 import type { HubConfig, HubReady } from './hub-config.js';
@@ -82,10 +82,7 @@ async function start(config: HubConfig, { log, signal, onFailure }: HubOptions, 
     host: HOST,
     port: ports.api,
     databaseUrl: postgres.url,
-    mqtt: {
-      ...{ url: broker.url, username: CLOUD_API, password: secrets.cloudMqttPassword },
-      ...(config.mqtts && { publicUrl: `mqtts://${config.mqtts.names[0]}:${config.mqtts.port}` }),
-    },
+    mqtt: { url: broker.url, username: CLOUD_API, password: secrets.cloudMqttPassword, ...publicUrlOf(config) },
     publicUrl: `http://${HOST}:${ports.api}`,
     disconnectDevice: (clientId) => broker.disconnect(clientId),
     repositoryUrl: registry.repositoryUrl,
@@ -101,16 +98,25 @@ async function start(config: HubConfig, { log, signal, onFailure }: HubOptions, 
   });
   stack.push(() => api.stop());
   devices.api = api;
-  if (config.mqtts) {
-    const { host, port, names } = config.mqtts;
-    await broker.listenTls({ host, port, ...(await api.brokerCertificate(names)) });
-  }
+  await listenForBoxes(config, broker, api);
 
   await untilReady(api.url, clock, signal);
   return {
     ready: { kind: 'hub-ready', apiUrl: api.url, registryUrl: registry.url, mqttUrl: broker.url },
     stop: () => stack.stop(),
   };
+}
+
+/** Where boxes with certificates come to. */
+function publicUrlOf({ mqtts }: HubConfig): { readonly publicUrl?: string } {
+  return mqtts ? { publicUrl: `mqtts://${mqtts.names[0]}:${mqtts.port}` } : {};
+}
+
+/** The authority is the cloud API's, which needs the broker: so this listener comes last. */
+async function listenForBoxes({ mqtts }: HubConfig, broker: EmbeddedBroker, api: CloudApi): Promise<void> {
+  if (!mqtts) return;
+  const { host, port, names } = mqtts;
+  await broker.listenTls({ host, port, ...(await api.brokerCertificate(names)) });
 }
 
 /** The cloud API serves before its release is fetched and tested; a hub is up when both are done. */

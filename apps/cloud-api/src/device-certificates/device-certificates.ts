@@ -76,7 +76,7 @@ export class DeviceCertificates {
       const address = { tenantId: known.tenantId, deviceId: known.deviceId };
       const [box] = await tx.select().from(device).where(isBox(address)).for('update');
       const [running] = await tx.select().from(deviceCertificate).where(eq(deviceCertificate.serialNumber, renewalOf));
-      if (box === undefined || box.revokedAt !== null || running?.revokedAt !== null) throw notRenewable();
+      if (box?.revokedAt !== null || running?.revokedAt !== null) throw notRenewable();
       if (running.notAfter <= this.#now()) throw notRenewable();
       const [before] = await tx
         .select()
@@ -99,7 +99,7 @@ export class DeviceCertificates {
         and(eq(device.tenantId, deviceCertificate.tenantId), eq(device.id, deviceCertificate.deviceId)),
       )
       .where(eq(deviceCertificate.serialNumber, serialNumber.toLowerCase()));
-    if (row === undefined || row.revokedAt !== null || row.certificate.revokedAt !== null) return undefined;
+    if (row?.revokedAt !== null || row.certificate.revokedAt !== null) return undefined;
     const { certificate, notAfter, tenantId, deviceId } = row.certificate;
     const isSame = createHash('sha256').update(certificate).digest('hex') === fingerprint256.toLowerCase();
     return isSame && notAfter > this.#now() ? { tenantId, deviceId } : undefined;

@@ -171,8 +171,9 @@ export class AccessControl {
 
   /** Over TLS the certificate alone counts; a user name that says otherwise is refused. */
   async #identifyByCertificate(socket: TLSSocket, username: string): Promise<BrokerIdentity | undefined> {
+    // Authorised: it has shown a certificate, and the authority has signed that.
     const certificate = socket.authorized ? socket.getPeerX509Certificate() : undefined;
-    const commonName: unknown = socket.getPeerCertificate().subject?.CN;
+    const commonName: unknown = certificate && socket.getPeerCertificate().subject.CN;
     if (certificate === undefined || typeof commonName !== 'string') return undefined;
     const { serialNumber, fingerprint256 } = certificate;
     const shown = { commonName, serialNumber, fingerprint256: fingerprint256.replaceAll(':', '') };
