@@ -77,7 +77,7 @@ export interface JobsOptions {
   readonly postgresUrl: string;
   readonly log: Logger;
   readonly clock: Clock;
-  /** A job whose process has not been heard of for so long is run by another, ms. Default: 15,000. */
+  /** A job whose process has not been heard of for so long is run by another, ms. Default: 10,000. */
   readonly lockMs?: number;
   /** How long `close` waits for running jobs, ms. Default: 10,000. */
   readonly closeMs?: number;

@@ -7,7 +7,7 @@ import type { EnqueueOptions, HandlerOptions, JobActivity, JobHandler, Jobs, Job
 import { openPostgresBackend } from './postgres-backend.js';
 import { openRedisBackend } from './redis-backend.js';
 
-const LOCK_MS = 15_000;
+const LOCK_MS = 10_000;
 const CLOSE_MS = 10_000;
 const ATTEMPTS = 5;
 /** First pause between attempts, ms; each next is twice as long, half of it by chance. */

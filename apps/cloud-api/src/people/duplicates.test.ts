@@ -63,20 +63,20 @@ describe('enrolment by template', () => {
 
 describe('enrolment from a sighting', () => {
   it('takes its template once somebody has said who it is', async () => {
+    const id = await addPerson('Seen');
+    await enrol(id, await templateAlong(12, 0.2));
     const [device, sightingId] = [await startTestDevice(cloud, 'box-1'), newSightingId()];
     const templates = [wireTemplate(templateOf(axis(12), await protector()))];
     await device.send([{ sequence: 1, payload: sightingPayload({ sightingId, templates }) }]);
     await device.acked(1);
-    const id = await addPerson('Seen');
     const fromSighting = () => post(`/v1/people/${id}/faces/from-sighting`, { sightingId });
     expect((await fromSighting()).json()).toMatchObject({ code: 'ENROLMENT.NOT_REVIEWED' });
     const { rows } = await cloud.api.database.pool.query<{ revision: number }>(
       'SELECT revision FROM cloud.identification WHERE sighting_id = $1',
       [sightingId],
     );
-    const verdict = { verdict: 'is-person', personId: id };
-    const review = await post(`/v1/identifications/${sightingId}:${rows[0]?.revision ?? 0}/review`, verdict);
-    expect(review.statusCode).toBeLessThan(300);
+    const url = `/v1/identifications/${sightingId}:${rows[0]?.revision ?? 0}/review`;
+    expect((await post(url, { verdict: 'confirmed' })).statusCode).toBeLessThan(300);
     const enrolled = await fromSighting();
     expect(enrolled.json()).toMatchObject({ personId: id, modelSpace: SPACE });
     expect((await fromSighting()).json()).toMatchObject({ code: 'ENROLMENT.DUPLICATE_TEMPLATE' });
