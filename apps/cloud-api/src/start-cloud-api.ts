@@ -16,6 +16,7 @@ import { Devices, type DeviceIdentity } from './devices/devices.js';
 import { RevokedDevices } from './devices/revoked-devices.js';
 import { EdgeCachePublisher } from './edge-caches/edge-cache-publisher.js';
 import { takePhotoBodies } from './http/photo-upload.js';
+import { eraseRestored } from './erasure/erasure.module.js';
 import { GalleryFollower } from './identification/gallery-follower.js';
 import { openGalleryIndex } from './identification/gallery-index.js';
 import { stateGalleryMemory } from './identification/gallery-memory.js';
@@ -134,7 +135,10 @@ async function startServices(app: NestFastifyApplication, config: CloudApiConfig
   app.get(EdgeCachePublisher).start();
   app.get(Releases).start();
   app.get(RevokedDevices).start();
-  await app.get<Jobs>(JOBS).start();
+  const jobs = app.get<Jobs>(JOBS);
+  await jobs.start();
+  // A backup may have been put back since the last start.
+  await jobs.enqueue(eraseRestored, {}, { id: 'at-start' });
 }
 
 /** Subscribes to the fleet; goes on in the background when the broker cannot be reached yet. */

@@ -9,7 +9,8 @@ import { ErasuresController } from './erasures.controller.js';
 import { Erasures } from './erasures.js';
 
 const advanceErasures = defineTrigger('erasures-advance');
-const eraseAgain = defineTrigger('erasures-of-restored-people');
+/** Erases again whomever a backup has brought back. */
+export const eraseRestored = defineTrigger('erasures-of-restored-people');
 
 /** How often open erasures are looked at, ms: a receipt is in the proof at most that much later. */
 const ADVANCE_MS = 5000;
@@ -26,7 +27,7 @@ export class ErasureModule {
   constructor(@Inject(JOBS) jobs: Jobs, steps: ErasureSteps, destroyed: DestroyedPeople) {
     jobs.handle(advanceErasures, ({ signal }) => steps.advanceAll(signal));
     jobs.schedule(advanceErasures, { everyMs: ADVANCE_MS });
-    jobs.handle(eraseAgain, ({ signal }) => destroyed.eraseAgain(signal).then(() => undefined));
-    jobs.schedule(eraseAgain, { everyMs: AGAIN_MS });
+    jobs.handle(eraseRestored, ({ signal }) => destroyed.eraseAgain(signal).then(() => undefined));
+    jobs.schedule(eraseRestored, { everyMs: AGAIN_MS });
   }
 }
