@@ -116,7 +116,8 @@ async function start(config: CloudApiConfig, releaseSource: ReleaseSource, stack
 
 async function createApp(platform: Platform): Promise<NestFastifyApplication> {
   const { log } = platform.config;
-  const app = await createRestApp({ module: AppModule.of(platform), api: apiHead, log });
+  const trustedProxies = platform.config.access?.trustedProxies;
+  const app = await createRestApp({ module: AppModule.of(platform), api: apiHead, log, trustedProxies });
   await app.register(multipart, { throwFileSizeLimit: false });
   takePhotoBodies(app.getHttpAdapter().getInstance());
   takeArchiveBodies(app.getHttpAdapter().getInstance());

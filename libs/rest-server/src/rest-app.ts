@@ -23,6 +23,8 @@ export interface RestAppOptions {
   readonly module: DynamicModule;
   readonly api: ApiHead;
   readonly log: Logger;
+  /** Addresses and networks, with commas between them, whose `X-Forwarded-For` is believed. Default: none. */
+  readonly trustedProxies?: string | undefined;
 }
 
 /**
@@ -30,8 +32,10 @@ export interface RestAppOptions {
  * validated, the interface is described at /docs and /openapi.json. A failed start throws. `close()` ends within
  * seconds, open streams or not.
  */
-export async function createRestApp({ module, api, log }: RestAppOptions): Promise<NestFastifyApplication> {
+export async function createRestApp(options: RestAppOptions): Promise<NestFastifyApplication> {
+  const { module, api, log, trustedProxies } = options;
   const adapter = new FastifyAdapter({
+    ...(trustedProxies !== undefined && { trustProxy: trustedProxies }),
     bodyLimit: BODY_BYTES,
     requestTimeout: REQUEST_MS,
     clientErrorHandler: answerBrokenRequest,
@@ -43,12 +47,12 @@ export async function createRestApp({ module, api, log }: RestAppOptions): Promi
   // Fastify's own: no route takes text.
   adapter.getInstance().removeContentTypeParser('text/plain');
   endRequestsWithServer(adapter.getInstance());
-  const options: Pick<NestApplicationOptions, 'logger' | 'abortOnError'> = {
+  const nestOptions: Pick<NestApplicationOptions, 'logger' | 'abortOnError'> = {
     logger: nestLogger(log),
     // A failed start throws instead of ending the process.
     abortOnError: false,
   };
-  const app = await NestFactory.create<NestFastifyApplication>(module, adapter, options);
+  const app = await NestFactory.create<NestFastifyApplication>(module, adapter, nestOptions);
   app.useGlobalPipes(validationPipe());
   app.useGlobalFilters(new ProblemFilter(log));
   serveOpenApi(app, api);

@@ -1,4 +1,4 @@
-import type { rest } from '@sightline/contracts';
+import type { DeviceAddress, rest } from '@sightline/contracts';
 import type { Database } from '@sightline/database';
 import { isSlug, type DeviceId, type TenantId } from '@sightline/kernel';
 import type { ClientCertificate } from '@sightline/messaging';
@@ -9,6 +9,7 @@ import { digestsEqual, sha256 } from '../access/api-key.js';
 import { DeviceCertificates } from '../device-certificates/device-certificates.js';
 import { decodeCursor, toPage, type PageQuery } from '../http/page-cursor.js';
 import { DATABASE } from '../platform/tokens.js';
+import { tenant } from '../storage/access-schema.js';
 import { device } from '../storage/schema.js';
 import { parseDeviceUsername } from './credentials.js';
 
@@ -56,14 +57,23 @@ export class Devices {
       .select({ passwordSha256: device.passwordSha256 })
       .from(device)
       .where(and(eq(device.tenantId, tenantId), eq(device.id, deviceId), isNull(device.revokedAt)));
-    const digest = sha256(password);
-    return row !== undefined && digestsEqual(row.passwordSha256, digest) ? { kind: 'device', ...address } : undefined;
+    if (row === undefined || !digestsEqual(row.passwordSha256, sha256(password))) return undefined;
+    return this.#letIn(address);
   }
 
   /** Whose certificate a broker was shown; undefined when it is not valid, or no longer. */
   async verifyCertificate(certificate: ClientCertificate): Promise<DeviceIdentity | undefined> {
     const address = await this.certificates.verify(certificate);
-    return address && { kind: 'device', ...address };
+    return address && this.#letIn(address);
+  }
+
+  /** Boxes of a tenant that is suspended stay outside, whatever they show. */
+  async #letIn(address: DeviceAddress): Promise<DeviceIdentity | undefined> {
+    const [open] = await this.database.db
+      .select({ id: tenant.id })
+      .from(tenant)
+      .where(and(eq(tenant.id, address.tenantId), isNull(tenant.suspendedAt)));
+    return open && { kind: 'device', ...address };
   }
 }
 
