@@ -130,6 +130,51 @@ describe('the fleet', () => {
   });
 });
 
+describe('the desired configuration', () => {
+  const url = '/v1/devices/box-1/desired-config';
+  const shownConfig = async (): Promise<rest.DesiredConfig> =>
+    (await cloud.request({ url })).json<rest.DesiredConfig>();
+  const put = (payload: object) => cloud.request({ method: 'PUT', url, payload });
+
+  it('is published whole with a new version, and shown beside what the box says of it, by field', async () => {
+    const before = await shownConfig();
+    expect(before).toMatchObject({ version: 1, siteId: 'lobby', settings: {}, changedAt: null });
+    const settings = { sighting: { bestShots: 2 }, delivery: { maximumWindow: 8 } };
+    const changed = await put({ siteId: 'gate', settings, basedOnVersion: 1 });
+    expect(changed.json<rest.DesiredConfig>()).toMatchObject({ version: 2, siteId: 'gate', settings });
+    const sent = await until(() => configs.find(({ config }) => config.version === 2n), 'the new document');
+    expect(sent.config).toMatchObject({ siteId: 'gate', ...settings });
+    const configErrors = [{ path: 'sighting.bestShots', message: 'Too big' }];
+    const fields = { schemaVersion: 1, configVersionSeen: 2n, configError: 'CONFIG.INVALID', configErrors };
+    const state = create(ReportedStateSchema, { ...fields, configStatus: FieldStatus.FAILED });
+    await device.publish(toBinary(ReportedStateSchema, state), 'state/reported');
+    const reported = await until(async () => {
+      const { reported: said } = await shownConfig();
+      return said?.version === 2 ? said : undefined;
+    }, 'what the box says');
+    expect(reported).toEqual({ version: 2, status: 'failed', error: 'CONFIG.INVALID', errors: configErrors });
+    expect((await shown())?.siteId).toBe('gate');
+    await put({ siteId: 'lobby', settings: {} });
+    expect(await shownConfig()).toMatchObject({ version: 3, siteId: 'lobby', settings: {} });
+  });
+
+  it('is refused out of bounds, with anything that is no setting, and when it was changed meanwhile', async () => {
+    const refused = async (payload: object): Promise<string> => (await put(payload)).json<rest.Problem>().code;
+    expect(await refused({ settings: { sighting: { bestShots: 9 } } })).toBe('REQUEST.INVALID');
+    expect(await refused({ settings: { mqtt: { password: 'secret' } } })).toBe('REQUEST.INVALID');
+    expect(await refused({ settings: {}, templateKey: 'secret' })).toBe('REQUEST.INVALID');
+    expect(await refused({ settings: {}, basedOnVersion: 1 })).toBe('DEVICE.CONFIG_CHANGED');
+    const unknown = await cloud.request({ url: '/v1/devices/nobody/desired-config' });
+    expect(unknown.json<rest.Problem>().code).toBe('DEVICE.NOT_FOUND');
+    expect((await shownConfig()).version).toBe(3);
+  });
+
+  it('is described for programs, without credentials', async () => {
+    const described = await cloud.request({ url: '/v1/asyncapi.json', headers: { authorization: '' } });
+    expect(described.json<{ readonly asyncapi: string }>().asyncapi).toBe('3.0.0');
+  });
+});
+
 const detail = async (): Promise<rest.DeviceDetail> =>
   (await cloud.request({ url: '/v1/devices/box-1' })).json<rest.DeviceDetail>();
 const publish = (channel: Channel, payload: Uint8Array) =>

@@ -66,6 +66,18 @@ describe('authorisePublish', () => {
     expect(publishCode(device, topic, { payloadBytes: maximumBytes + 1 })).toBe('MQTT.MESSAGE_TOO_LARGE');
   });
 
+  it.each(allChannels)(
+    'lets a service clear what is retained on %s, and write there only by the contract',
+    (channel) => {
+      const { retain, publisher } = channels[channel];
+      const clears = publishCode(service, topicOf(address, channel), { retain: true, payloadBytes: 0 });
+      expect(clears === 'allowed').toBe(retain);
+      const code = publisher === 'service' ? 'allowed' : 'MQTT.WRONG_PUBLISHER';
+      expect(publishCode(service, topicOf(address, channel), { payloadBytes: 0 })).toBe(code);
+      expect(publishCode(service, topicOf(address, channel), { retain, payloadBytes: 1 })).toBe(code);
+    },
+  );
+
   it('refuses QoS 2, and a retained message where the contract has none', () => {
     expect(publishCode(device, topicOf(address, 'status'), { retain: true })).toBe('allowed');
     expect(publishCode(device, topicOf(address, 'sighting'), { retain: true })).toBe('MQTT.WRONG_FLAGS');
@@ -93,6 +105,12 @@ describe('authoriseSubscribe', () => {
   ])('lets no wildcard lead a device out of its prefix: %s', (filter) =>
     expect(subscribeCode(device, filter)).toBe('MQTT.FOREIGN_PREFIX'),
   );
+
+  it.each(allChannels)('lets a device ask by name only for what services publish: %s', (channel) => {
+    const allowed = channels[channel].publisher === 'service';
+    expect(subscribeCode(device, topicOf(address, channel))).toBe(allowed ? 'allowed' : 'MQTT.UNKNOWN_TOPIC');
+    expect(mayReceive(device, topicOf(address, channel))).toBe(allowed);
+  });
 
   it('lets a service read what devices publish', () => {
     expect(subscribeCode(service, 'sightline/v1/+/+/sighting')).toBe('allowed');
