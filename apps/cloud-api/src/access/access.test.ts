@@ -115,9 +115,13 @@ describe('tenants', () => {
     const list = () => as(adminKey.secret, 'GET', '/v1/people');
     expect((await list()).json()).toEqual({ items: [], nextCursor: null });
     const { accessToken } = (await as(adminKey.secret, 'POST', '/v1/tokens')).json<rest.IssuedToken>();
+    const box = await as(adminKey.secret, 'POST', '/v1/devices', { id: 'cam-7', siteId: 'gate' });
+    const { username, password } = box.json<rest.Provisioning>().mqtt;
+    expect(await cloud.api.verifyDevice(username, password)).toBeDefined();
     const suspend = (suspended: boolean) => as(PLATFORM_KEY, 'PATCH', '/v1/tenants/acme', { suspended });
     expect((await suspend(true)).json()).toMatchObject({ suspendedAt: new Date(nowMs).toISOString() });
     expect((await list()).code).toBe('ACCESS.TENANT_SUSPENDED');
+    expect(await cloud.api.verifyDevice(username, password)).toBeUndefined();
     expect((await as(accessToken, 'GET', '/v1/people')).code).toBe('ACCESS.TENANT_SUSPENDED');
     await suspend(false);
     expect((await list()).statusCode).toBe(200);

@@ -174,8 +174,8 @@ describe('a box', () => {
       });
       const address = { tenantId: acme.id, deviceId: 'cam-acme' as DeviceId };
       const topic = topicOf(address, channel);
-      let lost = false;
-      connection.on('disconnected', () => (lost = true));
+      const ends: true[] = [];
+      connection.on('disconnected', () => ends.push(true));
       const filters = [
         topic,
         `sightline/v1/${address.tenantId}/#`,
@@ -193,9 +193,9 @@ describe('a box', () => {
           ),
         ]).toEqual([filter, expect.any(AppError)]);
       }
-      const before = lost;
-      void connection.publish(topic, new Uint8Array([1])).catch(() => undefined);
-      if (!before) await until(() => (lost ? true : undefined), 'the end of the connection');
+      const before = ends.length;
+      await connection.publish(topic, new Uint8Array([1])).catch(() => undefined);
+      await until(() => (ends.length > before ? true : undefined), 'the end of the connection');
       await connection.close();
     },
   );
