@@ -15,7 +15,7 @@ import {
   templateId,
 } from '../conformance/samples.js';
 import { openQdrantGallery, type QdrantGalleryOptions } from './qdrant-gallery.js';
-import { startStandInQdrant, type Fault } from './testing/stand-in-qdrant.js';
+import { startStandInQdrant, type Fault } from '../testing/stand-in-qdrant.js';
 
 const dimension = 16;
 const random = seededRandom(31);

@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { collectionOf } from '../collection-plan.js';
+import { collectionOf } from '../qdrant/collection-plan.js';
 import { startStandInQdrant, type StandInQdrant } from './stand-in-qdrant.js';
 import { readTapes, replayTape, type TapedExchange } from './tapes.js';
 

@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 
-const folder = new URL('../../../../../../shared/qdrant/tapes/', import.meta.url);
+const folder = new URL('../../../../../shared/qdrant/tapes/', import.meta.url);
 
 type Json = Readonly<Record<string, unknown>>;
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { collectionOf, payloadIndexes } from '../collection-plan.js';
+import { collectionOf, payloadIndexes } from '../qdrant/collection-plan.js';
 import { startStandInQdrant } from './stand-in-qdrant.js';
 
 const standIn = await startStandInQdrant();

@@ -1,15 +1,24 @@
 import { readFile } from 'node:fs/promises';
 
 import { Ajv, type ValidateFunction } from 'ajv';
+import formats from 'ajv-formats';
 
 type Json = Readonly<Record<string, unknown>>;
 type Method = 'get' | 'put' | 'post' | 'patch' | 'delete';
 
 /** Qdrant's own description, which lies beside the project where it lies at all. */
-const description = new URL('../../../../../../shared/qdrant/openapi-1.18.3.json', import.meta.url);
+const description = new URL('../../../../../shared/qdrant/openapi-1.18.3.json', import.meta.url);
 
 /** A schema is compiled when it is first needed: all of them together take seconds. */
 type Validator = () => ValidateFunction | undefined;
+
+/** Rust's unsigned numbers, and the largest of each that JSON can carry. */
+const unsigned = {
+  uint8: 2 ** 8 - 1,
+  uint32: 2 ** 32 - 1,
+  uint64: Number.MAX_SAFE_INTEGER,
+  uint: Number.MAX_SAFE_INTEGER,
+};
 
 interface Operation {
   readonly segments: readonly string[];
@@ -37,8 +46,12 @@ export class OpenApiContract {
   readonly #operations: readonly Operation[];
 
   constructor(document: Json) {
-    // Formats such as uint32 say no more than the bounds beside them.
-    const ajv = new Ajv({ strict: false, validateFormats: false, inlineRefs: false, code: { optimize: false } });
+    const ajv = new Ajv({ strict: false, inlineRefs: false, code: { optimize: false } });
+    formats.default(ajv);
+    ajv.addFormat('partial-date-time', true);
+    for (const [name, largest] of Object.entries(unsigned)) {
+      ajv.addFormat(name, { type: 'number', validate: (value) => value >= 0 && value <= largest });
+    }
     ajv.addSchema({ $id: 'qdrant', components: closed(document.components) as Json });
     const compile = (schema: unknown): Validator => {
       let compiled: ValidateFunction | undefined;
