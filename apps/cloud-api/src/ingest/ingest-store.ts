@@ -98,7 +98,7 @@ const streamOf = ({ address: { tenantId, deviceId }, streamId }: IngestBatch): S
 /** What a device's row knows to so much is not written again, ms. */
 const HEARD_EVERY_MS = 1000;
 
-/** Notes that the devices were heard; @returns the sites of those that are known, by `deviceKey`. */
+/** Notes that the devices were heard; @returns the sites of those that are known and not revoked, by `deviceKey`. */
 async function touchDevices(
   tx: Transaction,
   batches: readonly IngestBatch[],
@@ -117,6 +117,7 @@ async function touchDevices(
     SELECT tenant_id AS "tenantId", id AS "deviceId", site_id AS "siteId",
       coalesce(last_seen_at > ${now}::timestamptz - ${HEARD_EVERY_MS} * interval '1 millisecond', false) AS heard
     FROM ${wanted} JOIN cloud.device device USING (tenant_id, id)
+    WHERE device.revoked_at IS NULL
     ORDER BY tenant_id, id FOR KEY SHARE OF device`);
   if (rows.some(({ heard }) => !heard)) {
     await tx.execute(sql`
