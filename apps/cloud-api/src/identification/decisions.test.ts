@@ -236,6 +236,27 @@ describe('a review', () => {
   });
 });
 
+it('reviews at once, and of somebody who is erased meanwhile, leave what the last one says and never fail inside', async () => {
+  const { id: zoe } = await enrolAlong(cloud.api, 'Zoe', 12);
+  const { id } = await seen(12);
+  const verdicts = Array.from({ length: 6 }, (_, index) => (index % 2 === 0 ? 'confirmed' : 'not-this-person'));
+  const answers = await Promise.all(verdicts.map((verdict) => review(id, { verdict })));
+  expect(answers.map(({ statusCode }) => statusCode)).toEqual(verdicts.map(() => 200));
+  const { review: stands } = await explained(id);
+  expect(stands?.hardNegatives).toBe(stands?.verdict === 'confirmed' ? 0 : 1);
+
+  const [gone, ...late] = await Promise.all([
+    cloud.request({ method: 'DELETE', url: `/v1/people/${zoe}` }),
+    ...verdicts.map((verdict) => review(id, { verdict })),
+  ]);
+  expect(gone.statusCode).toBeLessThan(300);
+  for (const { statusCode } of late) expect([200, 404, 409]).toContain(statusCode);
+  await until(async () => {
+    const rows = await cloud.api.database.db.select().from(hardNegative).where(eq(hardNegative.personId, zoe));
+    return rows.length === 0 ? true : undefined;
+  }, 'nothing of somebody who was erased');
+});
+
 describe('what is kept of a probe', () => {
   it('is sealed, none of a stranger’s, and goes when it expires', async () => {
     const { db } = cloud.api.database;
