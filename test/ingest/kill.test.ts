@@ -64,7 +64,7 @@ describe('ingest by two processes', () => {
       DEVICES.map((id) =>
         SimulatedBox.start({
           ...{ url: mosquitto.url, address: { tenantId: TENANT, deviceId: id as DeviceId }, password: PASSWORD },
-          ...{ batchRecords: 4, timeoutMs: 3000 },
+          ...{ batchRecords: 50, timeoutMs: 3000 },
         }),
       ),
     );
@@ -99,7 +99,7 @@ describe('ingest by two processes', () => {
     expect(response.status).toBe(201);
   }
 
-  /** Every box records about thirty revisions a second, three of each sighting, whoever is there to take them. */
+  /** Every box records twelve revisions a second, three of each sighting, whoever is there to take them. */
   async function record(): Promise<void> {
     while (recording) {
       for (const box of boxes) {
@@ -108,7 +108,7 @@ describe('ingest by two processes', () => {
         for (const revision of [2, 3]) box.record({ id, revision });
         recorded.set(box.address.deviceId, own.set(id, 3));
       }
-      await sleep(100);
+      await sleep(250);
     }
   }
 

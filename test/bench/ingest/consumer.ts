@@ -10,7 +10,7 @@ import type { ConsumerKind, ConsumerOptions } from './consumer-child.js';
 
 const CHILD = fileURLToPath(new URL('./consumer-child.js', import.meta.url));
 const KINDS: readonly ConsumerKind[] = ['deferred', 'deferred-in-nest', 'mqtt-js', 'nest'];
-const ROUNDS = 5;
+const ROUNDS = 3;
 const WARM_UP = 4000;
 const MESSAGES = 16_000;
 const PAYLOAD_BYTES = 700;

@@ -11,6 +11,7 @@ import { judge, type SearchResult } from '../identification/identification.js';
 import { keepProbes } from '../identification/kept-probes.js';
 import { localDiffers, type LocalDecision } from '../identification/local-decision.js';
 import { inChunks } from '../storage/chunks.js';
+import { insertAsJson } from '../storage/json-rows.js';
 import { identification, person, sighting } from '../storage/schema.js';
 import type { BootEpochs } from './boot-store.js';
 import type { IngestBatch } from './decode-batch.js';
@@ -97,9 +98,7 @@ export async function storeSightings(
     decidedAt: now,
   }));
   const byRevision = (row: (typeof decisions)[number]) => revisionKey(row.tenantId, row.sightingId, row.revision);
-  await inChunks(distinctByKey(decisions, byRevision), (chunk) =>
-    tx.insert(identification).values(chunk).onConflictDoNothing().returning({ id: identification.sightingId }),
-  );
+  await tx.execute(sql`${insertAsJson(identification, distinctByKey(decisions, byRevision))} ON CONFLICT DO NOTHING`);
   const rows = items.map((item) => sightingRow(item, epochs, now));
   const seen = rows.flatMap(({ tenantId, siteId, lastSeenAt }, index) => {
     const personId = decisions[index]?.personId ?? null;
@@ -109,7 +108,7 @@ export async function storeSightings(
   // One statement touches a row once: of several revisions in the group only the highest goes in.
   const newestFirst = rows.sort((a, b) => b.revision - a.revision);
   const newest = distinctByKey(newestFirst, ({ tenantId, id }) => `${tenantId}/${id}`);
-  const changed = await inChunks(newest, (chunk) => upsert(tx, chunk));
+  const changed = await upsert(tx, newest);
   await keepProbes(tx, changed, { decided: keptOf(decided), now });
   return changed;
 }
@@ -218,31 +217,21 @@ function localColumns(local: LocalDecision | undefined, isEnrolled: (personId: P
   return { localOutcome: local?.outcome ?? null, localPersonId: named, localScore: local?.score ?? null };
 }
 
-async function upsert(tx: Transaction, rows: (typeof sighting.$inferInsert)[]): Promise<ChangedSighting[]> {
-  return tx
-    .insert(sighting)
-    .values(rows)
-    .onConflictDoUpdate({
-      target: [sighting.tenantId, sighting.id],
-      set: {
-        cameraId: sql`excluded.camera_id`,
-        phase: sql`excluded.phase`,
-        revision: sql`excluded.revision`,
-        // first_seen_at stays as first dated: pages are sorted by it.
-        lastSeenAt: sql`greatest(${sighting.firstSeenAt}, excluded.last_seen_at)`,
-        deviceLastSeenMs: sql`excluded.device_last_seen_ms`,
-        receivedAt: sql`excluded.received_at`,
-        latencyMs: sql`excluded.latency_ms`,
-        quality: sql`excluded.quality`,
-        liveScore: sql`excluded.live_score`,
-        frames: sql`excluded.frames`,
-        replayed: sql`excluded.replayed`,
-        closeReason: sql`excluded.close_reason`,
-        releaseDigest: sql`excluded.release_digest`,
-        trialArm: sql`excluded.trial_arm`,
-        stageMs: sql`excluded.stage_ms`,
-      },
-      setWhere: sql`${sighting.deviceId} = excluded.device_id AND ${sighting.revision} < excluded.revision`,
-    })
-    .returning({ tenantId: sighting.tenantId, id: sighting.id, revision: sighting.revision });
+async function upsert(
+  tx: Transaction,
+  rows: readonly (typeof sighting.$inferInsert)[],
+): Promise<readonly ChangedSighting[]> {
+  // first_seen_at stays as first dated: pages are sorted by it.
+  const { rows: changed } = await tx.execute<ChangedSighting & Record<string, unknown>>(sql`
+    ${insertAsJson(sighting, rows)}
+    ON CONFLICT (tenant_id, id) DO UPDATE SET
+      camera_id = excluded.camera_id, phase = excluded.phase, revision = excluded.revision,
+      last_seen_at = greatest(sighting.first_seen_at, excluded.last_seen_at),
+      device_last_seen_ms = excluded.device_last_seen_ms, received_at = excluded.received_at,
+      latency_ms = excluded.latency_ms, quality = excluded.quality, live_score = excluded.live_score,
+      frames = excluded.frames, replayed = excluded.replayed, close_reason = excluded.close_reason,
+      release_digest = excluded.release_digest, trial_arm = excluded.trial_arm, stage_ms = excluded.stage_ms
+    WHERE sighting.device_id = excluded.device_id AND sighting.revision < excluded.revision
+    RETURNING sighting.tenant_id AS "tenantId", sighting.id, sighting.revision`);
+  return changed;
 }
