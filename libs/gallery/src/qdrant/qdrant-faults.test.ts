@@ -182,6 +182,17 @@ describe('a gallery whose Qdrant is in trouble', () => {
     await expect(search).rejects.toThrow('nobody waits any more');
   });
 
+  it.each([
+    ['1.12.6', false],
+    ['1.13.0', true],
+    ['2.0.0', true],
+    ['dev', false],
+  ])('of version %s is ready: %s', async (version, ready) => {
+    const server = await startStandInQdrant({ version });
+    expect(await open({ url: server.url }).ready()).toBe(ready);
+    await server.close();
+  });
+
   it('is not ready without its server, and shows its key to it alone', async () => {
     const locked = await startStandInQdrant({ apiKey: 'the right key' });
     const gallery = open({ url: locked.url, apiKey: 'the right key' });

@@ -31,7 +31,7 @@ export interface QdrantGalleryOptions extends Omit<QdrantServerOptions, 'clock'>
 
 /** A gallery in Qdrant. Any number of processes may search it; one at a time may change it. */
 export interface QdrantGallery extends Gallery {
-  /** Whether Qdrant is there and takes requests. */
+  /** Whether Qdrant is there, takes requests, and is of a version that knows what is asked of it. */
   ready(signal?: AbortSignal): Promise<boolean>;
   /** After this a change that was given up cannot be on its way any more, ms. */
   readonly longestChangeMs: number;
@@ -68,7 +68,7 @@ export function openQdrantGallery(options: QdrantGalleryOptions): QdrantGallery 
     log.warn({}, 'the key of the gallery travels unencrypted');
   }
   const server = new QdrantServer({ ...options, clock });
-  return new ServedGallery({ server, names: new CollectionNames(prefix), replicas }, search);
+  return new ServedGallery({ server, names: new CollectionNames(prefix), replicas }, { kind: search, log });
 }
 
 class ServedGallery implements QdrantGallery {
@@ -77,13 +77,15 @@ class ServedGallery implements QdrantGallery {
   readonly #shelves: ServedShelves;
   readonly #writer: PointWriter;
   readonly #kind: SearchKind;
+  readonly #log: Logger;
 
-  constructor(options: ShelvesOptions, kind: SearchKind) {
+  constructor(options: ShelvesOptions, { kind, log }: { readonly kind: SearchKind; readonly log: Logger }) {
     this.#options = options;
     this.longestChangeMs = options.server.longestChangeMs;
     this.#shelves = new ServedShelves(options);
     this.#writer = new PointWriter(options.server, this.#shelves);
     this.#kind = kind;
+    this.#log = log;
   }
 
   upsert(entries: readonly GalleryEntry[]): Promise<void> {
@@ -128,7 +130,10 @@ class ServedGallery implements QdrantGallery {
       const answer = await this.#options.server.call({ what: 'version', deadline: 'search', signal }, (client) =>
         client.versionInfo(),
       );
-      return answer !== undefined;
+      const version = answer?.version ?? '';
+      if (isSupported(version)) return true;
+      this.#log.error({ version }, 'this version of Qdrant is too old for the gallery');
+      return false;
     } catch (error) {
       signal?.throwIfAborted();
       if (error instanceof AppError) return false;
@@ -186,6 +191,12 @@ class ServedGallery implements QdrantGallery {
         ),
     };
   }
+}
+
+/** Strict mode, whose limits every collection has, is there from 1.13 on. */
+function isSupported(version: string): boolean {
+  const [, major, minor] = /^(\d+)\.(\d+)/.exec(version) ?? [];
+  return Number(major) > 1 || (Number(major) === 1 && Number(minor) >= 13);
 }
 
 function placesBySpace(probes: readonly Template[]): ReadonlyMap<SpaceId, readonly number[]> {

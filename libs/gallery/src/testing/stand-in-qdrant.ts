@@ -46,6 +46,8 @@ export interface StandInQdrant {
 export interface StandInOptions {
   /** Refuses requests without it. */
   readonly apiKey?: string;
+  /** What it says of itself. Default: 1.18.3. */
+  readonly version?: string;
 }
 
 /**
@@ -69,14 +71,16 @@ class StandIn implements StandInQdrant {
   disturb = (score: number): number => score;
   readonly #contract: OpenApiContract | undefined;
   readonly #apiKey: string | undefined;
+  readonly #version: string;
   readonly #collections = new Map<string, StandInCollection>();
   readonly #aliases = new Map<string, string>();
   readonly #server = createServer((request, response) => {
     this.#serve(request, response).catch(() => request.socket.destroy());
   });
 
-  constructor({ apiKey }: StandInOptions, contract: OpenApiContract | undefined) {
+  constructor({ apiKey, version = '1.18.3' }: StandInOptions, contract: OpenApiContract | undefined) {
     this.#apiKey = apiKey;
+    this.#version = version;
     this.#contract = contract;
   }
 
@@ -144,7 +148,7 @@ class StandIn implements StandInQdrant {
     try {
       if (this.#apiKey !== undefined && apiKey !== this.#apiKey) throw refuse(403, 'Invalid API key or JWT');
       if (method === 'GET' && path === '/') {
-        return { status: 200, answer: { title: 'qdrant - vector search engine', version: '1.18.3' } };
+        return { status: 200, answer: { title: 'qdrant - vector search engine', version: this.#version } };
       }
       const result = this.#route(method, path, query, (body ?? {}) as Json);
       return { status: 200, answer: { result, status: 'ok', time: 0.001, usage: null } };
