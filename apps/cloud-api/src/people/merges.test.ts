@@ -83,7 +83,7 @@ describe('a merge', () => {
     const response = await post(`/v1/people/${into}/merge`, { from });
     expect(response.json()).toMatchObject({ into, from, templates: 1, sightings: 1, undoneAt: null });
     const { id } = response.json<rest.Merge>();
-    const anna = (await cloud.request({ url: `/v1/people/${into}` })).json();
+    const anna = (await cloud.request({ url: `/v1/people/${into}` })).json<rest.Person>();
     expect(anna).toMatchObject({ faces: 2, sites: ['gate', 'yard'], groups: ['crew', 'staff'] });
     expect((await cloud.request({ url: `/v1/people/${from}` })).json()).toMatchObject({ code: 'PERSON.MERGED' });
     expect((await cloud.request({ url: '/v1/people?name=anna' })).json()).toMatchObject({ items: [{ id: into }] });

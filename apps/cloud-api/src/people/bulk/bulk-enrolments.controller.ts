@@ -9,6 +9,7 @@ import type { FastifyRequest } from 'fastify';
 
 import { Tenant } from '../../access/api-key.guard.js';
 import { Roles } from '../../access/roles.js';
+import { AuditedChange } from '../../audit/audited.js';
 import type { PageQuery } from '../../http/page-cursor.js';
 import { BulkEnrolments } from './bulk-enrolments.js';
 import { enrolmentBody } from './enrolment-body.js';
@@ -21,6 +22,7 @@ export class BulkEnrolmentsController {
   constructor(private readonly enrolments: BulkEnrolments) {}
 
   @Post()
+  @AuditedChange('enrolment.receive', { kind: 'enrolment', result: 'id' })
   @Roles('operator')
   @HttpCode(202)
   @ApiOperation({ summary: 'Enrols the people of a table with their photos, by a job', requestBody: enrolmentBody })
@@ -69,6 +71,7 @@ export class BulkEnrolmentsController {
   @Header('content-type', 'text/csv; charset=utf-8')
   @ApiOperation({ summary: 'What became of all its rows, as a table' })
   @ApiProduces('text/csv')
+  @ApiOkResponse({ standardSchema: rest.enrolmentRowSchema, description: 'A row for each of these, with a head.' })
   async table(@Tenant() tenantId: TenantId, @Param('id', idSchema) id: string): Promise<StreamableFile> {
     const key = { tenantId, id };
     await this.enrolments.get(key);
@@ -77,6 +80,7 @@ export class BulkEnrolmentsController {
   }
 
   @Post(':id/cancel')
+  @AuditedChange('enrolment.cancel', { kind: 'enrolment', param: 'id' })
   @Roles('operator')
   @HttpCode(200)
   @ApiOperation({ summary: 'Stops an enrolment: rows that are done stay, its files are deleted' })

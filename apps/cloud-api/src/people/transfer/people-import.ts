@@ -139,8 +139,8 @@ export class PeopleImport {
   /** The templates of a line that may be enrolled; the others are told. */
   async #admissible({ tenantId, result }: Progress, number: number, line: PersonLine): Promise<readonly Template[]> {
     const taken: Template[] = [];
-    for (const { id: _id, createdAt: _createdAt, ...sent } of line.templates) {
-      const template = fromRestTemplate(sent);
+    for (const sent of line.templates) {
+      const template = toTemplate(sent);
       try {
         await this.admission.assertAdmissible(tenantId, template);
         taken.push(template);
@@ -202,6 +202,12 @@ export class PeopleImport {
     progress.version = Math.max(progress.version, version);
     return rows.length;
   }
+}
+
+/** Without what the file says beyond the template. */
+function toTemplate({ codec, scale, dimension, quality, ...sent }: rest.TransferTemplate): Template {
+  const { modelSpace, keyId, variantDigest, data } = sent;
+  return fromRestTemplate({ modelSpace, keyId, variantDigest, codec, scale, dimension, data, quality });
 }
 
 const invalid = (sentence: string): AppError => new AppError('IMPORT.INVALID', sentence);

@@ -35,6 +35,7 @@ export class TransferController {
     summary: 'All groups and people with their templates, newline-delimited JSON; without an end line it is not whole',
   })
   @ApiProduces(MEDIA_TYPE)
+  @ApiOkResponse({ standardSchema: rest.transferLineSchema, description: 'Each line is one of these, in JSON.' })
   export(@Tenant() tenantId: TenantId): StreamableFile {
     return new StreamableFile(Readable.from(this.exports.lines(tenantId), { objectMode: false }));
   }
