@@ -2,14 +2,15 @@ import { sign, X509Certificate } from 'node:crypto';
 
 import './x509.js';
 import * as x509 from '@peculiar/x509';
-import { renewalStatement, topicOf, type rest } from '@sightline/contracts';
+import { create, toBinary } from '@bufbuild/protobuf';
+import { DeviceBirthSchema, renewalStatement, topicOf, type rest } from '@sightline/contracts';
 import { systemClock, type Clock, type DeviceId } from '@sightline/kernel';
 import { connectMqtt, type MqttConnection } from '@sightline/messaging';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { newBoxKey, type BoxKey } from '../testing/box-key.js';
 import { startTestCloud, TENANT, type TestCloud } from '../testing/test-cloud.js';
-import { until } from '../testing/test-device.js';
+import { gapPayload, startTestDevice, until } from '../testing/test-device.js';
 
 const DAY_MS = 86_400_000;
 let laterMs = 0;
@@ -205,6 +206,23 @@ describe('the revocation of a box', () => {
       (await cloud.request({ url: '/v1/device-certificates/authority' })).body,
     );
     expect(await crl.verify({ publicKey: authority })).toBe(true);
+  });
+
+  it('has nothing taken of the box that a broker lets in all the same, and its connection cut', async () => {
+    const box = await startTestDevice(cloud, 'revoked-3');
+    // As by another process, before its broker has heard of it.
+    const change = `UPDATE cloud.device SET revoked_at = now(), revocation_reason = 'lost' WHERE id = 'revoked-3'`;
+    await cloud.api.database.pool.query(change);
+    await box.send([{ sequence: 1, payload: gapPayload(1, 1) }]);
+    const birth = create(DeviceBirthSchema, { schemaVersion: 1, sessionId: 's1', agentVersion: '9.9.9' });
+    await box.publish(toBinary(DeviceBirthSchema, birth), 'birth').catch(() => undefined);
+    await untilIs(box.connection, false);
+    await box.connection.close();
+    const { rows } = await cloud.api.database.pool.query(
+      `SELECT agent_version, (SELECT count(*)::int FROM cloud.ingest_record WHERE device_id = id) AS records
+       FROM cloud.device WHERE id = 'revoked-3'`,
+    );
+    expect(rows).toEqual([{ agent_version: null, records: 0 }]);
   });
 
   it('says nothing more to the box until it is enrolled anew', async () => {

@@ -84,6 +84,25 @@ describe('provisioning', () => {
     expect(existsSync(join(directory, 'etc'))).toBe(false);
   });
 
+  it('sends a token over https alone, and keeps the key of a request that was not answered for the next try', async () => {
+    const enrolment = { url: 'http://cloud.example', token: 'secret' };
+    await expect(provision(document({ enrolment }), options({ offline: false }))).rejects.toMatchObject({
+      code: 'CONFIG.INVALID',
+      details: { keys: ['provisioning.enrolment'] },
+    });
+    expect(existsSync(join(directory, 'etc'))).toBe(false);
+    // Nobody listens there.
+    const cloudUrl = 'http://127.0.0.1:1';
+    const tries = options({ offline: false, cloudUrl });
+    const code = 'CERTIFICATE.UNREACHABLE';
+    await expect(provision(document({ enrolment }), tries)).rejects.toMatchObject({ code });
+    expect(statSync(written('device-key.pending.pem')).mode & 0o777).toBe(0o600);
+    const kept = readFileSync(written('device-key.pending.pem'), 'utf8');
+    await expect(provision(document({ enrolment }), tries)).rejects.toMatchObject({ code });
+    expect(readFileSync(written('device-key.pending.pem'), 'utf8')).toBe(kept);
+    expect(existsSync(written('provisioning.json'))).toBe(false);
+  });
+
   it('refuses another identity unless forced, and then moves aside what the old one has recorded', async () => {
     await provision(document(), options());
     mkdirSync(join(directory, 'data'));
