@@ -81,14 +81,15 @@ export class GalleryFollowers {
     return row;
   }
 
-  /** Says how far it is, and tells those who wait. @returns false when it was dropped, or has another writer */
+  /** Says how far it is, and tells those who share it. @returns false when it was dropped, or has another writer */
   async advance(id: string, writer: string | null, version: number): Promise<boolean> {
     const advanced = await this.database.db
       .update(galleryFollower)
       .set({ version, seenAt: now })
       .where(heldBy(id, writer))
       .returning({ id: galleryFollower.id });
-    await this.database.db.execute(told);
+    // For the position of a process's own gallery nobody waits but itself.
+    if (writer !== null) await this.database.db.execute(told);
     return advanced.length > 0;
   }
 
