@@ -235,6 +235,8 @@ describe('the local cache of a box', () => {
         createdAt: new Date(Date.now() - (index + 1) * 3_600_000),
       })),
     );
+    // Planned before there is a box to be told twice.
+    await pass();
     const second = await TestBoxCache.of(await startTestDevice(cloud, 'box-2'));
     await second.born({ maximumTemplates: 420 });
     await until(() => (second.people.size === 420 ? true : undefined), 'as many as the box takes');
