@@ -257,7 +257,8 @@ describe('the revocation of a box', () => {
     await untilIs(connection, false);
     await until(() => (cleared.length >= 4 ? true : undefined), 'the cleared topics');
     expect(new Set(cleared)).toEqual(new Set(['desired/config', 'desired/release', 'status', 'state/reported']));
-    expect((await cloud.request({ url: '/v1/devices/deleted-1' })).statusCode).toBe(404);
+    for (const path of ['', '/certificates', '/desired-config'])
+      expect((await cloud.request({ url: `/v1/devices/deleted-1${path}` })).statusCode).toBe(404);
     const { items } = (await cloud.request({ url: '/v1/devices?limit=500' })).json<rest.DevicePage>();
     expect(items.some(({ id }) => id === 'deleted-1')).toBe(false);
     expect((await cloud.request({ method: 'DELETE', url: '/v1/devices/deleted-1' })).statusCode).toBe(404);

@@ -105,8 +105,17 @@ export class DeviceCertificates {
     return isSame && notAfter > this.#now() ? { tenantId, deviceId } : undefined;
   }
 
-  /** Every certificate of a box, in the order in which they were issued. */
+  /**
+   * Every certificate of a box, in the order in which they were issued.
+   *
+   * @throws AppError `DEVICE.NOT_FOUND`
+   */
   async list(address: DeviceAddress): Promise<rest.DeviceCertificateList> {
+    const [box] = await this.database.db
+      .select({ deletedAt: device.deletedAt })
+      .from(device)
+      .where(and(isBox(address), isNull(device.deletedAt)));
+    if (box === undefined) throw new AppError('DEVICE.NOT_FOUND', 'There is no such device.');
     const rows = await this.database.db
       .select()
       .from(deviceCertificate)
