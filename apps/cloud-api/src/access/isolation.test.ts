@@ -12,7 +12,10 @@ import { documentOf, isStream, requestAs, startTenant, traces, type TestTenant }
 
 const PLATFORM_KEY = 'test-platform-key-0123456789';
 /** Readings by id that `startTenant` has nothing for, each for a reason. */
-const unreachable: readonly string[] = [];
+const unreachable: readonly string[] = [
+  // An enrolment in bulk begins with an archive, which is no JSON.
+  ...['/v1/enrolments/{id}', '/v1/enrolments/{id}/rows', '/v1/enrolments/{id}/rows.csv'],
+];
 
 let provider: IdentityProvider;
 let cloud: TestCloud;
@@ -21,6 +24,7 @@ let acme: TestTenant;
 let other: TestTenant;
 /** The other tenant's, by what they are. */
 let credentials: Readonly<Record<string, string>>;
+let before: Readonly<Record<string, readonly string[]>>;
 
 beforeAll(async () => {
   provider = await startIdentityProvider();
@@ -37,6 +41,7 @@ beforeAll(async () => {
   acme = await startTenant(cloud, PLATFORM_KEY, 'acme');
   other = await startTenant(cloud, PLATFORM_KEY, 'other');
   credentials = await credentialsOf(other);
+  before = await listed();
 });
 afterAll(async () => {
   await cloud.stop();
@@ -59,26 +64,42 @@ async function credentialsOf({ id, adminKey, provisioning }: TestTenant): Promis
 }
 
 /** What is asked about: one of the tenant's own ids, or one that nobody has. */
-type Ids = (collection: string, schema: JsonSchema) => string | undefined;
+type Ids = (collection: string, schema: JsonSchema, already: number) => string | undefined;
 const isSlug = ({ format }: JsonSchema) => format !== 'uuid';
-const nobody: Ids = (_, schema) => (isSlug(schema) ? `nobody-${randomUUID().slice(0, 8)}` : randomUUID());
+const nobody: Ids = (_, schema) => {
+  // An identification: a sighting's id and a revision.
+  if (schema.pattern?.includes(':') === true) return `${randomUUID()}:1`;
+  return isSlug(schema) ? `nobody-${randomUUID().slice(0, 8)}` : randomUUID();
+};
+const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** The ids of a collection, or of anything else whose id looks the same. */
 function idsOf({ ids }: TestTenant, turn: number): Ids {
-  return (collection, schema) => {
-    const own = ids.get(collection) ?? [...ids.values()].flat().filter((id) => isSlug(schema) !== id.includes('-7'));
-    return own[turn % Math.max(1, own.length)];
+  return (collection, schema, already) => {
+    const fitting = (list: readonly string[]) => list.filter((id) => isSlug(schema) || uuid.test(id));
+    const own = fitting(ids.get(collection) ?? []);
+    const all = own.length > 0 ? own : fitting([...ids.values()].flat());
+    return all[(turn + already) % Math.max(1, all.length)];
   };
 }
 
 const kinds: Readonly<Record<string, string>> = {
-  ...{ personId: '/v1/people', deviceId: '/v1/devices', sightingId: '/v1/sightings', groupId: '/v1/groups' },
+  ...{
+    personId: '/v1/people',
+    from: '/v1/people',
+    deviceId: '/v1/devices',
+    sightingId: '/v1/sightings',
+    groupId: '/v1/groups',
+  },
 };
+
+const isId = (name: string, { format, pattern }: JsonSchema) =>
+  name in kinds && (format === 'uuid' || (format === undefined && pattern !== undefined));
 
 /** A request to an operation that asks about some ids, in its path, its query and its body alike. */
 function requestOf({ method, path, parameters, bodies }: ApiOperation, ids: Ids, seed: number) {
   const used: string[] = [];
   const use = (collection: string, schema: JsonSchema): string => {
-    const id = ids(collection, schema) ?? nobody(collection, schema) ?? '';
+    const id = ids(collection, schema, used.length) ?? nobody(collection, schema, 0) ?? '';
     used.push(id);
     return id;
   };
@@ -87,10 +108,10 @@ function requestOf({ method, path, parameters, bodies }: ApiOperation, ids: Ids,
     url = url.replace(`{${name}}`, use(url.slice(0, url.indexOf(`/{${name}}`)), schema));
   }
   const query = parameters
-    .filter(({ in: place, name }) => place === 'query' && (name in kinds || name === 'subjectId'))
+    .filter(({ in: place, name, schema }) => place === 'query' && (isId(name, schema) || name === 'subjectId'))
     .map(({ name, schema }) => `${name}=${use(kinds[name] ?? '/v1/people', schema)}`);
   const known = (name: string, schema: JsonSchema) => {
-    if (name in kinds && schema.type === 'string') return use(kinds[name] ?? '', schema);
+    if (isId(name, schema)) return use(kinds[name] ?? '', schema);
     return ['id', 'name', 'label', 'externalId'].includes(name) && schema.type === 'string'
       ? `x${randomUUID().slice(0, 8)}`
       : undefined;
@@ -107,6 +128,16 @@ function requestOf({ method, path, parameters, bodies }: ApiOperation, ids: Ids,
 const answered = (status: number, body: string) =>
   status < 300 ? String(status) : `${status} ${(JSON.parse(body) as Partial<rest.Problem>).code}`;
 
+/** Which of its ids a tenant sees in its own lists, by collection. */
+async function listed(): Promise<Record<string, readonly string[]>> {
+  const found: Record<string, readonly string[]> = {};
+  for (const [collection, ids] of acme.ids) {
+    const { statusCode, body } = await requestAs(cloud, acme.adminKey, { url: `${collection}?limit=100` });
+    if (statusCode === 200) found[collection] = ids.filter((id) => body.includes(id));
+  }
+  return found;
+}
+
 describe('a tenant', () => {
   const own = () => operationsOf(document).filter(({ path }) => path.startsWith('/v1') && !isStream(path));
   const byId = () => own().filter(({ path }) => path.includes('{'));
@@ -115,13 +146,13 @@ describe('a tenant', () => {
     const missed: string[] = [];
     for (const operation of byId().filter(({ method, path }) => method === 'GET' && !path.startsWith('/v1/tenants'))) {
       let found = false;
-      for (let turn = 0; turn < 6 && !found; turn += 1) {
+      for (let turn = 0; turn < 12 && !found; turn += 1) {
         const { request } = requestOf(operation, idsOf(acme, turn), 1);
         found = (await requestAs(cloud, acme.adminKey, request)).statusCode === 200;
       }
       if (!found) missed.push(operation.path);
     }
-    expect(missed).toEqual(unreachable);
+    expect(missed.filter((path) => !unreachable.includes(path))).toEqual([]);
   });
 
   it.each(['device', 'operator', 'jwt', 'admin'])(
@@ -130,17 +161,18 @@ describe('a tenant', () => {
       const [foreign, token] = [traces(acme), credentials[kind] ?? ''];
       const differences: unknown[] = [];
       for (const operation of own()) {
-        for (const turn of operation.path.includes('{') ? [0, 1] : [0]) {
-          const theirs = requestOf(operation, idsOf(acme, turn), turn);
-          const nobodys = requestOf(operation, nobody, turn);
-          const [answer, reference] = [
-            await requestAs(cloud, token, theirs.request),
-            await requestAs(cloud, token, nobodys.request),
-          ];
-          const said = [answer, reference].map(({ statusCode, body }) => answered(statusCode, body));
-          const told = foreign.filter((trace) => !theirs.used.includes(trace) && answer.body.includes(trace));
-          const name = `${operation.method} ${operation.path}`;
-          if (said[0] !== said[1] || told.length > 0) differences.push({ name, said, told });
+        const theirs = requestOf(operation, idsOf(acme, 0), 1);
+        const nobodys = requestOf(operation, nobody, 1);
+        const answer = await requestAs(cloud, token, theirs.request);
+        const told = foreign.filter((trace) => !theirs.used.includes(trace) && answer.body.includes(trace));
+        const said = [answered(answer.statusCode, answer.body)];
+        // What names nothing is asked once: there is nothing to compare it with.
+        if (theirs.used.length > 0) {
+          const reference = await requestAs(cloud, token, nobodys.request);
+          said.push(answered(reference.statusCode, reference.body));
+        }
+        if (new Set(said).size > 1 || told.length > 0) {
+          differences.push({ name: `${operation.method} ${operation.path}`, said, told });
         }
       }
       expect(differences).toEqual([]);
@@ -148,14 +180,7 @@ describe('a tenant', () => {
   );
 
   it('has lost and changed nothing by that', async () => {
-    for (const [collection, ids] of acme.ids) {
-      const list = await requestAs(cloud, acme.adminKey, { url: `${collection}?limit=100` });
-      if (list.statusCode === 404) continue;
-      expect([collection, list.statusCode]).toEqual([collection, 200]);
-      const gone = ids.filter((id) => !list.body.includes(id));
-      // The one who was erased.
-      expect([collection, gone.length]).toEqual([collection, collection === '/v1/people' ? 1 : 0]);
-    }
+    expect(await listed()).toEqual(before);
   });
 });
 

@@ -58,7 +58,7 @@ class Seed {
     const response = await requestAs(this.cloud, this.key, { method: 'POST', url, payload, headers: json });
     if (response.statusCode >= 300) return undefined;
     const made = response.json<Record<string, unknown>>();
-    const [id] = [made.id, made.deviceId, /"id":"([^"]+)"/.exec(response.body)?.[1]].filter(
+    const [id] = [made.id, made.deviceId, /"(?:id|erasureId)":"([^"]+)"/.exec(response.body)?.[1]].filter(
       (text) => typeof text === 'string',
     );
     if (id !== undefined) this.#add(url, id);
@@ -83,11 +83,18 @@ class Seed {
     }
   }
 
-  /** Somebody who was enrolled and erased. */
+  /** Somebody who was erased, and two who were merged. */
   async erased(): Promise<void> {
     const person = (await this.post('/v1/people', { name: `erased ${this.tenant}` })) as rest.Person;
     await requestAs(this.cloud, this.key, { method: 'DELETE', url: `/v1/people/${person.id}` });
-    await this.post('/v1/people', { name: `marker ${this.tenant}`, externalId: `marker-${this.tenant}` });
+    const [into, from] = [await this.#person('marker'), await this.#person('merged')];
+    const payload = { from: from.id };
+    const merge = await requestAs(this.cloud, this.key, {
+      method: 'POST',
+      url: `/v1/people/${into.id}/merge`,
+      payload,
+    });
+    this.#add('/v1/merges', merge.json<rest.Merge>().id);
   }
 
   /** A sighting and a record that cannot be read. */
@@ -110,9 +117,13 @@ class Seed {
     for (const url of ['/v1/sightings', '/v1/quarantine']) {
       await until(async () => ((await this.#list(url)).length > 0 ? true : undefined), `something at ${url}`);
     }
-    // Committed with the sighting.
-    await this.#list('/v1/identifications');
+    for (const sighting of this.ids.get('/v1/sightings') ?? []) this.#add('/v1/identifications', `${sighting}:1`);
     await connection.close();
+  }
+
+  async #person(kind: string): Promise<rest.Person> {
+    const payload = { name: `${kind} ${this.tenant}`, externalId: `${kind}-${this.tenant}` };
+    return (await this.post('/v1/people', payload)) as rest.Person;
   }
 
   async #list(url: string): Promise<readonly string[]> {
