@@ -1,5 +1,5 @@
 import { rest } from '@sightline/contracts';
-import { defineJob, defineTrigger } from '@sightline/jobs';
+import { defineJob, defineTrigger, type JobKind } from '@sightline/jobs';
 import { isSlug, type TenantId } from '@sightline/kernel';
 import { z } from 'zod';
 
@@ -14,7 +14,7 @@ const enrolmentSchema = z.object({
 export type EnrolmentJob = z.output<typeof enrolmentSchema>;
 
 /** Enrols the rows of one enrolment that are not done yet. */
-export const enrolmentJob = defineJob('enrolment', (data) => enrolmentSchema.parse(data));
+export const enrolmentJob: JobKind<EnrolmentJob> = defineJob('enrolment', (data) => enrolmentSchema.parse(data));
 
 /** Looks for enrolments that nobody works on, and for files that are of no use any more. */
 export const enrolmentUpkeep = defineTrigger('enrolment-upkeep');
