@@ -74,7 +74,6 @@ async function startServer(program: string, words: readonly string[], options: S
   for (let attempt = 0; attempt < START_ATTEMPTS; attempt += 1) {
     const server = spawn(program, words, { ...options, stdio: ['ignore', 'ignore', 'pipe'] });
     const ready = new Promise<true>((resolve) => {
-      if (server.stderr === null) return;
       createInterface({ input: server.stderr }).on('line', (line) => {
         if (line.includes('ready to accept connections')) resolve(true);
       });

@@ -1,6 +1,6 @@
 import { Controller, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { EventPattern, MessagePattern, Payload, Transport } from '@nestjs/microservices';
+import { EventPattern, MessagePattern, Transport } from '@nestjs/microservices';
 import { connectMqtt, DeferredAckServer } from '@sightline/messaging';
 import { connect } from 'mqtt';
 
@@ -33,7 +33,7 @@ function count(): void {
 @Controller()
 class DeferredController {
   @MessagePattern(FILTER)
-  async take(@Payload() _message: unknown): Promise<void> {
+  async take(): Promise<void> {
     count();
   }
 }
@@ -43,7 +43,7 @@ class DeferredModule {}
 @Controller()
 class NestController {
   @EventPattern(FILTER)
-  take(@Payload() _message: unknown): void {
+  take(): void {
     count();
   }
 }
@@ -75,7 +75,8 @@ const starts: Readonly<Record<ConsumerKind, (options: ConsumerOptions) => Promis
       clean: false,
       subscribeOptions: { qos: 1 as const },
     };
-    const app = await NestFactory.createMicroservice(NestModule, { transport: Transport.MQTT, options, logger: false });
+    const transport: unknown = { transport: Transport.MQTT, options, logger: false };
+    const app = await NestFactory.createMicroservice(NestModule, transport as object);
     await app.listen();
   },
 };
