@@ -10,7 +10,8 @@ import { PersonalData } from '../personal-data/personal-data.js';
 import { DATABASE } from '../platform/tokens.js';
 import { identificationReview } from '../storage/decision-schema.js';
 import { identification } from '../storage/schema.js';
-import { failedRule, ruleResults, type DecisionFacts } from './decision-record.js';
+import type { DecisionFacts } from './decision-facts.js';
+import { failedRule, ruleResults } from './decision-record.js';
 import { readNames } from './person-names.js';
 
 type DecisionRow = typeof identification.$inferSelect;

@@ -1,7 +1,8 @@
 import type { rest } from '@sightline/contracts';
 import { AppError, type PersonId } from '@sightline/kernel';
 
-import { ambiguousBetween, type StoredCandidate } from './decision-record.js';
+import type { StoredCandidate } from './decision-facts.js';
+import { ambiguousBetween } from './decision-record.js';
 
 /** What a review says, told apart from how it was asked. */
 export interface Verdict {

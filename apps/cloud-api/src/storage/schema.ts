@@ -4,7 +4,7 @@ import type { DeviceId, TenantId } from '@sightline/kernel';
 import type { TemplateCodec } from '@sightline/template-protection';
 import { bigint, boolean, doublePrecision, integer, jsonb, primaryKey, text, uuid } from 'drizzle-orm/pg-core';
 
-import type { DecisionFacts, StoredCandidate } from '../identification/decision-record.js';
+import type { DecisionFacts, StoredCandidate } from '../identification/decision-facts.js';
 import { bytea, cloud, instant } from './columns.js';
 
 // The typed view of migrations/*.sql, which are the truth: keys, checks and indexes are theirs.
