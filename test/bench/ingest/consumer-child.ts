@@ -1,6 +1,6 @@
 import { Controller, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { EventPattern, MessagePattern, Transport } from '@nestjs/microservices';
+import { EventPattern, MessagePattern, Payload, Transport } from '@nestjs/microservices';
 import { connectMqtt, DeferredAckServer } from '@sightline/messaging';
 import { connect } from 'mqtt';
 
@@ -33,8 +33,8 @@ function count(): void {
 @Controller()
 class DeferredController {
   @MessagePattern(FILTER)
-  async take(): Promise<void> {
-    count();
+  async take(@Payload() message: unknown): Promise<void> {
+    if (message !== undefined) count();
   }
 }
 @Module({ controllers: [DeferredController] })
@@ -43,8 +43,8 @@ class DeferredModule {}
 @Controller()
 class NestController {
   @EventPattern(FILTER)
-  take(): void {
-    count();
+  take(@Payload() message: unknown): void {
+    if (message !== undefined) count();
   }
 }
 @Module({ controllers: [NestController] })
