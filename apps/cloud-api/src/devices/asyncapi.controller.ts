@@ -11,7 +11,7 @@ export class AsyncApiController {
 
   @Get('asyncapi.json')
   @Public()
-  @ApiOperation({ summary: 'The MQTT contract as an AsyncAPI 3.0 document' })
+  @ApiOperation({ summary: 'The MQTT contract as an AsyncAPI 3.0 document', security: [] })
   @ApiOkResponse({ schema: { type: 'object' } })
   get(): object {
     return this.#document;
