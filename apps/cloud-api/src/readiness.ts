@@ -13,20 +13,15 @@ import { DATABASE, JOBS } from './platform/tokens.js';
 export const readiness: FactoryProvider<Readiness> = {
   provide: READINESS,
   inject: [DATABASE, GalleryFollower, Releases, DeviceLink, JOBS],
-  useFactory: (
-    database: Database,
-    follower: GalleryFollower,
-    releases: Releases,
-    link: DeviceLink,
-    jobs: Jobs,
-  ) => async () => ({
-    database: await database.db.execute(sql`SELECT 1`).then(
-      () => true,
-      () => false,
-    ),
-    gallery: await follower.ready(),
-    release: releases.ready,
-    broker: link.connected,
-    jobs: await jobs.answers(),
-  }),
+  useFactory:
+    (database: Database, follower: GalleryFollower, releases: Releases, link: DeviceLink, jobs: Jobs) => async () => ({
+      database: await database.db.execute(sql`SELECT 1`).then(
+        () => true,
+        () => false,
+      ),
+      gallery: await follower.ready(),
+      release: releases.ready,
+      broker: link.connected,
+      jobs: await jobs.answers(),
+    }),
 };

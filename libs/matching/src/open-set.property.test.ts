@@ -10,13 +10,11 @@ const ids = ['a', 'b', 'c', 'd', 'e', 'f'] as PersonId[];
 
 /** Coarse scores, so that ties and equalities with thresholds and margins are frequent. */
 function someInput(): OpenSetInput {
-  const candidates = ids
-    .slice(0, random(7))
-    .map((personId): ScoredPerson => ({
-      personId,
-      score: cosine(),
-      ...(random(3) === 0 && { negativeScore: cosine() }),
-    }));
+  const candidates = ids.slice(0, random(7)).map((personId): ScoredPerson => ({
+    personId,
+    score: cosine(),
+    ...(random(3) === 0 && { negativeScore: cosine() }),
+  }));
   return {
     ...{ threshold: cosine(), falseMatchRate: 1e-4, candidates, quality: random(11) / 10 },
     ...{ margin: random(4) / 10, negativeMargin: random(3) / 10, minimumQuality: random(3) / 5 },

@@ -165,7 +165,14 @@ async function readPeople(
     .select({ template, groups: person.groups })
     .from(template)
     .innerJoin(person, and(eq(person.tenantId, template.tenantId), eq(person.id, template.personId)))
-    .where(and(eq(template.tenantId, tenantId), inArray(template.personId, [...ids]), eq(template.modelSpace, modelSpace as SpaceId), inArray(template.keyId, live)))
+    .where(
+      and(
+        eq(template.tenantId, tenantId),
+        inArray(template.personId, [...ids]),
+        eq(template.modelSpace, modelSpace as SpaceId),
+        inArray(template.keyId, live),
+      ),
+    )
     .orderBy(desc(template.quality), desc(template.id));
   const opened = await openTemplates(
     personalData,

@@ -125,33 +125,6 @@ export const device = cloud.table(
   (table) => [primaryKey({ columns: [table.tenantId, table.id] })],
 );
 
-export const ingestStream = cloud.table(
-  'ingest_stream',
-  {
-    tenantId: tenantId(),
-    deviceId: deviceId(),
-    streamId: streamId().notNull(),
-    committedThrough: sequence('committed_through').notNull(),
-    createdAt: instant('created_at').notNull(),
-  },
-  (table) => [primaryKey({ columns: [table.tenantId, table.deviceId, table.streamId] })],
-);
-
-export const ingestRecord = cloud.table(
-  'ingest_record',
-  {
-    tenantId: tenantId(),
-    deviceId: deviceId(),
-    streamId: streamId().notNull(),
-    sequence: sequence('sequence').notNull(),
-    kind: text('kind').$type<'sighting' | 'gap' | 'quarantined'>().notNull(),
-    sightingId: uuid('sighting_id').$type<SightingId>(),
-    revision: integer('revision'),
-    receivedAt: instant('received_at').notNull(),
-  },
-  (table) => [primaryKey({ columns: [table.tenantId, table.deviceId, table.streamId, table.sequence] })],
-);
-
 export const ingestGap = cloud.table(
   'ingest_gap',
   {
