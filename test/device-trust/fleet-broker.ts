@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
+const SERVER = 'mosquitto';
+
 const INFRA = new URL('../../infra/mosquitto/', import.meta.url);
 const PATH = [process.env.PATH ?? '', '/usr/sbin', '/usr/local/sbin'].join(':');
 
@@ -42,7 +44,7 @@ export async function startFleetBroker({ folder, ports, password }: FleetBrokerO
   // As root it would become a user of its own, who may not read a folder that is root's alone.
   const asRoot = process.getuid?.() === 0 ? 'user root\n' : '';
   await writeFile(join(folder, 'mosquitto.conf'), `${configured}\n${asRoot}`);
-  const server = spawn('mosquitto', ['-c', join(folder, 'mosquitto.conf')], {
+  const server = spawn(SERVER, ['-c', join(folder, 'mosquitto.conf')], {
     stdio: ['ignore', 'ignore', 'pipe'],
     env: { ...process.env, PATH },
   });
