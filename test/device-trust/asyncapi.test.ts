@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 
-import { DiagnosticSeverity, Parser } from '@asyncapi/parser';
+import { Parser } from '@asyncapi/parser';
 import { channels } from '@sightline/contracts';
 import { expect, it } from 'vitest';
 
@@ -8,7 +8,8 @@ const committed = new URL('../../docs/asyncapi.json', import.meta.url);
 
 it('the AsyncAPI document is valid, and names every topic with its direction, QoS and retention', async () => {
   const { document, diagnostics } = await new Parser().parse(await readFile(committed, 'utf8'));
-  expect(diagnostics.filter(({ severity }) => severity === DiagnosticSeverity.Error)).toEqual([]);
+  // Severity 0: an error.
+  expect(diagnostics).not.toContainEqual(expect.objectContaining({ severity: 0 }));
   const found = (document?.operations().all() ?? []).map((operation) => {
     const [channel] = operation.channels().all();
     const mqtt = operation.bindings().get('mqtt')?.value<{ readonly qos: number; readonly retain: boolean }>();
