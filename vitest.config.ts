@@ -11,6 +11,8 @@ export default defineConfig({
           include: ['{libs,apps}/*/{src,test}/**/*.test.ts', 'infra/**/*.test.ts'],
           // Files share a process and what it has imported: half the processor time. No test leaves anything behind.
           isolate: false,
+          // By itself Vitest leaves a core alone; much of the time is spent waiting for servers.
+          maxWorkers: '100%',
           testTimeout: 20_000,
           hookTimeout: 60_000,
         },
