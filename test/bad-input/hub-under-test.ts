@@ -58,7 +58,8 @@ export class HubUnderTest {
       headers: { authorization: `Bearer ${this.hub.adminKey}`, ...(body && { 'content-type': contentType }) },
       ...(body && { body: new Uint8Array(body) }),
     });
-    return { status: response.status, body: await response.json() };
+    const text = await response.text();
+    return { status: response.status, body: text === '' ? undefined : JSON.parse(text) };
   }
 
   async identify(photo: Uint8Array): Promise<rest.IdentifyResponse> {

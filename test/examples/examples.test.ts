@@ -112,6 +112,8 @@ describe('the examples for a shell', () => {
       const different = await json(rest.verifyResponseSchema, 'verify.sh', other, reference);
       expect(different).toMatchObject({ outcome: 'not-matched', falseMatchRate: 1e-4 });
     }
+    // Enrolled twice, the same person would be ambiguous.
+    expect((await stand.send('DELETE', `/v1/people/${person.id}`)).status).toBe(204);
   });
 
   it('print sightings as they are decided', async () => {
