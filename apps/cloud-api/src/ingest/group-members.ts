@@ -115,10 +115,13 @@ export class GroupMembers {
   /** With the member's lock held: a process that comes back meanwhile waits for it. */
   async #forget({ instance, clientId }: Member): Promise<void> {
     const { database, log, forgetSession } = this.#options;
+    this.#gone.delete(instance);
+    const known = await database.pool.query('SELECT FROM cloud.ingest_member WHERE instance = $1', [instance]);
+    // Another has done it since the members were listed.
+    if (known.rowCount === 0) return;
     const signal = AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(FORGET_MS)]);
     await forgetSession(clientId, signal);
     await database.pool.query('DELETE FROM cloud.ingest_member WHERE instance = $1', [instance]);
-    this.#gone.delete(instance);
     log.warn({ instance }, 'a process of the group is gone: its session at the broker was ended');
   }
 }
