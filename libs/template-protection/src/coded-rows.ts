@@ -118,14 +118,16 @@ export class CodedRows {
   /**
    * The rows of which one is nearest to the probe by the cosine of the stored forms, in no order: nearly always one.
    *
-   * @param within all rows are returned, and a few more, whose cosine is less than that below the nearest row's
+   * @param within all rows are returned, and a few more, whose cosine is less than that below the nearest row's …
+   * @param from … where the nearest row's cosine is not less than this
    * @throws AppError `TEMPLATE.WRONG_DIMENSION`, `TEMPLATE.INVALID` (NaN, infinite or zero)
    */
-  nearest(probe: Float32Array, within = 0): readonly number[] {
+  nearest(probe: Float32Array, within = 0, from = -1): readonly number[] {
     assertDimension(probe.length, this.#dimension);
     validateVector(probe);
     const { codes, weight, residual } = codeProbe(probe);
-    const margin = (2 * residual + 2 * ROUNDING + within) / weight;
+    const error = residual + ROUNDING;
+    const margin = (2 * error + within) / weight;
     new Int16Array(this.#kernel.memory.buffer, KERNEL_START, this.#stride).set(codes);
     let best = -Infinity;
     let found: Estimate[] = [];
@@ -138,7 +140,8 @@ export class CodedRows {
         if (estimate >= best - margin) found.push({ row: first + index, estimate });
       }
     }
-    return found.map(({ row }) => row);
+    const reached = best * weight + error < from ? (2 * error) / weight : margin;
+    return found.flatMap(({ row, estimate }) => (estimate >= best - reached ? [row] : []));
   }
 
   /** What the products of some rows with the probe are of the rows' lengths. */

@@ -89,13 +89,14 @@ export class HeldPeople {
   }
 
   /**
-   * The nearest person, and everybody whose score is less than `within` below theirs, best first.
+   * The nearest person, and where their score reaches `from` everybody whose score is less than `within` below it, best
+   * first.
    *
    * @throws as {@link nearest}
    */
-  near(probe: Float32Array, within: number): readonly ScoredPerson[] {
+  near(probe: Float32Array, within: number, from = -1): readonly ScoredPerson[] {
     const best = new Map<PersonId, number>();
-    for (const row of this.#codes.nearest(probe, within)) {
+    for (const row of this.#codes.nearest(probe, within, from)) {
       const personId = this.#owners[row];
       if (personId === undefined) continue;
       const score = cosine(probe, this.#codes.vector(row));

@@ -135,7 +135,9 @@ export class LocalMatcher {
       this.#count(isOurs ? 'withoutLease' : 'foreign');
       return undefined;
     }
-    return this.#decision(people.near(decodeTemplate(poolTemplates(templates)), AMBIGUITY_MARGIN), operatingPoint);
+    // Whoever is below the bar is nobody, however many are as near.
+    const near = people.near(decodeTemplate(poolTemplates(templates)), AMBIGUITY_MARGIN, operatingPoint.threshold);
+    return this.#decision(near, operatingPoint);
   }
 
   /** Where two people are too close together the box leaves it to the cloud. */
