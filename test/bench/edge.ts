@@ -8,7 +8,7 @@ import { measurePerception } from './edge/perception.js';
 import { writeReport } from './report.js';
 import { significant } from './statistics.js';
 
-const usage = `npm run bench:edge -- [--seconds 8]
+const usage = `npm run bench:edge -- [--seconds 20]
 
 Measures the edge agent on this machine. Writes reports/edge.json.
   fps.cameras1, fps.cameras4  frames a second at 720p that are searched for faces, all of them, from films of people
@@ -30,7 +30,7 @@ const targets: Readonly<Record<string, string>> = {
 };
 
 const { values } = parseArgs({
-  options: { help: { type: 'boolean', default: false }, seconds: { type: 'string', default: '8' } },
+  options: { help: { type: 'boolean', default: false }, seconds: { type: 'string', default: '20' } },
 });
 const seconds = Number(values.seconds);
 if (values.help || !(seconds >= 1)) {
