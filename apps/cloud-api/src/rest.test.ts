@@ -17,6 +17,21 @@ beforeAll(async () => {
 });
 afterAll(() => cloud.stop());
 
+/** What needs no key, on purpose: descriptions, keys to verify with, and what boxes prove themselves for otherwise. */
+const PUBLIC = [
+  'get /.well-known/jwks.json',
+  'get /health/live',
+  'get /health/ready',
+  'get /v1/asyncapi.json',
+  'get /v1/device-certificates/authority',
+  'get /v1/device-certificates/crl',
+  'post /v1/device-certificates',
+  'post /v1/device-certificates/renewals',
+];
+/** A named schema, nothing at all, or a file that is no JSON. */
+const ANSWER =
+  /^\["204"|#\/components\/schemas\/|"content":\{"(?:text\/csv|application\/x-ndjson|application\/x-pem-file)/;
+
 describe('an API key', () => {
   it.each([
     ['none', undefined],
@@ -39,13 +54,13 @@ describe('an API key', () => {
       paths: Record<string, Record<string, { security?: unknown[] }>>;
     }>();
     const routes = Object.entries(document.paths).flatMap(([path, methods]) =>
-      Object.entries(methods)
-        // What is for everybody says so.
-        .filter(([, { security }]) => security?.length !== 0)
-        .map(([method]) => [method, path.replace('{id}', newPersonId())] as const),
+      Object.entries(methods).map(([method, { security }]) => ({ method, path, isPublic: security?.length === 0 })),
     );
-    // Certificates are asked for with a token of their own, in the body.
-    const guarded = routes.filter(([, path]) => /^\/v1\/(?!device-certificates)/.test(path));
+    const open = routes.filter(({ isPublic }) => isPublic).map(({ method, path }) => `${method} ${path}`);
+    expect(open.sort()).toEqual(PUBLIC);
+    const guarded = routes
+      .filter(({ isPublic }) => !isPublic)
+      .map(({ method, path }) => [method, path.replace('{id}', newPersonId())] as const);
     expect(guarded.length).toBeGreaterThanOrEqual(12);
     for (const [method, url] of guarded) {
       const response = await cloud.api.app.inject({ method: method as 'GET', url });
@@ -258,28 +273,6 @@ describe('the service', () => {
       paths: Record<string, unknown>;
       components: { schemas: Record<string, unknown> };
     }>();
-    const paths = [
-      '/health/live',
-      '/health/ready',
-      '/v1/devices',
-      '/v1/devices/{deviceId}',
-      '/v1/devices/{deviceId}/commands',
-      '/v1/devices/{deviceId}/commands/{commandId}',
-      '/v1/devices/{deviceId}/health',
-      '/v1/edge-caches',
-      '/v1/embeddings',
-      '/v1/identify',
-      '/v1/people',
-      '/v1/people/{id}',
-      '/v1/people/{id}/erasure',
-      '/v1/people/{id}/faces',
-      '/v1/quarantine',
-      '/v1/sightings',
-      '/v1/sightings/live',
-      '/v1/sightings/{id}',
-      '/v1/verify',
-    ];
-    expect(Object.keys(document.paths)).toEqual(expect.arrayContaining(paths));
     for (const name of [
       'Person',
       'CreatePerson',
@@ -305,13 +298,12 @@ describe('the service', () => {
   it('documents what every operation answers, problems included', async () => {
     const { paths } = (await cloud.api.app.inject({ url: '/openapi.json' })).json<OpenAPIObject>();
     for (const operation of Object.values(paths).flatMap(({ get, post, delete: remove }) => [get, post, remove])) {
-      if (operation === undefined) continue;
-      // The one that is described elsewhere, and files that are no JSON.
-      if (/asyncapi|pem-file|ndjson|csv/i.test(JSON.stringify([operation.operationId, operation.responses]))) continue;
+      // AsyncAPI has a schema of its own.
+      if (operation === undefined || operation.operationId === 'AsyncApiController_get') continue;
       const [success] = Object.entries(operation.responses).filter(([status]) => status.startsWith('2'));
       expect([operation.operationId, JSON.stringify(success)]).toEqual([
         operation.operationId,
-        expect.stringMatching(/^\["204"|#\/components\/schemas\//),
+        expect.stringMatching(ANSWER),
       ]);
       expect(JSON.stringify(operation.responses.default)).toContain('#/components/schemas/Problem');
     }

@@ -26,7 +26,7 @@ export class DeviceCertificatesController {
 
   @Post()
   @Public()
-  @ApiOperation({ summary: 'A box’s first certificate, for its enrolment token' })
+  @ApiOperation({ summary: 'A box’s first certificate, for its enrolment token', security: [] })
   @ApiCreatedResponse({ standardSchema: rest.issuedCertificateSchema })
   async enrol(
     @Ip() address: string,
@@ -39,7 +39,7 @@ export class DeviceCertificatesController {
   @Post('renewals')
   @Public()
   @HttpCode(201)
-  @ApiOperation({ summary: 'A box’s next certificate, for a proof of the running one’s key' })
+  @ApiOperation({ summary: 'A box’s next certificate, for a proof of the running one’s key', security: [] })
   @ApiCreatedResponse({ standardSchema: rest.issuedCertificateSchema })
   async renew(
     @Ip() address: string,
@@ -54,7 +54,7 @@ export class DeviceCertificatesController {
   @Header('content-type', PEM)
   @ApiProduces(PEM)
   @ApiOkResponse({ schema: { type: 'string' } })
-  @ApiOperation({ summary: 'The authority of the boxes’ certificates, PEM' })
+  @ApiOperation({ summary: 'The authority of the boxes’ certificates, PEM', security: [] })
   pem(): Promise<string> {
     return this.authority.pem();
   }
@@ -64,7 +64,7 @@ export class DeviceCertificatesController {
   @Header('content-type', PEM)
   @ApiProduces(PEM)
   @ApiOkResponse({ schema: { type: 'string' } })
-  @ApiOperation({ summary: 'The certificates that were revoked before their time (RFC 5280), PEM' })
+  @ApiOperation({ summary: 'The certificates that were revoked before their time (RFC 5280), PEM', security: [] })
   crl(): Promise<string> {
     return this.revocations.pem();
   }
