@@ -1,4 +1,4 @@
-import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { createPublicKey, type KeyObject } from 'node:crypto';
 
 import type { rest } from '@sightline/contracts';
 import type { Database } from '@sightline/database';
@@ -10,7 +10,7 @@ import { createLocalJWKSet, exportJWK, jwtVerify, SignJWT } from 'jose';
 import type { CloudApiConfig } from '../config.js';
 import { CLOCK, CONFIG, DATABASE } from '../platform/tokens.js';
 import { tokenSigningKey } from '../storage/access-schema.js';
-import { unwrapSecret, wrapSecret } from '../template-keys/key-wrapping.js';
+import { newSigningKey, unwrapSigningKey } from '../template-keys/wrapped-signing-key.js';
 import type { Caller } from './caller.js';
 import { invalidToken } from './external-tokens.js';
 
@@ -28,7 +28,7 @@ interface SigningKey {
   readonly jwks: rest.Jwks;
 }
 
-const nameOf = (keyId: string): string => `token-signing-key/${keyId}`;
+const USE = 'token-signing-key';
 
 /** Short-lived tokens that stand for an API key, for programs that cannot ask for it: they verify them by our keys. */
 @Injectable()
@@ -102,10 +102,9 @@ export class IssuedTokens {
     };
   }
 
-  #unwrapped({ keyId, wrappedPrivateKey }: typeof tokenSigningKey.$inferSelect): KeyObject {
+  #unwrapped(row: typeof tokenSigningKey.$inferSelect): KeyObject {
     try {
-      const key = unwrapSecret(wrappedPrivateKey, this.config.keyEncryptionKey, nameOf(keyId));
-      return createPrivateKey({ key: Buffer.from(key), format: 'der', type: 'pkcs8' });
+      return unwrapSigningKey(row, this.config.keyEncryptionKey, USE);
     } catch (cause) {
       throw new AppError(
         'TOKEN_KEY.UNWRAP_FAILED',
@@ -123,15 +122,9 @@ export class IssuedTokens {
   }
 
   async #create(): Promise<void> {
-    const pair = generateKeyPairSync('ed25519', {
-      publicKeyEncoding: { format: 'der', type: 'spki' },
-      privateKeyEncoding: { format: 'der', type: 'pkcs8' },
-    });
-    const publicKey = new Uint8Array(pair.publicKey);
-    const keyId = createHash('sha256').update(publicKey).digest('hex').slice(0, 16);
-    const wrappedPrivateKey = wrapSecret(pair.privateKey, this.config.keyEncryptionKey, nameOf(keyId));
+    const key = newSigningKey(this.config.keyEncryptionKey, USE);
     const createdAt = new Date(this.clock.wallMs());
-    await this.database.db.insert(tokenSigningKey).values({ keyId, publicKey, wrappedPrivateKey, createdAt });
+    await this.database.db.insert(tokenSigningKey).values({ ...key, createdAt });
   }
 }
 

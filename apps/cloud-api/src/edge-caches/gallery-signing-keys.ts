@@ -1,4 +1,4 @@
-import { createHash, createPrivateKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
+import { sign, type KeyObject } from 'node:crypto';
 
 import type { Database } from '@sightline/database';
 import { AppError, type Clock } from '@sightline/kernel';
@@ -8,7 +8,7 @@ import { isNull } from 'drizzle-orm';
 import type { CloudApiConfig } from '../config.js';
 import { CLOCK, CONFIG, DATABASE } from '../platform/tokens.js';
 import { gallerySigningKey } from '../storage/edge-cache-schema.js';
-import { unwrapSecret, wrapSecret } from '../template-keys/key-wrapping.js';
+import { newSigningKey, unwrapSigningKey } from '../template-keys/wrapped-signing-key.js';
 
 /** What a box checks deltas with. */
 export interface GalleryVerificationKey {
@@ -21,7 +21,7 @@ interface SigningKey extends GalleryVerificationKey {
   readonly privateKey: KeyObject;
 }
 
-const nameOf = (keyId: string): string => `gallery-signing-key/${keyId}`;
+const USE = 'gallery-signing-key';
 
 /** The installation's key that deltas of local caches are signed with (Ed25519). In the database it lies wrapped. */
 @Injectable()
@@ -61,9 +61,7 @@ export class GallerySigningKeys {
     const row = (await this.#read()) ?? (await this.#create());
     const { keyId, publicKey } = row;
     try {
-      const key = unwrapSecret(row.wrappedPrivateKey, this.config.keyEncryptionKey, nameOf(keyId));
-      const privateKey = createPrivateKey({ key: Buffer.from(key), format: 'der', type: 'pkcs8' });
-      return { keyId, publicKey, privateKey };
+      return { keyId, publicKey, privateKey: unwrapSigningKey(row, this.config.keyEncryptionKey, USE) };
     } catch (cause) {
       throw new AppError(
         'GALLERY_KEY.UNWRAP_FAILED',
@@ -79,17 +77,11 @@ export class GallerySigningKeys {
   }
 
   async #create() {
-    const pair = generateKeyPairSync('ed25519', {
-      publicKeyEncoding: { format: 'der', type: 'spki' },
-      privateKeyEncoding: { format: 'der', type: 'pkcs8' },
-    });
-    const publicKey = new Uint8Array(pair.publicKey);
-    const keyId = createHash('sha256').update(publicKey).digest('hex').slice(0, 16);
-    const wrappedPrivateKey = wrapSecret(pair.privateKey, this.config.keyEncryptionKey, nameOf(keyId));
+    const key = newSigningKey(this.config.keyEncryptionKey, USE);
     const createdAt = new Date(this.clock.wallMs());
     await this.database.db
       .insert(gallerySigningKey)
-      .values({ keyId, publicKey, wrappedPrivateKey, createdAt })
+      .values({ ...key, createdAt })
       .onConflictDoNothing();
     // Another process may have been first: the row decides.
     const row = await this.#read();
