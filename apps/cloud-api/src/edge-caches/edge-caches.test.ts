@@ -66,6 +66,8 @@ const erasureOf = async (id: string) => (await cloud.request({ url: `/v1/people/
 
 describe('the local cache of a box', () => {
   it('begins at its birth: the people of its site, signed, in int8, with their groups and a lease', async () => {
+    // Planned before there is a box to be told twice.
+    await pass();
     await box.born();
     await holds(ada);
     expect(box.people.get(ada)).toMatchObject({
