@@ -65,6 +65,7 @@ async function ask(url: string, query: string): Promise<unknown[][]> {
 const postmasterPid = async () =>
   Number((await readFile(join(directory, 'data/postmaster.pid'), 'utf8')).split('\n')[0]);
 
+/** A process that the server has just made looks like the server itself for a moment: ask until it does not. */
 async function postmasters(): Promise<readonly number[]> {
   const pids = (await readdir('/proc')).map(Number).filter((pid) => pid > 0);
   return pids.filter((pid) => isServerOf(pid, join(directory, 'data')));
@@ -77,10 +78,10 @@ describe('a server whose supervisor is gone', () => {
     const orphan = await postmasterPid();
     child.kill('SIGKILL');
     await once(child, 'exit');
-    expect(await postmasters()).toEqual([orphan]);
+    await expect.poll(postmasters).toEqual([orphan]);
 
     server = await startEmbeddedPostgres({ directory, log });
-    expect(await postmasters()).toEqual([await postmasterPid()]);
+    await expect.poll(postmasters).toEqual([await postmasterPid()]);
     expect(await postmasterPid()).not.toBe(orphan);
     expect(await ask(server.url, 'SELECT answer FROM kept')).toEqual([[42]]);
   });
@@ -92,7 +93,7 @@ describe('a server whose supervisor is gone', () => {
       details: { pid: child.pid },
     });
     expect(await ask(url, 'SELECT 1')).toEqual([[1]]);
-    expect(await postmasters()).toHaveLength(1);
+    await expect.poll(postmasters).toHaveLength(1);
     child.kill('SIGKILL');
     await once(child, 'exit');
     server = await startEmbeddedPostgres({ directory, log });
@@ -101,7 +102,7 @@ describe('a server whose supervisor is gone', () => {
 
   it('ends with a supervisor that exits without stopping it', async () => {
     const { child } = await startInChild();
-    expect(await postmasters()).toHaveLength(1);
+    await expect.poll(postmasters).toHaveLength(1);
     child.kill('SIGTERM'); // its handler calls process.exit
     await once(child, 'exit');
     await expect.poll(postmasters, { timeout: 10_000 }).toEqual([]);
