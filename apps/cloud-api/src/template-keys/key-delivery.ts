@@ -12,7 +12,7 @@ import { deviceCertificate } from '../storage/certificate-schema.js';
 import { TemplateKeys } from './template-keys.js';
 
 /** Certificates of a box that count for the delivery: one that was issued, and was not revoked. */
-export const isGoodCertificate = ({ tenantId, deviceId }: DeviceAddress, now: Date) =>
+const isGoodCertificate = ({ tenantId, deviceId }: DeviceAddress, now: Date) =>
   and(
     eq(deviceCertificate.tenantId, tenantId),
     eq(deviceCertificate.deviceId, deviceId),

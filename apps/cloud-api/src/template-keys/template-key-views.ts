@@ -1,11 +1,11 @@
 import type { rest } from '@sightline/contracts';
 import type { Database } from '@sightline/database';
-import type { Clock, DeviceId, KeyId, TenantId } from '@sightline/kernel';
+import type { Clock, KeyId, TenantId } from '@sightline/kernel';
 import { Inject, Injectable } from '@nestjs/common';
-import { count, desc, eq, sql } from 'drizzle-orm';
+import { and, asc, count, desc, eq, isNull, sql } from 'drizzle-orm';
 
 import { CLOCK, DATABASE } from '../platform/tokens.js';
-import { template, templateKey } from '../storage/schema.js';
+import { device, template, templateKey } from '../storage/schema.js';
 import { TemplateKeys } from './template-keys.js';
 
 /** Boxes that are named at most. */
@@ -47,36 +47,32 @@ export class TemplateKeyViews {
   }
 
   async #devices(tenantId: TenantId, keyId: KeyId): Promise<rest.TemplateKeys['devices']> {
-    const { rows } = await this.database.db.execute<{
-      id: DeviceId;
-      template_key_id: string | null;
-      deliverable: boolean;
-      is_current: boolean;
-      total: number;
-    }>(sql`
-      SELECT id, template_key_id, is_current, count(*) OVER (PARTITION BY is_current)::int AS total,
-        EXISTS (
+    const { db } = this.database;
+    const [counts] = await db
+      .select({
+        current: sql<number>`count(*) FILTER (WHERE ${device.templateKeyId} = ${keyId})`.mapWith(Number),
+        all: count(),
+      })
+      .from(device)
+      .where(isInUse(tenantId));
+    const { current, all } = counts ?? { current: 0, all: 0 };
+    const waiting = await db
+      .select({
+        deviceId: device.id,
+        keyId: device.templateKeyId,
+        deliverable: sql<boolean>`EXISTS (
           SELECT FROM cloud.device_certificate certificate
-          WHERE certificate.tenant_id = box.tenant_id AND certificate.device_id = box.id
-            AND revoked_at IS NULL AND not_after > ${new Date(this.clock.wallMs())}
-        ) AS deliverable
-      FROM (
-        SELECT tenant_id, id, template_key_id, template_key_id IS NOT DISTINCT FROM ${keyId} AS is_current
-        FROM cloud.device WHERE tenant_id = ${tenantId} AND revoked_at IS NULL AND deleted_at IS NULL
-      ) box
-      ORDER BY is_current, id LIMIT ${NAMED + 1}`);
-    const waiting = rows.filter((row) => !row.is_current);
-    const [{ total: others } = { total: 0 }] = waiting;
-    const [{ current } = { current: 0 }] = (
-      await this.database.db.execute<{ current: number }>(sql`
-        SELECT count(*)::int AS current FROM cloud.device
-        WHERE tenant_id = ${tenantId} AND revoked_at IS NULL AND deleted_at IS NULL AND template_key_id = ${keyId}`)
-    ).rows;
-    return {
-      ...{ current, others },
-      waiting: waiting.slice(0, NAMED).map(({ id, template_key_id, deliverable }) => ({
-        ...{ deviceId: id, keyId: template_key_id, deliverable },
-      })),
-    };
+          WHERE certificate.tenant_id = cloud.device.tenant_id AND certificate.device_id = cloud.device.id
+            AND certificate.revoked_at IS NULL AND certificate.not_after > ${new Date(this.clock.wallMs())}
+        )`,
+      })
+      .from(device)
+      .where(and(isInUse(tenantId), sql`${device.templateKeyId} IS DISTINCT FROM ${keyId}`))
+      .orderBy(asc(device.id))
+      .limit(NAMED);
+    return { current, others: all - current, waiting };
   }
 }
+
+const isInUse = (tenantId: TenantId) =>
+  and(eq(device.tenantId, tenantId), isNull(device.revokedAt), isNull(device.deletedAt));
