@@ -1,15 +1,13 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 import { mosquittoAccessList } from '@sightline/messaging';
 
 import { freePort } from './free-port.js';
+import { comesUp, killServer } from './server-process.js';
 
 export interface MosquittoOptions {
   /** Usernames `{tenant}/{device}`. */
@@ -46,7 +44,6 @@ export interface Mosquitto {
 const SERVER = 'mosquitto';
 const PASSWORD_TOOL = 'mosquitto_passwd';
 const START_ATTEMPTS = 5;
-const START_TIMEOUT_MS = 5000;
 /** Debian installs servers where a user's PATH does not look. */
 const SERVER_FOLDERS = ['/usr/sbin', '/usr/local/sbin'];
 
@@ -84,40 +81,11 @@ async function writePasswords(file: string, users: readonly string[], password: 
   for (const user of users) await run(PASSWORD_TOOL, ['-b', file, user, password]);
 }
 
-async function isListening(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1');
-  try {
-    await once(socket, 'connect');
-    return true;
-  } catch {
-    return false;
-  } finally {
-    socket.destroy();
-  }
-}
-
 /** @returns the process once it accepts connections, or undefined when it has ended: its port was taken */
 async function startServer(configFile: string, port: number): Promise<ChildProcess | undefined> {
   const path = [process.env.PATH ?? '', ...SERVER_FOLDERS].join(':');
   const server = spawn(SERVER, ['-c', configFile], { stdio: 'ignore', env: { ...process.env, PATH: path } });
-  let failure: Error | undefined;
-  server.on('error', (error) => (failure = error));
-  const deadline = performance.now() + START_TIMEOUT_MS;
-  while (performance.now() < deadline) {
-    await delay(20);
-    if (failure) throw new Error('mosquitto cannot be started: is it installed?', { cause: failure });
-    if (server.exitCode !== null) return undefined;
-    if (await isListening(port)) return server;
-  }
-  server.kill('SIGKILL');
-  throw new Error('mosquitto did not come up in time');
-}
-
-async function endServer(server: ChildProcess): Promise<void> {
-  if (server.exitCode !== null || server.signalCode !== null) return;
-  const exited = once(server, 'exit');
-  server.kill('SIGKILL');
-  await exited;
+  return (await comesUp(server, SERVER, port)) ? server : undefined;
 }
 
 /**
@@ -158,14 +126,14 @@ function control(first: ChildProcess, { folder, configFile, port, scheme }: Runn
     get pid() {
       return server.pid ?? 0;
     },
-    kill: () => endServer(server),
+    kill: () => killServer(server),
     restart: async () => {
       const next = await startServer(configFile, port);
       if (!next) throw new Error('mosquitto could not be started again on its port');
       server = next;
     },
     close: async () => {
-      await endServer(server);
+      await killServer(server);
       await rm(folder, { recursive: true, force: true });
     },
   };

@@ -1,7 +1,7 @@
 import { toBinary } from '@bufbuild/protobuf';
 import { TemplateSchema } from '@sightline/contracts';
 import type { Gallery } from '@sightline/gallery';
-import { newPersonId, newTemplateId, silentLogger, systemClock } from '@sightline/kernel';
+import { newPersonId, newTemplateId } from '@sightline/kernel';
 import { createLogger } from '@sightline/observability';
 import { encodeTemplate, type Template } from '@sightline/template-protection';
 
@@ -14,6 +14,7 @@ import { startWith, type StartedCloudApi } from '../start-cloud-api.js';
 import { inChunks } from '../storage/chunks.js';
 import { person } from '../storage/schema.js';
 import { TemplateKeys } from '../template-keys/template-keys.js';
+import { childConfig } from './child-config.js';
 import { fakeRelease } from './fake-release.js';
 import { TENANT } from './test-cloud.js';
 import { wireTemplate } from './test-device.js';
@@ -62,24 +63,11 @@ process.once('message', (options) => {
 process.once('disconnect', () => process.exit());
 
 async function run(options: CloudChildOptions): Promise<void> {
-  const { shared, verbose = false, adminKey, dimension, keyStoreDirectory, ...config } = options;
+  const { shared, verbose = false, dimension, ...surroundings } = options;
+  const config = childConfig({ ...surroundings, mqtt: { ...surroundings.mqtt, shared } });
+  const log = createLogger({ name: shared?.instance ?? 'cloud', level: 'warn' });
   const api = await startWith(
-    {
-      ...config,
-      mqtt: { ...config.mqtt, shared },
-      host: '127.0.0.1',
-      port: 0,
-      repositoryUrl: 'http://127.0.0.1:9/repository',
-      trustedRoot: new Uint8Array([1]),
-      tenantId: TENANT,
-      bootstrapAdminKey: adminKey,
-      keyStore: { directory: keyStoreDirectory },
-      keyEncryptionKey: new Uint8Array(32).fill(7),
-      falseMatchRate: 1e-3,
-      inferenceWorkers: 1,
-      log: verbose ? createLogger({ name: shared?.instance ?? 'cloud', level: 'warn' }) : silentLogger,
-      clock: systemClock,
-    },
+    { ...config, ...(verbose && { log }) },
     { open: () => Promise.resolve(fakeRelease(dimension)) },
   );
   process.on('message', (request) => void answer(api, dimension, request as CloudChildRequest));

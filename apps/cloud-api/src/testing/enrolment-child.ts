@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 
-import { silentLogger, systemClock } from '@sightline/kernel';
+import { systemClock } from '@sightline/kernel';
 import type { Face } from '@sightline/recognition';
 
 import type { ActiveRelease } from '../releases/active-release.js';
 import { startWith } from '../start-cloud-api.js';
+import { childConfig } from './child-config.js';
 import { DIMENSION, fakeRelease, templateOf } from './fake-release.js';
-import { TENANT } from './test-cloud.js';
 
 // A cloud API in a process of its own, to be killed while it enrols. Everything is real but the recogniser, which sees one
 // face in every photo, and takes its time.
@@ -31,25 +31,8 @@ process.once('message', (options) => {
 // A parent that has died leaves nobody behind.
 process.once('disconnect', () => process.exit());
 
-async function run({ adminKey, photoMs, keyStoreDirectory, ...config }: EnrolmentChildOptions): Promise<void> {
-  const api = await startWith(
-    {
-      ...config,
-      host: '127.0.0.1',
-      port: 0,
-      repositoryUrl: 'http://127.0.0.1:9/repository',
-      trustedRoot: new Uint8Array([1]),
-      tenantId: TENANT,
-      bootstrapAdminKey: adminKey,
-      keyStore: { directory: keyStoreDirectory },
-      keyEncryptionKey: new Uint8Array(32).fill(7),
-      falseMatchRate: 1e-3,
-      inferenceWorkers: 1,
-      log: silentLogger,
-      clock: systemClock,
-    },
-    { open: () => Promise.resolve(seeingRelease(photoMs)) },
-  );
+async function run({ photoMs, ...surroundings }: EnrolmentChildOptions): Promise<void> {
+  const api = await startWith(childConfig(surroundings), { open: () => Promise.resolve(seeingRelease(photoMs)) });
   process.send?.({ kind: 'started', url: api.url });
 }
 
