@@ -9,6 +9,7 @@ import { HardNegatives } from './hard-negatives.js';
 import { Identification } from './identification.js';
 import { IdentificationsController } from './identifications.controller.js';
 import { PhotoFaces } from './photo-faces.js';
+import { KeptProbeReader } from './kept-probe-reader.js';
 import { ProbeKeeping } from './probe-keeping.js';
 import { Reviews } from './reviews.js';
 import { SearchedTemplates } from './searched-templates.js';
@@ -19,9 +20,9 @@ import { SearchedTemplates } from './searched-templates.js';
   providers: [
     Identification,
     PhotoFaces,
-    ...[DecisionPolicies, DecisionPlaces, SearchedTemplates, HardNegatives, ProbeKeeping],
+    ...[DecisionPolicies, DecisionPlaces, SearchedTemplates, HardNegatives, ProbeKeeping, KeptProbeReader],
     ...[Explanations, Reviews, DecisionExpiry],
   ],
-  exports: [GalleryModule, Identification, PhotoFaces, ProbeKeeping],
+  exports: [GalleryModule, Identification, PhotoFaces, ProbeKeeping, KeptProbeReader],
 })
 export class IdentificationModule {}

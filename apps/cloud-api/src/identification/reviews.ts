@@ -3,18 +3,18 @@ import { type Database, inTransaction, type Transaction } from '@sightline/datab
 import { AppError, newTemplateId, type Clock, type PersonId, type SightingId, type TenantId } from '@sightline/kernel';
 import type { Template } from '@sightline/template-protection';
 import { Inject, Injectable } from '@nestjs/common';
-import { and, asc, eq, gt, inArray } from 'drizzle-orm';
+import { and, asc, eq, inArray } from 'drizzle-orm';
 
 import { Audit } from '../audit/audit.js';
 import { PersonalData } from '../personal-data/personal-data.js';
 import { CLOCK, DATABASE } from '../platform/tokens.js';
-import { hardNegative, identificationReview, keptProbe } from '../storage/decision-schema.js';
+import { hardNegative, identificationReview } from '../storage/decision-schema.js';
 import { identification, person } from '../storage/schema.js';
 import { DecisionPolicies } from './decision-policies.js';
 import { retentionOf } from './decision-policy.js';
 import { Explanations, identificationNotFound } from './explanations.js';
-import { sealedProbeOf, templateColumnsOf } from './kept-probes.js';
-import { ProbeKeeping } from './probe-keeping.js';
+import { KeptProbeReader } from './kept-probe-reader.js';
+import { templateColumnsOf } from './kept-probes.js';
 import { verdictOn, type Verdict } from './review-verdict.js';
 
 const DAY_MS = 86_400_000;
@@ -34,7 +34,7 @@ export class Reviews {
     @Inject(CLOCK) private readonly clock: Clock,
     private readonly personalData: PersonalData,
     private readonly policies: DecisionPolicies,
-    private readonly keeping: ProbeKeeping,
+    private readonly probes: KeptProbeReader,
     private readonly explanations: Explanations,
     private readonly audit: Audit,
   ) {}
@@ -53,7 +53,7 @@ export class Reviews {
   ): Promise<rest.Identification> {
     const sightingId = id as SightingId;
     const reviewed = { tenantId, sightingId, revision, actor };
-    const probe = await this.#probe(reviewed);
+    const probe = await this.probes.of(tenantId, sightingId);
     const { hardNegativeDays } = retentionOf(await this.policies.of(tenantId));
     const now = new Date(this.clock.wallMs());
     await inTransaction(this.database, async (tx) => {
@@ -72,21 +72,6 @@ export class Reviews {
       await this.audit.record(tx, { tenantId, action: `identification.${verdict.verdict}`, subject });
     });
     return this.explanations.get(tenantId, { sightingId: id, revision });
-  }
-
-  /** The probe of the sighting, of whichever revision it is kept; undefined when it is not, or may not be any more. */
-  async #probe({ tenantId, sightingId }: Reviewed): Promise<Template | undefined> {
-    const [row] = await this.database.db
-      .select()
-      .from(keptProbe)
-      .where(
-        and(
-          eq(keptProbe.tenantId, tenantId),
-          eq(keptProbe.sightingId, sightingId),
-          gt(keptProbe.expiresAt, new Date(this.clock.wallMs())),
-        ),
-      );
-    return row && this.keeping.open(tenantId, sealedProbeOf(row));
   }
 
   async #negatives(

@@ -1,13 +1,12 @@
 import type { rest } from '@sightline/contracts';
 import type { Database } from '@sightline/database';
-import { AppError, type Clock, type PersonId, type SightingId, type TenantId } from '@sightline/kernel';
+import { AppError, type PersonId, type SightingId, type TenantId } from '@sightline/kernel';
 import { Inject, Injectable } from '@nestjs/common';
-import { and, eq, gt, inArray } from 'drizzle-orm';
+import { and, eq, inArray } from 'drizzle-orm';
 
-import { sealedProbeOf } from '../identification/kept-probes.js';
-import { ProbeKeeping } from '../identification/probe-keeping.js';
-import { CLOCK, DATABASE } from '../platform/tokens.js';
-import { identificationReview, keptProbe } from '../storage/decision-schema.js';
+import { KeptProbeReader } from '../identification/kept-probe-reader.js';
+import { DATABASE } from '../platform/tokens.js';
+import { identificationReview } from '../storage/decision-schema.js';
 import { Enrolment } from './enrolment.js';
 
 /** Enrolment from sightings: of whoever somebody has looked at and said who it is. */
@@ -15,8 +14,7 @@ import { Enrolment } from './enrolment.js';
 export class SightingEnrolment {
   constructor(
     @Inject(DATABASE) private readonly database: Database,
-    @Inject(CLOCK) private readonly clock: Clock,
-    private readonly keeping: ProbeKeeping,
+    private readonly probes: KeptProbeReader,
     private readonly enrolment: Enrolment,
   ) {}
 
@@ -43,17 +41,7 @@ export class SightingEnrolment {
     if (review === undefined) {
       throw new AppError('ENROLMENT.NOT_REVIEWED', 'No review says that the sighting is of this person.');
     }
-    const [kept] = await this.database.db
-      .select()
-      .from(keptProbe)
-      .where(
-        and(
-          eq(keptProbe.tenantId, tenantId),
-          eq(keptProbe.sightingId, sightingId),
-          gt(keptProbe.expiresAt, new Date(this.clock.wallMs())),
-        ),
-      );
-    const template = kept && (await this.keeping.open(tenantId, sealedProbeOf(kept)));
+    const template = await this.probes.of(tenantId, sightingId);
     if (template === undefined) {
       throw new AppError('ENROLMENT.PROBE_EXPIRED', 'The template of the sighting is not kept (any more).');
     }

@@ -1,9 +1,8 @@
-import type { KeyId, PersonId, SightingId, SpaceId, TemplateId, TenantId } from '@sightline/kernel';
-import type { TemplateCodec } from '@sightline/template-protection';
-import { doublePrecision, integer, jsonb, primaryKey, text, uuid } from 'drizzle-orm/pg-core';
+import type { PersonId, SightingId, TemplateId, TenantId } from '@sightline/kernel';
+import { integer, jsonb, primaryKey, text, uuid } from 'drizzle-orm/pg-core';
 
 import type { StoredPolicy } from '../identification/decision-policy.js';
-import { bytea, cloud, instant } from './columns.js';
+import { cloud, instant, sealedTemplateColumns } from './columns.js';
 
 // The typed view of migrations/0014-decisions.sql.
 
@@ -12,17 +11,6 @@ const personId = (name: string) => uuid(name).$type<PersonId>();
 const revisionColumns = () => ({
   sightingId: uuid('sighting_id').$type<SightingId>().notNull(),
   revision: integer('revision').notNull(),
-});
-/** A template whose bytes are sealed. */
-const templateColumns = () => ({
-  modelSpace: text('model_space').$type<SpaceId>().notNull(),
-  keyId: text('key_id').$type<KeyId>().notNull(),
-  variantDigest: bytea('variant_digest').notNull(),
-  codec: text('codec').$type<TemplateCodec>().notNull(),
-  scale: doublePrecision('scale').notNull(),
-  dimension: integer('dimension').notNull(),
-  quality: doublePrecision('quality').notNull(),
-  sealed: bytea('sealed').notNull(),
 });
 
 export const decisionPolicy = cloud.table('decision_policy', {
@@ -40,7 +28,7 @@ export const keptProbe = cloud.table(
     personId: personId('person_id'),
     secondPersonId: personId('second_person_id'),
     templateId: uuid('template_id').$type<TemplateId>().notNull(),
-    ...templateColumns(),
+    ...sealedTemplateColumns(),
     expiresAt: instant('expires_at').notNull(),
   },
   (table) => [primaryKey({ columns: [table.tenantId, table.sightingId] })],
@@ -67,7 +55,7 @@ export const hardNegative = cloud.table(
     personId: personId('person_id').notNull(),
     actualPersonId: personId('actual_person_id'),
     ...revisionColumns(),
-    ...templateColumns(),
+    ...sealedTemplateColumns(),
     createdAt: instant('created_at').notNull(),
     expiresAt: instant('expires_at').notNull(),
   },

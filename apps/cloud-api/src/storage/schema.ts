@@ -1,11 +1,10 @@
 import type { rest } from '@sightline/contracts';
-import type { KeyId, PersonId, SightingId, SpaceId, StreamId, TemplateId } from '@sightline/kernel';
+import type { KeyId, PersonId, SightingId, StreamId, TemplateId } from '@sightline/kernel';
 import type { DeviceId, TenantId } from '@sightline/kernel';
-import type { TemplateCodec } from '@sightline/template-protection';
 import { bigint, boolean, doublePrecision, integer, jsonb, primaryKey, text, uuid } from 'drizzle-orm/pg-core';
 
 import type { DecisionFacts, StoredCandidate } from '../identification/decision-facts.js';
-import { bytea, cloud, instant } from './columns.js';
+import { bytea, cloud, instant, sealedTemplateColumns } from './columns.js';
 
 // The typed view of migrations/*.sql, which are the truth: keys, checks and indexes are theirs.
 
@@ -58,15 +57,7 @@ export const template = cloud.table(
     id: uuid('id').$type<TemplateId>().notNull(),
     tenantId: tenantId(),
     personId: uuid('person_id').$type<PersonId>().notNull(),
-    modelSpace: text('model_space').$type<SpaceId>().notNull(),
-    keyId: text('key_id').$type<KeyId>().notNull(),
-    variantDigest: bytea('variant_digest').notNull(),
-    codec: text('codec').$type<TemplateCodec>().notNull(),
-    scale: doublePrecision('scale').notNull(),
-    dimension: integer('dimension').notNull(),
-    /** The template's bytes, sealed with the person's key: see `PersonalData`. */
-    sealed: bytea('sealed').notNull(),
-    quality: doublePrecision('quality').notNull(),
+    ...sealedTemplateColumns(),
     createdAt: instant('created_at').notNull(),
   },
   (table) => [primaryKey({ columns: [table.tenantId, table.id] })],
