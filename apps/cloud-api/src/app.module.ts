@@ -2,6 +2,7 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { HealthController } from '@sightline/rest-server';
 
 import { AccessModule } from './access/access.module.js';
+import { AlertsModule } from './alerts/alerts.module.js';
 import { AuditModule } from './audit/audit.module.js';
 import { ConsentModule } from './consent/consent.module.js';
 import { DeviceOperationsModule } from './devices/device-operations.module.js';
@@ -27,6 +28,7 @@ export class AppModule {
       imports: [
         PlatformModule.of(platform),
         AccessModule,
+        AlertsModule,
         AuditModule,
         IdentificationModule,
         PeopleModule,

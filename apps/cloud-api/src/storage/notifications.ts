@@ -12,6 +12,7 @@ export const notificationChannels = [
   'cloud_edge_cache',
   'cloud_personal_data',
   'cloud_template_keys',
+  'cloud_alert',
 ] as const;
 export type NotificationChannel = (typeof notificationChannels)[number];
 
