@@ -1,15 +1,13 @@
-import { Readable } from 'node:stream';
-
 import { rest } from '@sightline/contracts';
 import type { TenantId } from '@sightline/kernel';
 import { Controller, Get, Header, HttpCode, Param, Post, Query, Req, StreamableFile } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
-import { stringify } from 'csv-stringify';
 import type { FastifyRequest } from 'fastify';
 
 import { Tenant } from '../../access/api-key.guard.js';
 import { Roles } from '../../access/roles.js';
 import { AuditedChange } from '../../audit/audited.js';
+import { csvFile } from '../../http/csv.js';
 import type { PageQuery } from '../../http/page-cursor.js';
 import { BulkEnrolments } from './bulk-enrolments.js';
 import { enrolmentBody } from './enrolment-body.js';
@@ -75,8 +73,7 @@ export class BulkEnrolmentsController {
   async table(@Tenant() tenantId: TenantId, @Param('id', idSchema) id: string): Promise<StreamableFile> {
     const key = { tenantId, id };
     await this.enrolments.get(key);
-    const columns = ['row', 'outcome', 'code', 'personId', 'faceId'];
-    return new StreamableFile(Readable.from(this.enrolments.allRows(key)).pipe(stringify({ header: true, columns })));
+    return csvFile(this.enrolments.allRows(key), ['row', 'outcome', 'code', 'personId', 'faceId']);
   }
 
   @Post(':id/cancel')
