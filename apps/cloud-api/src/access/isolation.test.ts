@@ -1,10 +1,10 @@
 import { channels, topicOf, type Channel, type rest } from '@sightline/contracts';
-import { AppError, seededIntegers, type DeviceId } from '@sightline/kernel';
+import { AppError, type DeviceId } from '@sightline/kernel';
 import { connectMqtt } from '@sightline/messaging';
-import { exampleOf, operationsOf, type ApiDocument, type ApiOperation, type JsonSchema } from '@sightline/testing';
-import { randomUUID } from 'node:crypto';
+import { operationsOf, type ApiDocument } from '@sightline/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { idsOf, nobody, requestTo } from '../testing/api-requests.js';
 import { startIdentityProvider, type IdentityProvider } from '../testing/identity-provider.js';
 import { startTestCloud, type TestCloud } from '../testing/test-cloud.js';
 import { until } from '../testing/test-device.js';
@@ -65,68 +65,6 @@ async function credentialsOf({ id, adminKey, provisioning }: TestTenant): Promis
   };
 }
 
-/** What is asked about: one of the tenant's own ids, or one that nobody has. */
-type Ids = (collection: string, schema: JsonSchema, already: number) => string | undefined;
-const isSlug = ({ format }: JsonSchema) => format !== 'uuid';
-const nobody: Ids = (_, schema) => {
-  // An identification: a sighting's id and a revision.
-  if (schema.pattern?.includes('}:[') === true) return `${randomUUID()}:1`;
-  return isSlug(schema) ? `nobody-${randomUUID().slice(0, 8)}` : randomUUID();
-};
-const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-/** The ids of a collection, or of anything else whose id looks the same. */
-function idsOf({ ids }: TestTenant, turn: number): Ids {
-  return (collection, schema, already) => {
-    const fitting = (list: readonly string[]) => list.filter((id) => isSlug(schema) || uuid.test(id));
-    const own = fitting(ids.get(collection) ?? []);
-    const all = own.length > 0 ? own : fitting([...ids.values()].flat());
-    return all[(turn + already) % Math.max(1, all.length)];
-  };
-}
-
-const kinds: Readonly<Record<string, string>> = {
-  ...{
-    personId: '/v1/people',
-    from: '/v1/people',
-    deviceId: '/v1/devices',
-    sightingId: '/v1/sightings',
-    groupId: '/v1/groups',
-  },
-};
-
-const isId = (name: string, { format, pattern }: JsonSchema) =>
-  name in kinds && (format === 'uuid' || (format === undefined && pattern !== undefined));
-
-/** A request to an operation that asks about some ids, in its path, its query and its body alike. */
-function requestOf({ method, path, parameters, bodies }: ApiOperation, ids: Ids, seed: number) {
-  const used: string[] = [];
-  const use = (collection: string, schema: JsonSchema): string => {
-    const id = ids(collection, schema, used.length) ?? nobody(collection, schema, 0) ?? '';
-    used.push(id);
-    return id;
-  };
-  let url = path;
-  for (const { name, schema } of parameters.filter(({ in: place }) => place === 'path')) {
-    url = url.replace(`{${name}}`, use(url.slice(0, url.indexOf(`/{${name}}`)), schema));
-  }
-  const query = parameters
-    .filter(({ in: place, name, schema }) => place === 'query' && (isId(name, schema) || name === 'subjectId'))
-    .map(({ name, schema }) => `${name}=${use(kinds[name] ?? '/v1/people', schema)}`);
-  const known = (name: string, schema: JsonSchema) => {
-    if (isId(name, schema)) return use(kinds[name] ?? '', schema);
-    return ['id', 'name', 'label', 'externalId'].includes(name) && schema.type === 'string'
-      ? `x${randomUUID().slice(0, 8)}`
-      : undefined;
-  };
-  const body = bodies['application/json'];
-  const options = { document, draw: seededIntegers(seed), known, optional: true };
-  const photo = Object.keys(bodies).find((type) => type.startsWith('image/'));
-  const content = body
-    ? { payload: exampleOf(body, options) as object }
-    : photo && { payload: Buffer.from('no image'), headers: { 'content-type': photo } };
-  return { request: { method, url: query.length > 0 ? `${url}?${query.join('&')}` : url, ...content }, used };
-}
-
 const answered = (status: number, body: string) =>
   status < 300 ? String(status) : `${status} ${(JSON.parse(body) as Partial<rest.Problem>).code}`;
 
@@ -149,7 +87,7 @@ describe('a tenant', () => {
     for (const operation of byId().filter(({ method, path }) => method === 'GET' && !path.startsWith('/v1/tenants'))) {
       let found = false;
       for (let turn = 0; turn < 12 && !found; turn += 1) {
-        const { request } = requestOf(operation, idsOf(acme, turn), 1);
+        const { request } = requestTo(document, operation, { ids: idsOf(acme, turn) });
         found = (await requestAs(cloud, acme.adminKey, request)).statusCode === 200;
       }
       if (!found) missed.push(operation.path);
@@ -163,8 +101,8 @@ describe('a tenant', () => {
       const [foreign, token] = [traces(acme), credentials[kind] ?? ''];
       const differences: unknown[] = [];
       for (const operation of own()) {
-        const theirs = requestOf(operation, idsOf(acme, 0), 1);
-        const nobodys = requestOf(operation, nobody, 1);
+        const theirs = requestTo(document, operation, { ids: idsOf(acme, 0) });
+        const nobodys = requestTo(document, operation, { ids: nobody });
         const answer = await requestAs(cloud, token, theirs.request);
         const told = foreign.filter((trace) => !theirs.used.includes(trace) && answer.body.includes(trace));
         const said = [answered(answer.statusCode, answer.body)];

@@ -7,7 +7,10 @@ export type AuditedSubject = { readonly kind: string } & (
   { readonly param: string } | { readonly query: string } | { readonly result: string }
 );
 
-/** What is recorded of each request to a route. */
+/**
+ * What is recorded of each request to a route. A route needs it that reads or changes biometric or personal data, or who
+ * has access to it; a route without an entry stands in `exempt-routes.ts` with the reason, or a test fails.
+ */
 export interface AuditedRoute {
   readonly action: AuditAction;
   readonly subject?: AuditedSubject | undefined;

@@ -5,6 +5,7 @@ import { ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestj
 
 import { Tenant } from '../access/api-key.guard.js';
 import { AdminOnly, Roles } from '../access/roles.js';
+import { Audited } from '../audit/audited.js';
 import { Consents } from './consents.js';
 
 const idSchema = { schema: rest.uuidSchema };
@@ -15,6 +16,7 @@ export class ConsentsController {
   constructor(private readonly consents: Consents) {}
 
   @Get('people/:id/consents')
+  @Audited('consent.list', { kind: 'person', param: 'id' })
   @Roles('operator', 'auditor')
   @ApiOperation({ summary: 'On what basis somebody is recognised for which purpose, and what follows from it now' })
   @ApiOkResponse({ standardSchema: rest.consentsSchema })

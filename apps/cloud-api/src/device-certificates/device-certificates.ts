@@ -8,6 +8,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { and, asc, eq, isNull, ne } from 'drizzle-orm';
 
 import { digestsEqual, sha256 } from '../access/api-key.js';
+import { Audit } from '../audit/audit.js';
 import type { CloudApiConfig } from '../config.js';
 import { CLOCK, CONFIG, DATABASE } from '../platform/tokens.js';
 import { deviceCertificate, type CertificateEnd } from '../storage/certificate-schema.js';
@@ -32,6 +33,7 @@ export class DeviceCertificates {
     @Inject(CONFIG) private readonly config: Pick<CloudApiConfig, 'deviceCertificateMs'>,
     @Inject(CLOCK) private readonly clock: Clock,
     private readonly authority: CertificateAuthority,
+    private readonly audit: Audit,
   ) {}
 
   /**
@@ -156,6 +158,9 @@ export class DeviceCertificates {
       })
       .returning();
     if (row === undefined) throw new AppError('SERVICE.INTERNAL', 'The certificate was not stored.');
+    const { tenantId, deviceId } = address;
+    const [actor, subject] = [`device:${deviceId}`, { kind: 'device', id: deviceId }];
+    await this.audit.record(tx, { tenantId, actor, action: 'device.certificate', subject });
     return row;
   }
 

@@ -4,6 +4,7 @@ import { AppError, errorMessage, type Clock, type Logger } from '@sightline/kern
 import { Inject, Injectable } from '@nestjs/common';
 import { and, eq, isNull } from 'drizzle-orm';
 
+import { Audit } from '../audit/audit.js';
 import { notifyEdgeCaches } from '../edge-caches/erasures.js';
 import { CLOCK, DATABASE, LOGGER } from '../platform/tokens.js';
 import { edgeCache } from '../storage/edge-cache-schema.js';
@@ -22,6 +23,7 @@ export class DesiredConfigs {
     @Inject(LOGGER) private readonly log: Logger,
     private readonly link: DeviceLink,
     private readonly keyDelivery: KeyDelivery,
+    private readonly audit: Audit,
   ) {}
 
   /** @throws AppError `DEVICE.NOT_FOUND` */
@@ -56,6 +58,8 @@ export class DesiredConfigs {
         .where(isShown(address))
         .returning();
       if (siteId !== before.siteId) await planAnew(tx, address);
+      const subject = { kind: 'device', id: address.deviceId };
+      await this.audit.record(tx, { tenantId: address.tenantId, action: 'device.configure', subject });
       return after ?? before;
     });
     await this.publish(address);

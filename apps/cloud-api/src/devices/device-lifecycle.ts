@@ -4,9 +4,12 @@ import { AppError, type Clock } from '@sightline/kernel';
 import { Inject, Injectable } from '@nestjs/common';
 import { and, eq, isNull } from 'drizzle-orm';
 
+import { Audit } from '../audit/audit.js';
+import type { AuditEntry } from '../audit/audit-entry.js';
 import { DeviceCertificates } from '../device-certificates/device-certificates.js';
 import { CLOCK, DATABASE } from '../platform/tokens.js';
 import { device } from '../storage/schema.js';
+import { endCommands } from './commands/end-commands.js';
 import { DesiredConfigs } from './desired-configs.js';
 import { DeviceLink } from './device-link.js';
 import { Provisionings, type NewCredentials } from './provisionings.js';
@@ -27,6 +30,7 @@ export class DeviceLifecycle {
     private readonly desiredConfigs: DesiredConfigs,
     private readonly link: DeviceLink,
     private readonly revoked: RevokedDevices,
+    private readonly audit: Audit,
   ) {}
 
   /**
@@ -47,6 +51,7 @@ export class DeviceLifecycle {
         const inserted = await tx.insert(device).values(values).onConflictDoNothing().returning({ id: device.id });
         if (inserted.length === 0) throw alreadyExists();
       } else await admit(tx, address, credentials, { siteId, createdAt, deletedAt: null });
+      await this.#record(tx, address, 'device.create');
     });
     await this.desiredConfigs.publish(address);
     return this.provisionings.of(address, siteId, credentials);
@@ -63,6 +68,7 @@ export class DeviceLifecycle {
     const { siteId } = await inTransaction(this.database, async (tx) => {
       const row = await lock(tx, address);
       await admit(tx, address, credentials, {});
+      await this.#record(tx, address, 'device.enrol');
       return row;
     });
     await this.desiredConfigs.publish(address);
@@ -70,15 +76,17 @@ export class DeviceLifecycle {
   }
 
   /**
-   * Lets a box in nowhere any more, by its password or by any certificate, and cuts its connection. A second time
-   * changes nothing.
+   * Lets a box in nowhere any more, by its password or by any certificate, cuts its connection, and ends its commands.
+   * A second time changes nothing.
    *
    * @throws AppError `DEVICE.NOT_FOUND`
    */
   async revoke(address: DeviceAddress, reason: rest.RevocationReason): Promise<void> {
     await inTransaction(this.database, async (tx) => {
       const { revokedAt } = await lock(tx, address);
-      if (revokedAt === null) await this.#revoke(tx, address, reason);
+      if (revokedAt !== null) return;
+      await this.#revoke(tx, address, reason);
+      await this.#record(tx, address, 'device.revoke');
     });
     await this.revoked.expel(address);
     await this.link.clear(address, desiredChannels);
@@ -95,6 +103,7 @@ export class DeviceLifecycle {
       const { revokedAt } = await lock(tx, address);
       if (revokedAt === null) await this.#revoke(tx, address, 'retired');
       await tx.update(device).set({ deletedAt: this.#now() }).where(isBox(address));
+      await this.#record(tx, address, 'device.delete');
     });
     await this.revoked.expel(address);
     await this.link.clear(address, retainedChannels);
@@ -107,6 +116,12 @@ export class DeviceLifecycle {
       .set({ ...revocation, enrolmentTokenSha256: null, enrolmentExpiresAt: null })
       .where(isBox(address));
     await this.certificates.revokeAll(tx, address, reason);
+    await endCommands(tx, address, this.#now());
+  }
+
+  /** Last in each transaction: other changes of the tenant wait from here on. */
+  async #record(tx: Transaction, { tenantId, deviceId }: DeviceAddress, action: AuditEntry['action']): Promise<void> {
+    await this.audit.record(tx, { tenantId, action, subject: { kind: 'device', id: deviceId } });
   }
 
   #now(): Date {

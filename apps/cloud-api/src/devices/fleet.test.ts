@@ -323,4 +323,19 @@ describe('a command', () => {
     const unknown = '/v1/devices/box-1/commands/0190a5c8-0000-7000-8000-000000000001';
     expect((await cloud.request({ url: unknown })).json<rest.Problem>().code).toBe('COMMAND.NOT_FOUND');
   });
+
+  it('ends when its box is revoked, which is told nothing more', async () => {
+    const { id } = await order({ kind: 'ping' });
+    const post = (action: string, payload: object) =>
+      cloud.request({ method: 'POST', url: `/v1/devices/box-1/${action}`, payload });
+    await post('revoke', { reason: 'stolen' });
+    const ended = { state: 'failed', error: 'DEVICE.REVOKED', endedAt: expect.any(String) as string };
+    expect(await shownCommand(id)).toMatchObject(ended);
+    const refused = await post('commands', { kind: 'ping' });
+    expect(refused.json()).toMatchObject({ status: 409, code: 'DEVICE.REVOKED' });
+    // One that is let in again begins anew.
+    await post('enrolment', {});
+    expect((await order({ kind: 'ping' })).state).toBe('pending');
+    expect(await shownCommand(id)).toMatchObject(ended);
+  });
 });

@@ -5,6 +5,7 @@ import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 
 import { Tenant } from '../access/api-key.guard.js';
 import { Roles } from '../access/roles.js';
+import { Audited } from '../audit/audited.js';
 import type { PageQuery } from '../http/page-cursor.js';
 import { EdgeCacheViews } from './edge-cache-views.js';
 
@@ -24,7 +25,9 @@ export class EdgeCachesController {
     return this.views.list(tenantId, query);
   }
 
+  // Without the id: one that asks of somebody who was erased would keep it.
   @Get('people/:id/erasure')
+  @Audited('erasure.holders')
   @Roles('operator', 'auditor')
   @ApiOperation({ summary: 'Of somebody who was removed: the boxes that held them, and whose receipt is outstanding' })
   @ApiOkResponse({ standardSchema: rest.erasureSchema })

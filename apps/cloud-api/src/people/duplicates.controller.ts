@@ -5,7 +5,7 @@ import { ApiAcceptedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nest
 
 import { Tenant } from '../access/api-key.guard.js';
 import { Roles } from '../access/roles.js';
-import { Audited } from '../audit/audited.js';
+import { Audited, AuditedChange } from '../audit/audited.js';
 import { Duplicates } from './duplicates.js';
 
 @ApiTags('people')
@@ -34,6 +34,7 @@ export class DuplicatesController {
   }
 
   @Post('search')
+  @AuditedChange('duplicates.search')
   @Roles('operator')
   @HttpCode(202)
   @ApiOperation({ summary: 'Starts a search, unless one is under way' })
@@ -43,6 +44,7 @@ export class DuplicatesController {
   }
 
   @Patch(':id')
+  @AuditedChange('duplicates.judge', { kind: 'duplicate', param: 'id' })
   @Roles('operator')
   @ApiOperation({ summary: 'Dismisses a pair: they are two people; or takes that back' })
   @ApiOkResponse({ standardSchema: rest.duplicatePairSchema })

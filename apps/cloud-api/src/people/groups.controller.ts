@@ -5,6 +5,7 @@ import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, 
 
 import { Tenant } from '../access/api-key.guard.js';
 import { Roles } from '../access/roles.js';
+import { Audited, AuditedChange } from '../audit/audited.js';
 import type { PageQuery } from '../http/page-cursor.js';
 import { Groups } from './groups.js';
 
@@ -16,6 +17,7 @@ export class GroupsController {
   constructor(private readonly groups: Groups) {}
 
   @Post()
+  @AuditedChange('group.create', { kind: 'group', result: 'id' })
   @Roles('operator')
   @ApiOperation({ summary: 'Adds a group or a watch-list' })
   @ApiCreatedResponse({ standardSchema: rest.groupSchema })
@@ -27,6 +29,7 @@ export class GroupsController {
   }
 
   @Get()
+  @Audited('group.list')
   @Roles('operator', 'auditor')
   @ApiOperation({ summary: 'The groups and watch-lists, newest first' })
   @ApiOkResponse({ standardSchema: rest.groupPageSchema })
@@ -38,6 +41,7 @@ export class GroupsController {
   }
 
   @Get(':id')
+  @Audited('group.read', { kind: 'group', param: 'id' })
   @Roles('operator', 'auditor')
   @ApiOperation({ summary: 'One group' })
   @ApiOkResponse({ standardSchema: rest.groupSchema })
@@ -46,6 +50,7 @@ export class GroupsController {
   }
 
   @Patch(':id')
+  @AuditedChange('group.change', { kind: 'group', param: 'id' })
   @Roles('operator')
   @ApiOperation({ summary: 'Changes what is given of a group' })
   @ApiOkResponse({ standardSchema: rest.groupSchema })
@@ -58,6 +63,7 @@ export class GroupsController {
   }
 
   @Delete(':id')
+  @AuditedChange('group.remove', { kind: 'group', param: 'id' })
   @Roles('operator')
   @HttpCode(204)
   @ApiOperation({ summary: 'Removes a group; one that has people only with cascade=true' })

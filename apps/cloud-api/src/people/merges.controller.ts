@@ -5,7 +5,7 @@ import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 
 import { Tenant } from '../access/api-key.guard.js';
 import { Roles } from '../access/roles.js';
-import { AuditedChange } from '../audit/audited.js';
+import { Audited, AuditedChange } from '../audit/audited.js';
 import type { PageQuery } from '../http/page-cursor.js';
 import { Merges } from './merges.js';
 
@@ -33,6 +33,7 @@ export class MergesController {
   }
 
   @Get('merges')
+  @Audited('merge.list')
   @Roles('operator', 'auditor')
   @ApiOperation({ summary: 'The merges, newest first' })
   @ApiOkResponse({ standardSchema: rest.mergePageSchema })
@@ -44,6 +45,7 @@ export class MergesController {
   }
 
   @Get('merges/:id')
+  @Audited('merge.read', { kind: 'merge', param: 'id' })
   @Roles('operator', 'auditor')
   @ApiOperation({ summary: 'One merge' })
   @ApiOkResponse({ standardSchema: rest.mergeSchema })

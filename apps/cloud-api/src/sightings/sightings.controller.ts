@@ -54,6 +54,7 @@ export class SightingsController {
   }
 
   @Get('quarantine')
+  @Audited('quarantine.list')
   @Roles('operator', 'auditor')
   @ApiOperation({ summary: 'What devices sent and could not be read, newest first' })
   @ApiOkResponse({ standardSchema: rest.quarantinePageSchema })

@@ -83,7 +83,7 @@ class Seed {
     }
   }
 
-  /** Somebody who was erased, and two who were merged. */
+  /** Somebody who was erased, two who were merged, and a consent. */
   async erased(): Promise<void> {
     const person = (await this.post('/v1/people', { name: `erased ${this.tenant}` })) as rest.Person;
     await requestAs(this.cloud, this.key, { method: 'DELETE', url: `/v1/people/${person.id}` });
@@ -95,6 +95,8 @@ class Seed {
       payload,
     });
     this.#add('/v1/merges', merge.json<rest.Merge>().id);
+    const consent = { purpose: 'access', legalBasis: 'consent', evidence: `marker ${this.tenant}` };
+    await this.post(`/v1/people/${into.id}/consents`, consent);
   }
 
   /** A sighting and a record that cannot be read. */

@@ -9,12 +9,13 @@ import {
   type DeviceBirth,
   type rest,
 } from '@sightline/contracts';
-import type { Database } from '@sightline/database';
+import { inTransaction, type Database } from '@sightline/database';
 import { AppError, errorMessage, isUuid, type Clock, type Logger } from '@sightline/kernel';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { Inject, Injectable } from '@nestjs/common';
-import { and, asc, eq, gt, inArray, lte, notInArray } from 'drizzle-orm';
+import { and, asc, eq, gt, inArray, isNull, lte, notInArray } from 'drizzle-orm';
 
+import { Audit } from '../../audit/audit.js';
 import { CLOCK, DATABASE, LOGGER } from '../../platform/tokens.js';
 import { device } from '../../storage/schema.js';
 import { DeviceBirths } from '../device-births.js';
@@ -50,28 +51,34 @@ export class Commands {
     @Inject(CLOCK) private readonly clock: Clock,
     @Inject(LOGGER) private readonly log: Logger,
     private readonly link: DeviceLink,
+    private readonly audit: Audit,
     births: DeviceBirths,
   ) {
     births.on((address, birth) => this.#born(address, birth));
   }
 
-  /** @throws AppError `DEVICE.NOT_FOUND` */
+  /** @throws AppError `DEVICE.NOT_FOUND`, `DEVICE.REVOKED` */
   async create(address: DeviceAddress, command: rest.CreateCommand): Promise<rest.Command> {
-    const [box] = await this.database.db
-      .select({ online: device.online, sessionId: device.sessionId })
-      .from(device)
-      .where(and(eq(device.tenantId, address.tenantId), eq(device.id, address.deviceId)));
-    if (box === undefined) throw new AppError('DEVICE.NOT_FOUND', 'There is no such device.');
+    const { tenantId, deviceId } = address;
     const createdAt = new Date(this.clock.wallMs());
     const id = randomUUID();
-    await this.database.db.insert(deviceCommand).values({
-      ...address,
-      id,
-      kind: command.kind,
-      cameraId: command.kind === 'restart-camera' ? command.cameraId : null,
-      state: 'pending',
-      createdAt,
-      expiresAt: new Date(createdAt.getTime() + command.validForSeconds * 1000),
+    const box = await inTransaction(this.database, async (tx) => {
+      // A revocation waits for this, and then ends the command, or is seen here.
+      const [found] = await tx
+        .select({ online: device.online, sessionId: device.sessionId, revokedAt: device.revokedAt })
+        .from(device)
+        .where(and(eq(device.tenantId, tenantId), eq(device.id, deviceId), isNull(device.deletedAt)))
+        .for('share');
+      if (found === undefined) throw new AppError('DEVICE.NOT_FOUND', 'There is no such device.');
+      if (found.revokedAt !== null) throw new AppError('DEVICE.REVOKED', 'A revoked device is told nothing.');
+      await tx.insert(deviceCommand).values({
+        ...{ tenantId, deviceId, id, kind: command.kind, state: 'pending', createdAt },
+        cameraId: command.kind === 'restart-camera' ? command.cameraId : null,
+        expiresAt: new Date(createdAt.getTime() + command.validForSeconds * 1000),
+      });
+      const subject = { kind: 'device', id: deviceId };
+      await this.audit.record(tx, { tenantId, action: `command.${command.kind}`, subject });
+      return found;
     });
     if (box.online && box.sessionId !== null) await this.#sendWaiting(address, box.sessionId);
     return this.get(address, id);

@@ -14,6 +14,7 @@ import type { Template } from '@sightline/template-protection';
 import { Inject, Injectable } from '@nestjs/common';
 import { and, eq, inArray, sql } from 'drizzle-orm';
 
+import { Audit } from '../../audit/audit.js';
 import type { CloudApiConfig } from '../../config.js';
 import { GalleryFollower } from '../../identification/gallery-follower.js';
 import { PersonalData } from '../../personal-data/personal-data.js';
@@ -34,6 +35,8 @@ const UPKEEP_MS = 30_000;
 const ELSEWHERE_MS = 2000;
 /** A row whose external id somebody takes at the same moment is tried again. */
 const STORE_ATTEMPTS = 3;
+/** Who the audit says has enrolled a row. */
+const ACTOR = 'system:enrolment';
 
 /** The enrolment was cancelled, or another process has finished it. */
 const ENDED: ErrorCode = 'ENROLMENT.ENDED';
@@ -74,6 +77,7 @@ export class BulkEnrolmentRun {
     private readonly faces: Enrolment,
     private readonly personalData: PersonalData,
     private readonly follower: GalleryFollower,
+    private readonly audit: Audit,
   ) {
     jobs.handle(enrolmentJob, (run) => this.run(run), { concurrency: 2 });
     jobs.handle(enrolmentUpkeep, () => this.#upkeep());
@@ -194,6 +198,10 @@ export class BulkEnrolmentRun {
         photoMac,
       };
       await photoIsNew(() => tx.insert(enrolmentRow).values(done));
+      // Who had it enrolled is in the entry of the enrolment.
+      const entry = { tenantId, actor: ACTOR, subject: { kind: 'person', id: personId } };
+      if (created !== undefined) await this.audit.record(tx, { ...entry, action: 'person.create' });
+      await this.audit.record(tx, { ...entry, action: 'person.enrol' });
       return version;
     });
   }

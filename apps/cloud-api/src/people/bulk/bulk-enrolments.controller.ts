@@ -6,7 +6,7 @@ import type { FastifyRequest } from 'fastify';
 
 import { Tenant } from '../../access/api-key.guard.js';
 import { Roles } from '../../access/roles.js';
-import { AuditedChange } from '../../audit/audited.js';
+import { Audited, AuditedChange } from '../../audit/audited.js';
 import { csvFile } from '../../http/csv.js';
 import type { PageQuery } from '../../http/page-cursor.js';
 import { BulkEnrolments } from './bulk-enrolments.js';
@@ -34,6 +34,7 @@ export class BulkEnrolmentsController {
   }
 
   @Get()
+  @Audited('enrolment.list')
   @Roles('operator', 'auditor')
   @ApiOperation({ summary: 'The enrolments in bulk, newest first' })
   @ApiOkResponse({ standardSchema: rest.bulkEnrolmentPageSchema })
@@ -45,6 +46,7 @@ export class BulkEnrolmentsController {
   }
 
   @Get(':id')
+  @Audited('enrolment.read', { kind: 'enrolment', param: 'id' })
   @Roles('operator', 'auditor')
   @ApiOperation({ summary: 'How far an enrolment is' })
   @ApiOkResponse({ standardSchema: rest.bulkEnrolmentSchema })
@@ -53,6 +55,7 @@ export class BulkEnrolmentsController {
   }
 
   @Get(':id/rows')
+  @Audited('enrolment.rows', { kind: 'enrolment', param: 'id' })
   @Roles('operator', 'auditor')
   @ApiOperation({ summary: 'What became of its rows, by their number' })
   @ApiOkResponse({ standardSchema: rest.enrolmentRowPageSchema })
@@ -65,6 +68,7 @@ export class BulkEnrolmentsController {
   }
 
   @Get(':id/rows.csv')
+  @Audited('enrolment.rows', { kind: 'enrolment', param: 'id' })
   @Roles('operator', 'auditor')
   @Header('content-type', 'text/csv; charset=utf-8')
   @ApiOperation({ summary: 'What became of all its rows, as a table' })
