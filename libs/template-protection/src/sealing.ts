@@ -1,16 +1,8 @@
-import {
-  createCipheriv,
-  createDecipheriv,
-  createHmac,
-  createPublicKey,
-  diffieHellman,
-  generateKeyPairSync,
-  hkdfSync,
-  randomBytes,
-  type KeyObject,
-} from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes, type KeyObject } from 'node:crypto';
 
 import { AppError } from '@sightline/kernel';
+
+import { hpkeOpen, hpkeSeal, type HpkeBinding } from './hpke.js';
 
 const SECRET_BYTES = 32;
 const NONCE_BYTES = 12;
@@ -40,43 +32,36 @@ export function openWithKey(key: Uint8Array, sealed: Uint8Array, context: string
 
 /** What a holder of a private key alone can open. */
 export interface SealedToKey {
-  /** Of a key pair made for this one message: SubjectPublicKeyInfo, DER. */
+  /** Of a key pair made for this one message, as RFC 9180 serialises it (`enc`). */
   readonly ephemeralPublicKey: Uint8Array;
-  /** As {@link sealWithKey} has it. */
+  /** Ciphertext || tag (16 bytes). */
   readonly sealed: Uint8Array;
 }
 
+const bindingOf = (context: string): HpkeBinding => ({
+  info: Buffer.from('sightline/sealing-to-key/v2', 'utf8'),
+  aad: Buffer.from(context, 'utf8'),
+});
+
 /**
- * Seals for the holder of a private key: Diffie–Hellman with a key pair of this message's own, HKDF-SHA-256 over both
- * public keys, AES-256-GCM (the scheme of ECIES, SEC 1, 5.1).
+ * Seals for the holder of a private key: see {@link hpkeSeal}.
  *
- * @param publicKey on the curve P-256
+ * @param publicKey on P-256 or X25519
  * @param context bound to it: what is opened under another one does not open
  */
 export function sealToKey(publicKey: KeyObject, plain: Uint8Array, context: string): SealedToKey {
-  const ephemeral = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
-  const key = agreedKey(ephemeral.privateKey, publicKey, [ephemeral.publicKey, publicKey]);
-  return { ephemeralPublicKey: derOf(ephemeral.publicKey), sealed: sealWithKey(key, plain, context) };
+  const { encapsulatedKey, ciphertext } = hpkeSeal(publicKey, plain, bindingOf(context));
+  return { ephemeralPublicKey: encapsulatedKey, sealed: ciphertext };
 }
 
 /** @throws AppError `SEALING.BROKEN` with another private key or context, or when it was changed */
-export function openWithPrivateKey(privateKey: KeyObject, message: SealedToKey, context: string): Uint8Array {
-  try {
-    const ephemeral = createPublicKey({ key: Buffer.from(message.ephemeralPublicKey), format: 'der', type: 'spki' });
-    const key = agreedKey(privateKey, ephemeral, [ephemeral, createPublicKey(privateKey)]);
-    return openWithKey(key, message.sealed, context);
-  } catch (cause) {
-    throw new AppError('SEALING.BROKEN', 'What was sealed does not open.', { cause });
-  }
+export function openWithPrivateKey(
+  privateKey: KeyObject,
+  { ephemeralPublicKey, sealed }: SealedToKey,
+  context: string,
+): Uint8Array {
+  return hpkeOpen(privateKey, { encapsulatedKey: ephemeralPublicKey, ciphertext: sealed }, bindingOf(context));
 }
-
-function agreedKey(privateKey: KeyObject, publicKey: KeyObject, both: readonly KeyObject[]): Uint8Array {
-  const secret = diffieHellman({ privateKey, publicKey });
-  const info = Buffer.concat([Buffer.from('sightline/sealing-to-key/v1', 'utf8'), ...both.map(derOf)]);
-  return new Uint8Array(hkdfSync('sha256', secret, new Uint8Array(0), info, SECRET_BYTES));
-}
-
-const derOf = (key: KeyObject): Uint8Array => new Uint8Array(key.export({ format: 'der', type: 'spki' }));
 
 /** Keeps what must not be read or changed at rest, under one secret and for one purpose. */
 export interface Sealer {

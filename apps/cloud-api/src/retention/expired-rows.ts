@@ -34,6 +34,8 @@ const kinds: Readonly<Record<rest.RetentionKind, Kind>> = {
         decisions AS (DELETE FROM cloud.identification own USING gone
           WHERE own.tenant_id = gone.tenant_id AND own.sighting_id = gone.id),
         probes AS (DELETE FROM cloud.kept_probe own USING gone
+          WHERE own.tenant_id = gone.tenant_id AND own.sighting_id = gone.id),
+        images AS (DELETE FROM cloud.sealed_image own USING gone
           WHERE own.tenant_id = gone.tenant_id AND own.sighting_id = gone.id)
       SELECT FROM gone`,
   },
@@ -57,6 +59,13 @@ const kinds: Readonly<Record<rest.RetentionKind, Kind>> = {
     isExpired: ({ tenantId, before }) => sql`tenant_id = ${tenantId} AND ended_at < ${before}`,
     order: sql`ended_at`,
     statement: (some) => sql`DELETE FROM cloud.device_health_window WHERE ctid = ANY (ARRAY(${some}))`,
+  },
+  // Their files follow by themselves.
+  images: {
+    table: sql`cloud.sealed_image`,
+    isExpired: ({ tenantId, before }) => sql`tenant_id = ${tenantId} AND noted_at < ${before}`,
+    order: sql`noted_at`,
+    statement: (some) => sql`DELETE FROM cloud.sealed_image WHERE ctid = ANY (ARRAY(${some}))`,
   },
 };
 

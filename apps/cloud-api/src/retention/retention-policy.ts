@@ -3,13 +3,14 @@ import { rest } from '@sightline/contracts';
 /**
  * How long a tenant keeps what it has not said anything about, days. Sightings and who it was for a quarter of a year:
  * long enough to settle a month's attendance. What could not be read may hold templates, and is kept as long as it
- * takes to look at it.
+ * takes to look at it. Images are to be looked at soon, or not at all.
  */
 const defaults: Readonly<Record<rest.RetentionKind, number | null>> = {
   sightings: 90,
   identifications: 90,
   quarantine: 30,
   'device-health': 180,
+  images: 14,
 };
 
 export interface KeptFor {

@@ -55,6 +55,7 @@ describe('retention', () => {
         { kind: 'identifications', days: 90, isDefault: true },
         { kind: 'quarantine', days: 30, isDefault: true },
         { kind: 'device-health', days: 180, isDefault: true },
+        { kind: 'images', days: 14, isDefault: true },
       ],
     });
   });
@@ -66,6 +67,7 @@ describe('retention', () => {
       { kind: 'identifications', days: 10, rows: 110 + ROWS },
       { kind: 'quarantine', days: null, rows: 0 },
       { kind: 'device-health', days: 180, rows: 0 },
+      { kind: 'images', days: 14, rows: 0 },
     ]);
     expect(await counts()).toEqual(before);
   });

@@ -20,6 +20,7 @@ export * from './people-search.js';
 export * from './people-transfer.js';
 export * from './quarantine.js';
 export * from './retention.js';
+export * from './sealed-images.js';
 export * from './sightings.js';
 export * from './template-keys.js';
 export * from './verification.js';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 /** What is kept for a time, and then deleted by itself. */
-export const retentionKinds = ['sightings', 'identifications', 'quarantine', 'device-health'] as const;
+export const retentionKinds = ['sightings', 'identifications', 'quarantine', 'device-health', 'images'] as const;
 export const retentionKindSchema = z.enum(retentionKinds);
 export type RetentionKind = z.infer<typeof retentionKindSchema>;
 
@@ -15,6 +15,7 @@ export const changeRetentionSchema = z
       .describe('Who it was. The sighting stays, and is counted, without a person.'),
     quarantine: daysSchema.optional().describe('What boxes sent and nobody could read.'),
     'device-health': daysSchema.optional().describe('What boxes counted, window by window.'),
+    images: daysSchema.optional().describe('Sealed images, from when their sighting came.'),
   })
   .strict()
   .meta({ id: 'ChangeRetention' });

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file sightline/v1/device.proto.
  */
 export const file_sightline_v1_device: GenFile = /*@__PURE__*/
-  fileDesc("ChlzaWdodGxpbmUvdjEvZGV2aWNlLnByb3RvEgxzaWdodGxpbmUudjEicAoMRGV2aWNlU3RhdHVzEhYKDnNjaGVtYV92ZXJzaW9uGAEgASgNEhIKCnNlc3Npb25faWQYAiABKAkSDgoGb25saW5lGAMgASgIEiQKAmF0GAQgASgLMhguc2lnaHRsaW5lLnYxLkRldmljZVRpbWUinAQKC0RldmljZUJpcnRoEhYKDnNjaGVtYV92ZXJzaW9uGAEgASgNEhYKDmNvcnJlbGF0aW9uX2lkGAIgASgJEhIKCnNlc3Npb25faWQYAyABKAkSJAoCYXQYBCABKAsyGC5zaWdodGxpbmUudjEuRGV2aWNlVGltZRIVCg1hZ2VudF92ZXJzaW9uGAUgASgJEhAKCHBsYXRmb3JtGAYgASgJEhQKDGFyY2hpdGVjdHVyZRgHIAEoCRIbChNhdmFpbGFibGVfcHJvdmlkZXJzGAggAygJEhAKCHByb3ZpZGVyGAkgASgJEjIKB3J1bm5pbmcYCiABKAsyHC5zaWdodGxpbmUudjEuUnVubmluZ1JlbGVhc2VIAIgBARIYChBvdXRib3hfc3RyZWFtX2lkGAsgASgJEhwKFG91dGJveF9uZXh0X3NlcXVlbmNlGAwgASgEEhIKCmNhbWVyYV9pZHMYDSADKAkSDgoGa2V5X2lkGA4gASgJEhgKEGdhbGxlcnlfY2FjaGVfaWQYDyABKAkSFwoPZ2FsbGVyeV92ZXJzaW9uGBAgASgEEiEKGWdhbGxlcnlfbWF4aW11bV90ZW1wbGF0ZXMYESABKA0SNQoJYmVuY2htYXJrGBIgASgLMh0uc2lnaHRsaW5lLnYxLkRldmljZUJlbmNobWFya0gBiAEBQgoKCF9ydW5uaW5nQgwKCl9iZW5jaG1hcmsivwIKD0RldmljZUJlbmNobWFyaxIYChBtZWFzdXJlZF93YWxsX21zGAEgASgDEhYKDnJlbGVhc2VfZGlnZXN0GAIgASgJEhAKCHByb3ZpZGVyGAMgASgJEg8KB3dvcmtlcnMYBCABKA0SEQoJcHJvY2Vzc29yGAUgASgJEg0KBWNvcmVzGAYgASgNEhgKEG1lbW9yeV9tZWdhYnl0ZXMYByABKA0SFAoMYmVzaWRlX2FnZW50GAggASgIEhEKCWRldGVjdF9tcxgJIAEoAhIUCgxsYW5kbWFya3NfbXMYCiABKAISEAoIYWxpZ25fbXMYCyABKAISEAoIZW1iZWRfbXMYDCABKAISGQoRZnJhbWVzX3Blcl9zZWNvbmQYDSABKAISHQoVZW1iZWRkaW5nc19wZXJfc2Vjb25kGA4gASgCIl8KDlJ1bm5pbmdSZWxlYXNlEg8KB3ZlcnNpb24YASABKAkSDgoGZGlnZXN0GAIgASgJEhMKC21vZGVsX3NwYWNlGAMgASgJEhcKD2VtYmVkZGVyX2RpZ2VzdBgEIAEoCSKuAQoORGVzaXJlZFJlbGVhc2USFgoOc2NoZW1hX3ZlcnNpb24YASABKA0SDwoHdmVyc2lvbhgCIAEoBBIXCg9yZWxlYXNlX3ZlcnNpb24YAyABKAkSFgoOcmVsZWFzZV9kaWdlc3QYBCABKAkSFwoPbWFuaWZlc3RfdGFyZ2V0GAUgASgJEhYKDnJlcG9zaXRvcnlfdXJsGAYgASgJEhEKCXRyaWFsX2FybRgHIAEoCSLgAQoNRGVzaXJlZENvbmZpZxIWCg5zY2hlbWFfdmVyc2lvbhgBIAEoDRIPCgd2ZXJzaW9uGAIgASgEEg8KB3NpdGVfaWQYAyABKAkSLgoIc2lnaHRpbmcYBCABKAsyHC5zaWdodGxpbmUudjEuU2lnaHRpbmdQb2xpY3kSLgoIZGVsaXZlcnkYBSABKAsyHC5zaWdodGxpbmUudjEuRGVsaXZlcnlQb2xpY3kSNQoMdGVtcGxhdGVfa2V5GAYgASgLMh8uc2lnaHRsaW5lLnYxLlNlYWxlZFRlbXBsYXRlS2V5ImAKEVNlYWxlZFRlbXBsYXRlS2V5Eg4KBmtleV9pZBgBIAEoCRINCgVlcG9jaBgCIAEoDRIcChRlcGhlbWVyYWxfcHVibGljX2tleRgDIAEoDBIOCgZzZWFsZWQYBCABKAwizAMKDlNpZ2h0aW5nUG9saWN5EhwKD21pbmltdW1fcXVhbGl0eRgBIAEoAkgAiAEBEhcKCmJlc3Rfc2hvdHMYAiABKA1IAYgBARIbCg5jbG9zZV9hZnRlcl9tcxgDIAEoDUgCiAEBEiEKFGNvbmZpcm1fYWZ0ZXJfZnJhbWVzGAQgASgNSAOIAQESHAoPc2hvdF9zcGFjaW5nX21zGAUgASgNSASIAQESHQoQb3Blbl9hZnRlcl9zaG90cxgGIAEoDUgFiAEBEhoKDW9wZW5fYWZ0ZXJfbXMYByABKA1IBogBARIYCgt1cGRhdGVfZ2FpbhgIIAEoAkgHiAEBEh8KEnVwZGF0ZV9pbnRlcnZhbF9tcxgJIAEoDUgIiAEBQhIKEF9taW5pbXVtX3F1YWxpdHlCDQoLX2Jlc3Rfc2hvdHNCEQoPX2Nsb3NlX2FmdGVyX21zQhcKFV9jb25maXJtX2FmdGVyX2ZyYW1lc0ISChBfc2hvdF9zcGFjaW5nX21zQhMKEV9vcGVuX2FmdGVyX3Nob3RzQhAKDl9vcGVuX2FmdGVyX21zQg4KDF91cGRhdGVfZ2FpbkIVChNfdXBkYXRlX2ludGVydmFsX21zIoACCg5EZWxpdmVyeVBvbGljeRIbCg5tYXhpbXVtX3dpbmRvdxgBIAEoDUgAiAEBEiIKFW1heGltdW1fYmF0Y2hfcmVjb3JkcxgCIAEoDUgBiAEBEiAKE21heGltdW1fYmF0Y2hfYnl0ZXMYAyABKA1IAogBARInChphY2tub3dsZWRnZW1lbnRfdGltZW91dF9tcxgEIAEoDUgDiAEBQhEKD19tYXhpbXVtX3dpbmRvd0IYChZfbWF4aW11bV9iYXRjaF9yZWNvcmRzQhYKFF9tYXhpbXVtX2JhdGNoX2J5dGVzQh0KG19hY2tub3dsZWRnZW1lbnRfdGltZW91dF9tcyKzAwoNUmVwb3J0ZWRTdGF0ZRIWCg5zY2hlbWFfdmVyc2lvbhgBIAEoDRISCgpzZXNzaW9uX2lkGAIgASgJEiQKAmF0GAMgASgLMhguc2lnaHRsaW5lLnYxLkRldmljZVRpbWUSHAoUcmVsZWFzZV92ZXJzaW9uX3NlZW4YBCABKAQSMQoOcmVsZWFzZV9zdGF0dXMYBSABKA4yGS5zaWdodGxpbmUudjEuRmllbGRTdGF0dXMSFQoNcmVsZWFzZV9lcnJvchgGIAEoCRIbChNjb25maWdfdmVyc2lvbl9zZWVuGAcgASgEEjAKDWNvbmZpZ19zdGF0dXMYCCABKA4yGS5zaWdodGxpbmUudjEuRmllbGRTdGF0dXMSFAoMY29uZmlnX2Vycm9yGAkgASgJEjIKB3J1bm5pbmcYCiABKAsyHC5zaWdodGxpbmUudjEuUnVubmluZ1JlbGVhc2VIAIgBARIQCghwcm92aWRlchgLIAEoCRIxCg1jb25maWdfZXJyb3JzGAwgAygLMhouc2lnaHRsaW5lLnYxLlNldHRpbmdFcnJvckIKCghfcnVubmluZyItCgxTZXR0aW5nRXJyb3ISDAoEcGF0aBgBIAEoCRIPCgdtZXNzYWdlGAIgASgJKngKC0ZpZWxkU3RhdHVzEhwKGEZJRUxEX1NUQVRVU19VTlNQRUNJRklFRBAAEhgKFEZJRUxEX1NUQVRVU19QRU5ESU5HEAESGAoURklFTERfU1RBVFVTX0FQUExJRUQQAhIXChNGSUVMRF9TVEFUVVNfRkFJTEVEEANiBnByb3RvMw", [file_sightline_v1_time]);
+  fileDesc("ChlzaWdodGxpbmUvdjEvZGV2aWNlLnByb3RvEgxzaWdodGxpbmUudjEicAoMRGV2aWNlU3RhdHVzEhYKDnNjaGVtYV92ZXJzaW9uGAEgASgNEhIKCnNlc3Npb25faWQYAiABKAkSDgoGb25saW5lGAMgASgIEiQKAmF0GAQgASgLMhguc2lnaHRsaW5lLnYxLkRldmljZVRpbWUinAQKC0RldmljZUJpcnRoEhYKDnNjaGVtYV92ZXJzaW9uGAEgASgNEhYKDmNvcnJlbGF0aW9uX2lkGAIgASgJEhIKCnNlc3Npb25faWQYAyABKAkSJAoCYXQYBCABKAsyGC5zaWdodGxpbmUudjEuRGV2aWNlVGltZRIVCg1hZ2VudF92ZXJzaW9uGAUgASgJEhAKCHBsYXRmb3JtGAYgASgJEhQKDGFyY2hpdGVjdHVyZRgHIAEoCRIbChNhdmFpbGFibGVfcHJvdmlkZXJzGAggAygJEhAKCHByb3ZpZGVyGAkgASgJEjIKB3J1bm5pbmcYCiABKAsyHC5zaWdodGxpbmUudjEuUnVubmluZ1JlbGVhc2VIAIgBARIYChBvdXRib3hfc3RyZWFtX2lkGAsgASgJEhwKFG91dGJveF9uZXh0X3NlcXVlbmNlGAwgASgEEhIKCmNhbWVyYV9pZHMYDSADKAkSDgoGa2V5X2lkGA4gASgJEhgKEGdhbGxlcnlfY2FjaGVfaWQYDyABKAkSFwoPZ2FsbGVyeV92ZXJzaW9uGBAgASgEEiEKGWdhbGxlcnlfbWF4aW11bV90ZW1wbGF0ZXMYESABKA0SNQoJYmVuY2htYXJrGBIgASgLMh0uc2lnaHRsaW5lLnYxLkRldmljZUJlbmNobWFya0gBiAEBQgoKCF9ydW5uaW5nQgwKCl9iZW5jaG1hcmsivwIKD0RldmljZUJlbmNobWFyaxIYChBtZWFzdXJlZF93YWxsX21zGAEgASgDEhYKDnJlbGVhc2VfZGlnZXN0GAIgASgJEhAKCHByb3ZpZGVyGAMgASgJEg8KB3dvcmtlcnMYBCABKA0SEQoJcHJvY2Vzc29yGAUgASgJEg0KBWNvcmVzGAYgASgNEhgKEG1lbW9yeV9tZWdhYnl0ZXMYByABKA0SFAoMYmVzaWRlX2FnZW50GAggASgIEhEKCWRldGVjdF9tcxgJIAEoAhIUCgxsYW5kbWFya3NfbXMYCiABKAISEAoIYWxpZ25fbXMYCyABKAISEAoIZW1iZWRfbXMYDCABKAISGQoRZnJhbWVzX3Blcl9zZWNvbmQYDSABKAISHQoVZW1iZWRkaW5nc19wZXJfc2Vjb25kGA4gASgCIl8KDlJ1bm5pbmdSZWxlYXNlEg8KB3ZlcnNpb24YASABKAkSDgoGZGlnZXN0GAIgASgJEhMKC21vZGVsX3NwYWNlGAMgASgJEhcKD2VtYmVkZGVyX2RpZ2VzdBgEIAEoCSKuAQoORGVzaXJlZFJlbGVhc2USFgoOc2NoZW1hX3ZlcnNpb24YASABKA0SDwoHdmVyc2lvbhgCIAEoBBIXCg9yZWxlYXNlX3ZlcnNpb24YAyABKAkSFgoOcmVsZWFzZV9kaWdlc3QYBCABKAkSFwoPbWFuaWZlc3RfdGFyZ2V0GAUgASgJEhYKDnJlcG9zaXRvcnlfdXJsGAYgASgJEhEKCXRyaWFsX2FybRgHIAEoCSKTAgoNRGVzaXJlZENvbmZpZxIWCg5zY2hlbWFfdmVyc2lvbhgBIAEoDRIPCgd2ZXJzaW9uGAIgASgEEg8KB3NpdGVfaWQYAyABKAkSLgoIc2lnaHRpbmcYBCABKAsyHC5zaWdodGxpbmUudjEuU2lnaHRpbmdQb2xpY3kSLgoIZGVsaXZlcnkYBSABKAsyHC5zaWdodGxpbmUudjEuRGVsaXZlcnlQb2xpY3kSNQoMdGVtcGxhdGVfa2V5GAYgASgLMh8uc2lnaHRsaW5lLnYxLlNlYWxlZFRlbXBsYXRlS2V5EjEKDXNlYWxlZF9pbWFnZXMYByABKAsyGi5zaWdodGxpbmUudjEuU2VhbGVkSW1hZ2VzIoMBCgxTZWFsZWRJbWFnZXMSEgoKcHVibGljX2tleRgBIAEoDBISCgp1cGxvYWRfdXJsGAIgASgJEhcKD21pbmltdW1fcXVhbGl0eRgDIAEoAhITCgtzYW1wbGVfcmF0ZRgEIAEoAhIdChVtYXhpbXVtX2J5dGVzX3Blcl9kYXkYBSABKA0iYAoRU2VhbGVkVGVtcGxhdGVLZXkSDgoGa2V5X2lkGAEgASgJEg0KBWVwb2NoGAIgASgNEhwKFGVwaGVtZXJhbF9wdWJsaWNfa2V5GAMgASgMEg4KBnNlYWxlZBgEIAEoDCLMAwoOU2lnaHRpbmdQb2xpY3kSHAoPbWluaW11bV9xdWFsaXR5GAEgASgCSACIAQESFwoKYmVzdF9zaG90cxgCIAEoDUgBiAEBEhsKDmNsb3NlX2FmdGVyX21zGAMgASgNSAKIAQESIQoUY29uZmlybV9hZnRlcl9mcmFtZXMYBCABKA1IA4gBARIcCg9zaG90X3NwYWNpbmdfbXMYBSABKA1IBIgBARIdChBvcGVuX2FmdGVyX3Nob3RzGAYgASgNSAWIAQESGgoNb3Blbl9hZnRlcl9tcxgHIAEoDUgGiAEBEhgKC3VwZGF0ZV9nYWluGAggASgCSAeIAQESHwoSdXBkYXRlX2ludGVydmFsX21zGAkgASgNSAiIAQFCEgoQX21pbmltdW1fcXVhbGl0eUINCgtfYmVzdF9zaG90c0IRCg9fY2xvc2VfYWZ0ZXJfbXNCFwoVX2NvbmZpcm1fYWZ0ZXJfZnJhbWVzQhIKEF9zaG90X3NwYWNpbmdfbXNCEwoRX29wZW5fYWZ0ZXJfc2hvdHNCEAoOX29wZW5fYWZ0ZXJfbXNCDgoMX3VwZGF0ZV9nYWluQhUKE191cGRhdGVfaW50ZXJ2YWxfbXMigAIKDkRlbGl2ZXJ5UG9saWN5EhsKDm1heGltdW1fd2luZG93GAEgASgNSACIAQESIgoVbWF4aW11bV9iYXRjaF9yZWNvcmRzGAIgASgNSAGIAQESIAoTbWF4aW11bV9iYXRjaF9ieXRlcxgDIAEoDUgCiAEBEicKGmFja25vd2xlZGdlbWVudF90aW1lb3V0X21zGAQgASgNSAOIAQFCEQoPX21heGltdW1fd2luZG93QhgKFl9tYXhpbXVtX2JhdGNoX3JlY29yZHNCFgoUX21heGltdW1fYmF0Y2hfYnl0ZXNCHQobX2Fja25vd2xlZGdlbWVudF90aW1lb3V0X21zIrMDCg1SZXBvcnRlZFN0YXRlEhYKDnNjaGVtYV92ZXJzaW9uGAEgASgNEhIKCnNlc3Npb25faWQYAiABKAkSJAoCYXQYAyABKAsyGC5zaWdodGxpbmUudjEuRGV2aWNlVGltZRIcChRyZWxlYXNlX3ZlcnNpb25fc2VlbhgEIAEoBBIxCg5yZWxlYXNlX3N0YXR1cxgFIAEoDjIZLnNpZ2h0bGluZS52MS5GaWVsZFN0YXR1cxIVCg1yZWxlYXNlX2Vycm9yGAYgASgJEhsKE2NvbmZpZ192ZXJzaW9uX3NlZW4YByABKAQSMAoNY29uZmlnX3N0YXR1cxgIIAEoDjIZLnNpZ2h0bGluZS52MS5GaWVsZFN0YXR1cxIUCgxjb25maWdfZXJyb3IYCSABKAkSMgoHcnVubmluZxgKIAEoCzIcLnNpZ2h0bGluZS52MS5SdW5uaW5nUmVsZWFzZUgAiAEBEhAKCHByb3ZpZGVyGAsgASgJEjEKDWNvbmZpZ19lcnJvcnMYDCADKAsyGi5zaWdodGxpbmUudjEuU2V0dGluZ0Vycm9yQgoKCF9ydW5uaW5nIi0KDFNldHRpbmdFcnJvchIMCgRwYXRoGAEgASgJEg8KB21lc3NhZ2UYAiABKAkqeAoLRmllbGRTdGF0dXMSHAoYRklFTERfU1RBVFVTX1VOU1BFQ0lGSUVEEAASGAoURklFTERfU1RBVFVTX1BFTkRJTkcQARIYChRGSUVMRF9TVEFUVVNfQVBQTElFRBACEhcKE0ZJRUxEX1NUQVRVU19GQUlMRUQQA2IGcHJvdG8z", [file_sightline_v1_time]);
 
 /**
  * Topic `status`, retained, and the will. A death older than the last birth is ignored: compare session_id.
@@ -383,6 +383,13 @@ export type DesiredConfig = Message<"sightline.v1.DesiredConfig"> & {
    * @generated from field: sightline.v1.SealedTemplateKey template_key = 6;
    */
   templateKey?: SealedTemplateKey | undefined;
+
+  /**
+   * Absent: no image leaves the box, and what it has of them it deletes.
+   *
+   * @generated from field: sightline.v1.SealedImages sealed_images = 7;
+   */
+  sealedImages?: SealedImages | undefined;
 };
 
 /**
@@ -393,8 +400,57 @@ export const DesiredConfigSchema: GenMessage<DesiredConfig> = /*@__PURE__*/
   messageDesc(file_sightline_v1_device, 5);
 
 /**
- * A template key for one box alone: sealed to the public key of its certificate (P-256), by Diffie-Hellman with a key
- * of this message's own, HKDF-SHA-256 and AES-256-GCM.
+ * Face crops that a box seals and uploads, because somebody turned that on for its site.
+ *
+ * @generated from message sightline.v1.SealedImages
+ */
+export type SealedImages = Message<"sightline.v1.SealedImages"> & {
+  /**
+   * What they are sealed to: X25519, 32 bytes.
+   *
+   * @generated from field: bytes public_key = 1;
+   */
+  publicKey: Uint8Array;
+
+  /**
+   * Base address of the cloud API, where they are uploaded.
+   *
+   * @generated from field: string upload_url = 2;
+   */
+  uploadUrl: string;
+
+  /**
+   * A sighting whose best shot is worse leaves none, 0 to 1.
+   *
+   * @generated from field: float minimum_quality = 3;
+   */
+  minimumQuality: number;
+
+  /**
+   * The part of the sightings that leave one, above 0 to 1.
+   *
+   * @generated from field: float sample_rate = 4;
+   */
+  sampleRate: number;
+
+  /**
+   * What the box uploads at most from midnight to midnight, UTC.
+   *
+   * @generated from field: uint32 maximum_bytes_per_day = 5;
+   */
+  maximumBytesPerDay: number;
+};
+
+/**
+ * Describes the message sightline.v1.SealedImages.
+ * Use `create(SealedImagesSchema)` to create a new message.
+ */
+export const SealedImagesSchema: GenMessage<SealedImages> = /*@__PURE__*/
+  messageDesc(file_sightline_v1_device, 6);
+
+/**
+ * A template key for one box alone: sealed to the public key of its certificate by RFC 9180, base mode (P-256,
+ * HKDF-SHA256, AES-256-GCM).
  *
  * @generated from message sightline.v1.SealedTemplateKey
  */
@@ -410,14 +466,14 @@ export type SealedTemplateKey = Message<"sightline.v1.SealedTemplateKey"> & {
   epoch: number;
 
   /**
-   * SubjectPublicKeyInfo, DER.
+   * The encapsulated key, 65 bytes.
    *
    * @generated from field: bytes ephemeral_public_key = 3;
    */
   ephemeralPublicKey: Uint8Array;
 
   /**
-   * nonce (12) || ciphertext || tag (16); bound to the tenant, the device and key_id.
+   * Ciphertext || tag (16); bound to the tenant, the device and key_id.
    *
    * @generated from field: bytes sealed = 4;
    */
@@ -429,7 +485,7 @@ export type SealedTemplateKey = Message<"sightline.v1.SealedTemplateKey"> & {
  * Use `create(SealedTemplateKeySchema)` to create a new message.
  */
 export const SealedTemplateKeySchema: GenMessage<SealedTemplateKey> = /*@__PURE__*/
-  messageDesc(file_sightline_v1_device, 6);
+  messageDesc(file_sightline_v1_device, 7);
 
 /**
  * @generated from message sightline.v1.SightingPolicy
@@ -500,7 +556,7 @@ export type SightingPolicy = Message<"sightline.v1.SightingPolicy"> & {
  * Use `create(SightingPolicySchema)` to create a new message.
  */
 export const SightingPolicySchema: GenMessage<SightingPolicy> = /*@__PURE__*/
-  messageDesc(file_sightline_v1_device, 7);
+  messageDesc(file_sightline_v1_device, 8);
 
 /**
  * @generated from message sightline.v1.DeliveryPolicy
@@ -534,7 +590,7 @@ export type DeliveryPolicy = Message<"sightline.v1.DeliveryPolicy"> & {
  * Use `create(DeliveryPolicySchema)` to create a new message.
  */
 export const DeliveryPolicySchema: GenMessage<DeliveryPolicy> = /*@__PURE__*/
-  messageDesc(file_sightline_v1_device, 8);
+  messageDesc(file_sightline_v1_device, 9);
 
 /**
  * Topic `state/reported`: echoes both versions. No personal data.
@@ -612,7 +668,7 @@ export type ReportedState = Message<"sightline.v1.ReportedState"> & {
  * Use `create(ReportedStateSchema)` to create a new message.
  */
 export const ReportedStateSchema: GenMessage<ReportedState> = /*@__PURE__*/
-  messageDesc(file_sightline_v1_device, 9);
+  messageDesc(file_sightline_v1_device, 10);
 
 /**
  * A field of a desired configuration that a box cannot take.
@@ -638,7 +694,7 @@ export type SettingError = Message<"sightline.v1.SettingError"> & {
  * Use `create(SettingErrorSchema)` to create a new message.
  */
 export const SettingErrorSchema: GenMessage<SettingError> = /*@__PURE__*/
-  messageDesc(file_sightline_v1_device, 10);
+  messageDesc(file_sightline_v1_device, 11);
 
 /**
  * @generated from enum sightline.v1.FieldStatus
