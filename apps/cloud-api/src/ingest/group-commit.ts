@@ -1,6 +1,10 @@
 export interface GroupCommitOptions<Item, Result> {
-  /** Items that one commit takes at most. */
+  /** Weight that one commit takes at most; an item that is heavier goes alone. */
   readonly largest: number;
+  /** 1 or more. Default: 1. */
+  readonly weightOf?: (item: Item) => number;
+  /** Whether an item goes before those that are not urgent. Default: none does. */
+  readonly isUrgent?: (item: Item) => boolean;
   /** Commits a group. @returns one result for each item, in order */
   readonly commit: (items: readonly Item[], signal: AbortSignal) => Promise<readonly Result[]>;
   /** Called for an item whose commit alone fails. What it throws is the item's failure. */
@@ -13,17 +17,22 @@ interface Waiting<Item, Result> {
   readonly reject: (error: unknown) => void;
 }
 
+/** Of so many groups one begins with the items that are not urgent: those never starve. */
+const PATIENCE = 4;
+
 /**
  * Commits what arrives while a commit runs as one group with the next: under load one transaction carries many items,
- * without load an item never waits.
+ * without load an item never waits. Urgent items go first.
  *
- * Invariants: one commit runs at a time; items are committed in the order of their arrival; an item's promise settles
- * only after its own commit, or once stopped.
+ * Invariants: one commit runs at a time; the urgent items are committed in the order of their arrival, and so are the
+ * others; an item's promise settles only after its own commit, or once stopped.
  */
 export class GroupCommit<Item, Result> {
   readonly #options: GroupCommitOptions<Item, Result>;
   readonly #stopping = new AbortController();
-  #queue: Waiting<Item, Result>[] = [];
+  readonly #urgent: Waiting<Item, Result>[] = [];
+  readonly #others: Waiting<Item, Result>[] = [];
+  #groups = 0;
   #running: Promise<void> | undefined;
 
   constructor(options: GroupCommitOptions<Item, Result>) {
@@ -32,7 +41,7 @@ export class GroupCommit<Item, Result> {
 
   /** Items that wait for a commit. */
   get waiting(): number {
-    return this.#queue.length;
+    return this.#urgent.length + this.#others.length;
   }
 
   /** Aborted once stopping. */
@@ -46,7 +55,8 @@ export class GroupCommit<Item, Result> {
         reject(this.signal.reason as Error);
         return;
       }
-      this.#queue.push({ item, resolve, reject });
+      const queue = this.#options.isUrgent?.(item) ? this.#urgent : this.#others;
+      queue.push({ item, resolve, reject });
       this.#running ??= this.#run();
     });
   }
@@ -60,12 +70,38 @@ export class GroupCommit<Item, Result> {
   async #run(): Promise<void> {
     // Lets everything that arrived in the same turn join.
     await Promise.resolve();
-    while (this.#queue.length > 0) {
-      const group = this.#queue.splice(0, this.#options.largest);
+    while (this.waiting > 0) {
+      const group = this.#next();
       if (this.signal.aborted) group.forEach(({ reject }) => reject(this.signal.reason));
       else await this.#commit(group);
     }
     this.#running = undefined;
+  }
+
+  /** @returns at least one item */
+  #next(): readonly Waiting<Item, Result>[] {
+    this.#groups += 1;
+    const isTurnOfOthers = this.#groups % PATIENCE === 0;
+    const queues = isTurnOfOthers ? [this.#others, this.#urgent] : [this.#urgent, this.#others];
+    let room = this.#options.largest;
+    return queues.flatMap((queue) => {
+      const isFirst = room === this.#options.largest;
+      const group = queue.splice(0, this.#fitting(queue, room, isFirst));
+      room -= group.reduce((sum, { item }) => sum + this.#weightOf(item), 0);
+      return group;
+    });
+  }
+
+  /** How many of a queue's first items fit; one at least where the group is empty. */
+  #fitting(queue: readonly Waiting<Item, Result>[], room: number, isFirst: boolean): number {
+    let weight = 0;
+    const beyond = queue.findIndex(({ item }) => (weight += this.#weightOf(item)) > room);
+    if (beyond === -1) return queue.length;
+    return isFirst ? Math.max(1, beyond) : beyond;
+  }
+
+  #weightOf(item: Item): number {
+    return this.#options.weightOf?.(item) ?? 1;
   }
 
   async #commit(group: readonly Waiting<Item, Result>[]): Promise<void> {

@@ -10,30 +10,35 @@ import { untilStored } from '../storage/transient.js';
 import { decodeBatch, type IngestBatch, type Poison } from './decode-batch.js';
 import { GroupCommit } from './group-commit.js';
 import { IngestStages, type StageFigures } from './ingest-stages.js';
+import { isLive } from './liveness.js';
 import { storeBatches, type BatchOutcome, type SearchedBatch } from './ingest-store.js';
 import { putInQuarantine } from './quarantine-store.js';
 import { Replies } from './replies.js';
 import { windowFor } from './window.js';
 
-/** Batches that one search and one transaction take at most. */
-const GROUP_BATCHES = 64;
+/** Records that one search takes at most: a live sighting waits for no more than these. A larger batch goes alone. */
+const SEARCHED_RECORDS = 64;
+/** Records that one transaction takes at most. */
+const STORED_RECORDS = 256;
+const weightOf = ({ records }: IngestBatch): number => Math.max(1, records.length);
 
 /**
  * Takes sighting batches from the fleet. `take` resolves once a message has had its whole effect, answer included:
  * its PUBACK may be sent then. While the database or the release is away it waits; nothing is lost.
  *
- * One group is searched for while the one before is stored: the gallery and the database work at the same time.
+ * One group is searched for while the one before is stored: the gallery and the database work at the same time. What
+ * happens now goes before what waited on a box: somebody stands before the door.
  */
 @Injectable()
 export class Ingest implements BeforeApplicationShutdown {
   readonly #stages: IngestStages;
   readonly #searching = new GroupCommit<IngestBatch, SearchedBatch>({
-    largest: GROUP_BATCHES,
+    ...{ largest: SEARCHED_RECORDS, weightOf, isUrgent: isLive },
     commit: (batches, signal) => this.#search(batches, signal),
     isolate: (batch, error) => Promise.resolve(this.#poisoned(batch, error)),
   });
   readonly #storing = new GroupCommit<SearchedBatch, BatchOutcome>({
-    largest: GROUP_BATCHES,
+    ...{ largest: STORED_RECORDS, weightOf, isUrgent: isLive },
     commit: (batches, signal) => this.#store(batches, signal),
     isolate: (batch, error, signal) => this.#isolate(batch, error, signal),
   });
@@ -59,6 +64,7 @@ export class Ingest implements BeforeApplicationShutdown {
   }
 
   async take({ topic, payload }: Pick<MqttMessage, 'topic' | 'payload'>): Promise<void> {
+    const receivedMs = this.clock.monotonicMs();
     const address = parseTopic(topic);
     const batch = await this.#decode(address, payload);
     if (batch === undefined) return;
@@ -68,7 +74,7 @@ export class Ingest implements BeforeApplicationShutdown {
       return;
     }
     const answered = this.#stages.begin('answer');
-    const window = windowFor(this.#searching.waiting + this.#storing.waiting);
+    const window = windowFor(this.clock.monotonicMs() - receivedMs);
     await this.replies.answer(batch, outcome.committedThrough, outcome.answers, window);
     answered();
   }

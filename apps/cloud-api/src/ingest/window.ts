@@ -1,14 +1,15 @@
 /** Batches in flight that a box is granted while cloud-api keeps up. */
 const WIDEST = 4;
-/** Batches that wait for each one that the window is narrowed by. */
-const STEP = 64;
+/** Time that a batch spent here for each one that the window is narrowed by, ms: a box sends again after 5 s and more. */
+const STEP_MS = 1000;
 
 /**
- * How many batches a box may have in flight, by how many of the fleet's wait here: 4 down to 1. What waits longer waits
- * on the boxes, which have disks for it.
+ * How many batches a box may have in flight, by how long its last one took: 4 down to 1. What waits longer waits on the
+ * boxes, which have disks for it. The time says what no number of batches does: they differ a hundredfold in records,
+ * and it grows for a slow gallery as for a slow database.
  *
- * @param waiting batches that were received and are not committed
+ * @param tookMs from the batch's arrival to its commit, ms
  */
-export function windowFor(waiting: number): number {
-  return Math.max(1, WIDEST - Math.floor(waiting / STEP));
+export function windowFor(tookMs: number): number {
+  return Math.max(1, WIDEST - Math.floor(Math.max(0, tookMs) / STEP_MS));
 }
