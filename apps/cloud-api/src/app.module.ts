@@ -3,6 +3,7 @@ import { HealthController } from '@sightline/rest-server';
 
 import { AccessModule } from './access/access.module.js';
 import { AlertsModule } from './alerts/alerts.module.js';
+import { AttendanceModule } from './attendance/attendance.module.js';
 import { AuditModule } from './audit/audit.module.js';
 import { ConsentModule } from './consent/consent.module.js';
 import { DeviceOperationsModule } from './devices/device-operations.module.js';
@@ -41,6 +42,7 @@ export class AppModule {
         RetentionModule,
         IngestModule,
         SightingsModule,
+        AttendanceModule,
         TemplateKeysModule,
         PageModule,
       ],

@@ -1,5 +1,6 @@
 export * from './access.js';
 export * from './access-audit.js';
+export * from './attendance.js';
 export * from './common.js';
 export * from './consents.js';
 export * from './decisions.js';
