@@ -1,20 +1,28 @@
 import { channels, topicOf, type Channel, type rest } from '@sightline/contracts';
 import { AppError, type DeviceId } from '@sightline/kernel';
-import { connectMqtt } from '@sightline/messaging';
+import { connectMqtt, type MqttMessage } from '@sightline/messaging';
 import { operationsOf, type ApiDocument } from '@sightline/testing';
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { tellOf } from '../testing/answer-shape.js';
 import { idsOf, nobody, requestTo } from '../testing/api-requests.js';
 import { startIdentityProvider, type IdentityProvider } from '../testing/identity-provider.js';
 import { startTestCloud, type TestCloud } from '../testing/test-cloud.js';
 import { until } from '../testing/test-device.js';
-import { documentOf, isStream, requestAs, startTenant, traces, type TestTenant } from '../testing/two-tenants.js';
+import {
+  documentOf,
+  isStream,
+  requestAs,
+  sendSighting,
+  startTenant,
+  traces,
+  type TestTenant,
+} from '../testing/two-tenants.js';
 
 const PLATFORM_KEY = 'test-platform-key-0123456789';
 /** Readings by id that `startTenant` has nothing for, each for a reason. */
 const unreachable: readonly string[] = [
-  // An enrolment in bulk begins with an archive, which is no JSON.
-  ...['/v1/enrolments/{id}', '/v1/enrolments/{id}/rows', '/v1/enrolments/{id}/rows.csv'],
   // Once an erasure is complete, nothing says any more whose it was.
   '/v1/people/{id}/erasure',
 ];
@@ -65,8 +73,16 @@ async function credentialsOf({ id, adminKey, provisioning }: TestTenant): Promis
   };
 }
 
-const answered = (status: number, body: string) =>
-  status < 300 ? String(status) : `${status} ${(JSON.parse(body) as Partial<rest.Problem>).code}`;
+/** What has arrived of a stream so far. */
+function collected(body: ReadableStream<Uint8Array> | null): () => string {
+  const chunks: Uint8Array[] = [];
+  const read = async () => {
+    for await (const chunk of body ?? []) chunks.push(chunk);
+  };
+  // Ends when it is left.
+  void read().catch(() => undefined);
+  return () => Buffer.concat(chunks).toString();
+}
 
 /** Which of its ids a tenant sees in its own lists, by collection. */
 async function listed(): Promise<Record<string, readonly string[]>> {
@@ -105,11 +121,10 @@ describe('a tenant', () => {
         const nobodys = requestTo(document, operation, { ids: nobody });
         const answer = await requestAs(cloud, token, theirs.request);
         const told = foreign.filter((trace) => !theirs.used.includes(trace) && answer.body.includes(trace));
-        const said = [answered(answer.statusCode, answer.body)];
-        // What names nothing is asked once: there is nothing to compare it with.
-        if (theirs.used.length > 0) {
-          const reference = await requestAs(cloud, token, nobodys.request);
-          said.push(answered(reference.statusCode, reference.body));
+        const said = [tellOf(answer, theirs.used)];
+        // What names nothing is asked once: there is nothing to compare it with. A tenant's own audit holds what it asked.
+        if (theirs.used.length > 0 && operation.path !== '/v1/audit') {
+          said.push(tellOf(await requestAs(cloud, token, nobodys.request), nobodys.used));
         }
         if (new Set(said).size > 1 || told.length > 0) {
           differences.push({ name: `${operation.method} ${operation.path}`, said, told });
@@ -120,12 +135,85 @@ describe('a tenant', () => {
     60_000,
   );
 
+  it('learns and changes nothing by lines of a file that name people of another', async () => {
+    const exported = async ({ adminKey }: TestTenant) => {
+      const { body } = await requestAs(cloud, adminKey, { url: '/v1/people/export' });
+      return body.trim().split('\n');
+    };
+    const [, ...theirs] = (await exported(acme)).filter((line) => !line.includes('"kind":"end"'));
+    const [head] = await exported(other);
+    const people = theirs.filter((line) => line.includes('"kind":"person"'));
+    expect(people.length).toBeGreaterThan(1);
+    /** Whoever was exported, without external ids: people are known again by their ids alone. */
+    const file = (idOf: (id: string) => string) =>
+      people.map((line) => {
+        const { id, ...rest } = JSON.parse(line) as { id: string };
+        return JSON.stringify({ ...rest, id: idOf(id), externalId: null });
+      });
+    const told: unknown[] = [];
+    for (const lines of [file((id) => id), file(() => randomUUID())]) {
+      const payload = [head, ...lines, JSON.stringify({ kind: 'end', people: lines.length }), ''].join('\n');
+      const headers = { 'content-type': 'application/x-ndjson' };
+      const request = { method: 'POST' as const, url: '/v1/people/import', payload, headers };
+      const answer = await requestAs(cloud, other.adminKey, request);
+      told.push([answer.statusCode, answer.body]);
+    }
+    expect(told[0]).toEqual([200, expect.stringContaining(`"added":${people.length},`)]);
+    expect(told[0]).toEqual(told[1]);
+  });
+
+  it('sees nothing of another in any stream, whoever is seen meanwhile', async () => {
+    const streams = operationsOf(document).filter(({ path }) => path.startsWith('/v1') && isStream(path));
+    expect(streams.length).toBeGreaterThan(0);
+    const leave = new AbortController();
+    const headers = { authorization: `Bearer ${other.adminKey}` };
+    const heard = await Promise.all(
+      streams.map(async ({ path }) => {
+        const { status, body } = await fetch(new URL(path, cloud.api.url), { headers, signal: leave.signal });
+        expect(status).toBe(200);
+        return collected(body);
+      }),
+    );
+    await sendSighting(cloud, acme.provisioning, 'marker-acme');
+    // Comes after: what is not there by then was not sent.
+    await sendSighting(cloud, other.provisioning, 'marker-other');
+    const all = () => heard.map((text) => text()).join('\n');
+    await until(() => (all().includes('marker-other') ? true : undefined), 'its own sighting');
+    expect(traces(acme).filter((trace) => all().includes(trace))).toEqual([]);
+    leave.abort();
+  });
+
   it('has lost and changed nothing by that', async () => {
     expect(await listed()).toEqual(before);
   });
 });
 
 describe('a box', () => {
+  it('that asks for all that is its own is given nothing that the broker keeps of another tenant', async () => {
+    const { username, password } = other.provisioning.mqtt;
+    const service = cloud.api.mqtt;
+    const kept = (Object.keys(channels) as Channel[]).filter(
+      (channel) => channels[channel].retain && channels[channel].publisher === 'service',
+    );
+    expect(kept.length).toBeGreaterThan(0);
+    const [theirs, own] = [acme, other].map(({ id }) => ({ tenantId: id, deviceId: `cam-${id}` as DeviceId }));
+    if (theirs === undefined || own === undefined) throw new Error('two tenants');
+    for (const channel of kept) {
+      await service.publish(topicOf(theirs, channel), Buffer.from('kept acme'), { retain: true });
+      await service.publish(topicOf(own, channel), Buffer.from('kept other'), { retain: true });
+    }
+    const connection = await connectMqtt({ url: cloud.broker.url, clientId: username, username, password });
+    const heard = new Map<string, string>();
+    for (const channel of kept) {
+      const hear = async ({ topic, payload }: MqttMessage) => void heard.set(topic, Buffer.from(payload).toString());
+      await connection.subscribe(`sightline/v1/+/+/${channel}`, hear).catch(() => undefined);
+      await connection.subscribe(topicOf(own, channel), hear);
+    }
+    await until(() => (heard.size === kept.length ? true : undefined), 'what is kept of itself');
+    expect([...heard]).toEqual(kept.map((channel) => [topicOf(own, channel), 'kept other']));
+    await connection.close();
+  });
+
   it.each(Object.keys(channels) as Channel[])(
     'of another tenant neither hears nor says anything on %s',
     async (channel) => {

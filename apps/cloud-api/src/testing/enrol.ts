@@ -17,6 +17,8 @@ export interface TestPerson {
   readonly tenantId?: TenantId;
   readonly name: string;
   /** Default: none. */
+  readonly externalId?: string;
+  /** Default: none. */
   readonly templates?: readonly Template[];
   readonly createdAt?: Date;
 }
@@ -44,9 +46,9 @@ export async function enrolPeople(
 
 async function sealed(
   personalData: PersonalData,
-  { tenantId = TENANT, name, templates = [], createdAt = new Date() }: TestPerson,
+  { tenantId = TENANT, name, externalId, templates = [], createdAt = new Date() }: TestPerson,
 ) {
-  const [row] = await personalData.newPeople(tenantId, [{ name, externalId: null }]);
+  const [row] = await personalData.newPeople(tenantId, [{ name, externalId: externalId ?? null }]);
   if (row === undefined) throw new Error('nobody was made');
   const faces = templates.map(({ spaceId, variantDigest, ...vector }) => ({
     ...{ id: newTemplateId(), tenantId, personId: row.id, modelSpace: spaceId, createdAt, ...vector },

@@ -7,6 +7,7 @@ import type { InjectOptions, LightMyRequestResponse } from 'fastify';
 
 import { TemplateKeys } from '../template-keys/template-keys.js';
 import { axis, DIMENSION, templateOf } from './fake-release.js';
+import { multipart } from './photos.js';
 import type { TestCloud } from './test-cloud.js';
 import { batchPayload, sightingPayload, until, wireTemplate } from './test-device.js';
 
@@ -43,6 +44,29 @@ export async function startTenant(cloud: TestCloud, platformKey: string, id: str
 
 export async function documentOf(cloud: TestCloud): Promise<ApiDocument> {
   return (await cloud.api.app.inject('/openapi.json')).json();
+}
+
+/** Has a tenant's box send a sighting by a camera of this name, and a record that cannot be read. */
+export async function sendSighting(
+  cloud: TestCloud,
+  { mqtt, tenantId, deviceId }: rest.Provisioning,
+  cameraId: string,
+): Promise<void> {
+  const { username, password } = mqtt;
+  const address = { tenantId: tenantId as TenantId, deviceId: deviceId as DeviceId };
+  const connection = await connectMqtt({ url: cloud.broker.url, clientId: username, username, password });
+  const acknowledged: true[] = [];
+  // Resolves once it is connected.
+  await connection.subscribe(topicOf(address, 'sighting/ack'), async () => void acknowledged.push(true));
+  const protector = await cloud.api.app.get(TemplateKeys).protector(address.tenantId, DIMENSION);
+  const template = templateOf(axis(1), protector);
+  const records = [
+    { sequence: 1, payload: sightingPayload({ cameraId, templates: [wireTemplate(template)] }) },
+    { sequence: 2, payload: new Uint8Array([255, 255, 255]) },
+  ];
+  await connection.publish(topicOf(address, 'sighting'), batchPayload(newStreamId(), records));
+  await until(() => acknowledged[0], 'the acknowledgement');
+  await connection.close();
 }
 
 class Seed {
@@ -83,7 +107,7 @@ class Seed {
     }
   }
 
-  /** Somebody who was erased, two who were merged, and a consent. */
+  /** Somebody who was erased, two who were merged, a consent, and an enrolment in bulk. */
   async erased(): Promise<void> {
     const person = (await this.post('/v1/people', { name: `erased ${this.tenant}` })) as rest.Person;
     await requestAs(this.cloud, this.key, { method: 'DELETE', url: `/v1/people/${person.id}` });
@@ -95,32 +119,22 @@ class Seed {
       payload,
     });
     this.#add('/v1/merges', merge.json<rest.Merge>().id);
+    const [table, type] = multipart([['people', `name,photo,externalId\nmarker ${this.tenant},none.jpg,e-1\n`]]);
+    const file = table.toString().replace('name="people"', 'name="people"; filename="people.csv"');
+    const headers = { 'content-type': type };
+    const bulk = { method: 'POST' as const, url: '/v1/enrolments', payload: file, headers };
+    this.#add('/v1/enrolments', (await requestAs(this.cloud, this.key, bulk)).json<rest.BulkEnrolment>().id);
     const consent = { purpose: 'access', legalBasis: 'consent', evidence: `marker ${this.tenant}` };
     await this.post(`/v1/people/${into.id}/consents`, consent);
   }
 
   /** A sighting and a record that cannot be read. */
-  async seen({ mqtt, tenantId, deviceId }: rest.Provisioning): Promise<void> {
-    const { username, password } = mqtt;
-    const address = { tenantId: tenantId as TenantId, deviceId: deviceId as DeviceId };
-    const connection = await connectMqtt({ url: this.cloud.broker.url, clientId: username, username, password });
-    // Resolves once it is connected.
-    await connection.subscribe(topicOf(address, 'sighting/ack'), async () => undefined);
-    const protector = await this.cloud.api.app.get(TemplateKeys).protector(address.tenantId, DIMENSION);
-    const template = templateOf(axis(1), protector);
-    const records = [
-      {
-        sequence: 1,
-        payload: sightingPayload({ cameraId: `marker-${this.tenant}`, templates: [wireTemplate(template)] }),
-      },
-      { sequence: 2, payload: new Uint8Array([255, 255, 255]) },
-    ];
-    await connection.publish(topicOf(address, 'sighting'), batchPayload(newStreamId(), records));
+  async seen(provisioning: rest.Provisioning): Promise<void> {
+    await sendSighting(this.cloud, provisioning, `marker-${this.tenant}`);
     for (const url of ['/v1/sightings', '/v1/quarantine']) {
       await until(async () => ((await this.#list(url)).length > 0 ? true : undefined), `something at ${url}`);
     }
     for (const sighting of this.ids.get('/v1/sightings') ?? []) this.#add('/v1/identifications', `${sighting}:1`);
-    await connection.close();
   }
 
   async #person(kind: string): Promise<rest.Person> {

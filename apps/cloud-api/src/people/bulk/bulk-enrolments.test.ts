@@ -2,9 +2,11 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import type { rest } from '@sightline/contracts';
+import type { TenantId } from '@sightline/kernel';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { enrolPeople } from '../../testing/enrol.js';
 import { startCloudWithModels, testPhotos, type TestPhotos } from '../../testing/photos.js';
 import type { TestCloud } from '../../testing/test-cloud.js';
 import { zipOf, type ZipFile } from '../../testing/zip.js';
@@ -121,6 +123,25 @@ describe('an enrolment in bulk', () => {
     expect(table.body.split('\n')).toHaveLength(14);
     expect(table.body).toContain('\n5,refused,ENROLMENT.PHOTO_MISSING,,\n');
     expect(table.body).not.toContain('Ada');
+  });
+
+  it('is about nobody of another tenant, whomever its rows name', async () => {
+    const tenantId = 'other' as TenantId;
+    await cloud.api.database.pool.query(`INSERT INTO cloud.tenant (id, created_at) VALUES ('other', now())`);
+    const { ids } = await enrolPeople(cloud.api, [{ tenantId, name: 'Eve', externalId: 'F-1' }]);
+    const files = [
+      { name: 'people.csv', content: csv(['Eve,eve.jpg,F-1,']) },
+      { name: 'eve.jpg', content: photos.again },
+    ];
+    for (const query of ['', '?existing=add']) {
+      const { id } = (await sendZip(files, query)).json<rest.BulkEnrolment>();
+      await ended(id);
+      const [row] = await rowsOf(id);
+      expect(row).toMatchObject({ code: null, personId: expect.any(String) as string });
+      expect(ids).not.toContain(row?.personId);
+    }
+    const { rows } = await cloud.api.database.pool.query(`SELECT FROM cloud.template WHERE tenant_id = 'other'`);
+    expect(rows).toEqual([]);
   });
 
   it('comes as a form too, and refuses a person who was there before unless they are to get the photo', async () => {
