@@ -65,3 +65,69 @@ CREATE INDEX person_merge_alert_alert ON cloud.person_merge_alert (tenant_id, al
 
 -- The lists that ingest asks for.
 CREATE INDEX person_group_watch_list ON cloud.person_group (tenant_id, slug) WHERE kind = 'watch-list';
+
+-- Who wants to hear of alerts, and how.
+CREATE TABLE cloud.alert_subscription (
+  tenant_id text NOT NULL REFERENCES cloud.tenant (id),
+  id uuid NOT NULL,
+  label text NOT NULL,
+  -- Empty: all of them.
+  kinds text[] NOT NULL,
+  watch_lists text[] NOT NULL,
+  sites text[] NOT NULL,
+  -- A time of every week; null: always.
+  schedule jsonb,
+  channel text NOT NULL CHECK (channel IN ('webhook', 'mqtt')),
+  url text,
+  -- What messages are signed with, wrapped under the key-encryption key; and what they were, for a while.
+  wrapped_secret bytea,
+  wrapped_previous_secret bytea,
+  previous_secret_expires_at timestamptz,
+  secret_rotated_at timestamptz,
+  -- Null: it works.
+  disabled_reason text CHECK (disabled_reason IN ('request', 'gone', 'failing')),
+  -- Attempts that failed since the last that did not, and since when.
+  failures integer NOT NULL DEFAULT 0,
+  failing_since timestamptz,
+  -- Nothing is sent before.
+  paused_until timestamptz,
+  created_at timestamptz NOT NULL,
+  PRIMARY KEY (tenant_id, id),
+  CHECK ((channel = 'webhook') = (url IS NOT NULL AND wrapped_secret IS NOT NULL)),
+  CHECK ((wrapped_previous_secret IS NULL) = (previous_secret_expires_at IS NULL))
+);
+CREATE INDEX alert_subscription_newest ON cloud.alert_subscription (tenant_id, created_at DESC, id DESC);
+
+-- One message to one subscription: of an alert, or of its retraction.
+CREATE TABLE cloud.alert_delivery (
+  tenant_id text NOT NULL,
+  id uuid NOT NULL,
+  alert_id uuid NOT NULL,
+  subscription_id uuid NOT NULL,
+  event text NOT NULL CHECK (event IN ('raised', 'retracted')),
+  state text NOT NULL CHECK (state IN ('pending', 'delivered', 'failed', 'cancelled')),
+  attempts integer NOT NULL DEFAULT 0,
+  created_at timestamptz NOT NULL,
+  -- When it is given up.
+  expires_at timestamptz NOT NULL,
+  next_attempt_at timestamptz,
+  PRIMARY KEY (tenant_id, id),
+  CONSTRAINT alert_delivery_once UNIQUE (tenant_id, alert_id, subscription_id, event),
+  FOREIGN KEY (tenant_id, alert_id) REFERENCES cloud.alert (tenant_id, id) ON DELETE CASCADE,
+  FOREIGN KEY (tenant_id, subscription_id) REFERENCES cloud.alert_subscription (tenant_id, id) ON DELETE CASCADE,
+  CHECK ((next_attempt_at IS NOT NULL) = (state = 'pending'))
+);
+CREATE INDEX alert_delivery_due ON cloud.alert_delivery (next_attempt_at) WHERE state = 'pending';
+CREATE INDEX alert_delivery_subscription ON cloud.alert_delivery (tenant_id, subscription_id, state);
+
+-- What became of each attempt.
+CREATE TABLE cloud.alert_attempt (
+  tenant_id text NOT NULL,
+  delivery_id uuid NOT NULL,
+  at timestamptz NOT NULL,
+  status_code integer,
+  code text,
+  duration_ms double precision NOT NULL,
+  FOREIGN KEY (tenant_id, delivery_id) REFERENCES cloud.alert_delivery (tenant_id, id) ON DELETE CASCADE
+);
+CREATE INDEX alert_attempt_delivery ON cloud.alert_attempt (tenant_id, delivery_id, at);

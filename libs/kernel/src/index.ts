@@ -7,3 +7,4 @@ export * from './lifecycle.js';
 export * from './logger.js';
 export * from './seeded-integers.js';
 export * from './web-assembly.js';
+export * from './weekly-schedule.js';

@@ -7,3 +7,5 @@ export * from './connect-mqtt.js';
 export * from './deferred-ack-server.js';
 export { forgetSession } from './forget-session.js';
 export type * from './mqtt-connection.js';
+export { addressOf, isLocalName, isPrivateAddress, isPublicAddress } from './webhook/addresses.js';
+export * from './webhook/webhook-request.js';

@@ -5,6 +5,7 @@ import type { Template } from '@sightline/template-protection';
 import { Inject, Injectable } from '@nestjs/common';
 import { and, asc, eq, inArray } from 'drizzle-orm';
 
+import { retractReviewed } from '../alerts/watch-list-alerts.js';
 import { Audit } from '../audit/audit.js';
 import { PersonalData } from '../personal-data/personal-data.js';
 import { CLOCK, DATABASE } from '../platform/tokens.js';
@@ -62,6 +63,7 @@ export class Reviews {
       const verdict = verdictOn(await readDecision(tx, reviewed, 'locked'), asked);
       if (await isStored(tx, reviewed, verdict)) return;
       await storeVerdict(tx, reviewed, { verdict, now });
+      await retractReviewed(tx, reviewed, { notPersonIds: verdict.notPersonIds, now });
       await tx.delete(hardNegative).where(ofRevision(hardNegative, reviewed));
       if (probe !== undefined && verdict.notPersonIds.length > 0) {
         const expiresAt = new Date(now.getTime() + hardNegativeDays * DAY_MS);

@@ -3,6 +3,7 @@ import { type Database, inTransaction, type Transaction } from '@sightline/datab
 import type { Clock, SightingId } from '@sightline/kernel';
 import { and, eq, gte, lte, sql } from 'drizzle-orm';
 
+import { followWatchLists } from '../alerts/watch-list-alerts.js';
 import type { SearchResult } from '../identification/identification.js';
 import { inChunks } from '../storage/chunks.js';
 import { ingestGap } from '../storage/schema.js';
@@ -80,6 +81,11 @@ export async function storeBatches(
     await notify(tx, changed);
     const moved = await moveWatermarks(tx, streams, watermarks);
     const decisions = await readDecisions(tx, checked.flatMap(sightingOf));
+    await followWatchLists(
+      tx,
+      changed.flatMap((state) => decided(state, decisions)),
+      now,
+    );
     return batches.map((batch) => {
       if (!sites.has(deviceKey(batch.address))) return { kind: 'unknown-device' };
       const committedThrough = moved.get(streamKey(streamOf(batch))) ?? 0;
@@ -230,6 +236,11 @@ function newSighting({ batch, siteId, record }: Placed): NewSighting[] {
   const result = batch.results.get(record.sequence);
   if (result === undefined) throw new Error('a sighting was not searched for');
   return [{ batch, siteId, replayed: record.replayed, record: record.sighting, result, searchMs: batch.searchMs }];
+}
+
+function decided(state: ChangedSighting, decisions: ReadonlyMap<string, AnsweredDecision>) {
+  const decision = decisions.get(revisionKey(state.tenantId, state.id, state.revision));
+  return decision === undefined ? [] : [{ ...state, decision }];
 }
 
 function answerOf({ batch, record }: Placed, decisions: ReadonlyMap<string, AnsweredDecision>): RecordAnswer[] {

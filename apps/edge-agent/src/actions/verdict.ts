@@ -1,6 +1,7 @@
+import { isInSchedule } from '@sightline/kernel';
+
 import type { ActionRule, Condition } from '../config/actions-config.js';
 import type { Decision } from './decision.js';
-import { isInSchedule } from './schedule.js';
 
 /** The box's time at the moment of the decision. */
 export interface WallTime {

@@ -1,9 +1,8 @@
 import { rest } from '@sightline/contracts';
+import { addressOf, isLocalName, isPrivateAddress } from '@sightline/messaging';
 import { z } from 'zod';
 
 import { placeholders } from '../actions/action-event.js';
-import { addressOf, isLocalName, isPrivateAddress } from '../actions/private-address.js';
-import { isTimeZone, weekdays } from '../actions/schedule.js';
 
 const absolutePath = z.string().startsWith('/', 'must be an absolute path');
 const unit = z.number().min(0).max(1);
@@ -15,18 +14,9 @@ const secretReferenceSchema = z.union([
 ]);
 export type SecretReference = z.output<typeof secretReferenceSchema>;
 
-const timeOfDay = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'must be a time of day, HH:MM');
-
 const scheduleSchema = z
   .object({
-    timeZone: z.string().refine(isTimeZone, 'must be a time zone of the IANA database, such as Europe/Berlin'),
-    days: z
-      .array(z.enum(weekdays))
-      .min(1)
-      .default([...weekdays])
-      .describe('Local days on which the time begins.'),
-    from: timeOfDay.describe('Local time of day, included.'),
-    to: timeOfDay.describe('Local time of day, excluded. Earlier than from: on the next day.'),
+    ...rest.weeklyScheduleShape,
     untrustedClock: z
       .enum(['refuse', 'fire'])
       .default('refuse')
@@ -35,7 +25,7 @@ const scheduleSchema = z
       ),
   })
   .strict()
-  .refine(({ from, to }) => from !== to, 'from and to must differ');
+  .refine(rest.hasLength, 'from and to must differ');
 
 const conditionSchema = z
   .object({

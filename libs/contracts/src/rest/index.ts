@@ -1,6 +1,7 @@
 export * from './access.js';
 export * from './access-audit.js';
 export * from './attendance.js';
+export * from './alerts.js';
 export * from './common.js';
 export * from './consents.js';
 export * from './decisions.js';
@@ -25,3 +26,4 @@ export * from './sealed-images.js';
 export * from './sightings.js';
 export * from './template-keys.js';
 export * from './verification.js';
+export * from './weekly-schedule.js';

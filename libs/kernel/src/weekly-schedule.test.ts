@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 
-import { isInSchedule, isTimeZone, weekdays, type Schedule } from './schedule.js';
+import { isInSchedule, isTimeZone, weekdays, type WeeklySchedule } from './weekly-schedule.js';
 
-const berlin = (from: string, to: string, days: Schedule['days'] = weekdays): Schedule => ({
+const berlin = (from: string, to: string, days: WeeklySchedule['days'] = weekdays): WeeklySchedule => ({
   timeZone: 'Europe/Berlin',
   ...{ from, to, days },
 });

@@ -2,7 +2,7 @@ export const weekdays = ['sunday', 'monday', 'tuesday', 'wednesday', 'thursday',
 type Weekday = (typeof weekdays)[number];
 
 /** A time of every week, by a zone's clock on the wall. */
-export interface Schedule {
+export interface WeeklySchedule {
   /** Of the IANA database. */
   readonly timeZone: string;
   /** Days on which it begins. */
@@ -31,7 +31,7 @@ export function isTimeZone(timeZone: string): boolean {
  *
  * @param wallMs ms since the Unix epoch
  */
-export function isInSchedule({ timeZone, days, from, to }: Schedule, wallMs: number): boolean {
+export function isInSchedule({ timeZone, days, from, to }: WeeklySchedule, wallMs: number): boolean {
   const { day, time } = localTime(timeZone, wallMs);
   const [today, yesterday] = [weekdays[day], weekdays[(day + 6) % 7]].map((name) => days.some((one) => one === name));
   // Times of day of one length compare as texts do.
