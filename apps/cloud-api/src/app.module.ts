@@ -2,6 +2,7 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { HealthController } from '@sightline/rest-server';
 
 import { AccessModule } from './access/access.module.js';
+import { AnalyticsModule } from './analytics/analytics.module.js';
 import { AlertsModule } from './alerts/alerts.module.js';
 import { AttendanceModule } from './attendance/attendance.module.js';
 import { AuditModule } from './audit/audit.module.js';
@@ -30,6 +31,7 @@ export class AppModule {
         PlatformModule.of(platform),
         AccessModule,
         AlertsModule,
+        AnalyticsModule,
         AuditModule,
         IdentificationModule,
         PeopleModule,

@@ -4,6 +4,7 @@ import type { Clock, Logger, TenantId } from '@sightline/kernel';
 import { Inject, Injectable } from '@nestjs/common';
 import { eq } from 'drizzle-orm';
 
+import { FiguresRetention } from '../analytics/figures-retention.js';
 import { Audit } from '../audit/audit.js';
 import { CLOCK, DATABASE, LOGGER } from '../platform/tokens.js';
 import { retention } from '../storage/privacy-schema.js';
@@ -19,6 +20,7 @@ export class Retentions {
     @Inject(CLOCK) private readonly clock: Clock,
     @Inject(LOGGER) private readonly log: Logger,
     private readonly audit: Audit,
+    private readonly figures: FiguresRetention,
   ) {}
 
   async get(tenantId: TenantId): Promise<rest.Retention> {
@@ -62,6 +64,7 @@ export class Retentions {
       for (const kept of await this.#read(tenantId)) {
         const before = expiryOf(kept, now);
         if (before === undefined) continue;
+        await this.figures.beforeExpiry(kept.kind, { tenantId, before }, signal);
         let rows = 0;
         let some: number;
         do {
