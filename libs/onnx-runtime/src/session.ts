@@ -20,7 +20,11 @@ export interface OnnxSession {
   readonly unavailable: readonly UnavailableProvider[];
   readonly inputs: readonly TensorInfo[];
   readonly outputs: readonly TensorInfo[];
-  run(feeds: Readonly<Record<string, Tensor>>): Promise<Readonly<Record<string, Tensor>>>;
+  /** @param into tensors of the right type and shape that outputs are written to, in the place of new ones */
+  run(
+    feeds: Readonly<Record<string, Tensor>>,
+    into?: Readonly<Record<string, Tensor>>,
+  ): Promise<Readonly<Record<string, Tensor>>>;
   release(): Promise<void>;
 }
 
@@ -95,7 +99,7 @@ function wrap(session: InferenceSession, provider: string, unavailable: readonly
     unavailable,
     inputs: describe(session.inputMetadata),
     outputs: describe(session.outputMetadata),
-    run: async (feeds) => session.run(feeds),
+    run: async (feeds, into) => (into ? session.run(feeds, into) : session.run(feeds)),
     release: async () => session.release(),
   };
 }

@@ -68,13 +68,11 @@ export class BatchScan {
     const [parts, rows] = whole ? [1, block.capacity] : [rowsTogether, groups];
     for (let part = 0; part < parts; part += 1) {
       const codes = new Uint8Array(this.#arena.bytes.buffer, address + part * run, rows * stride);
-      const output = await this.#session.run({
-        rows: new Tensor('uint8', codes, [rows, stride]),
-        probes: new Tensor('int8', matrix, [stride, width]),
-      });
-      const data = output.products?.data;
-      if (!(data instanceof Int32Array)) throw new TypeError('the product of whole numbers is an int32 tensor');
-      this.#arena.ints.set(data, products / 4 + part * rows * width);
+      const output = new Int32Array(this.#arena.bytes.buffer, products + 4 * part * rows * width, rows * width);
+      await this.#session.run(
+        { rows: new Tensor('uint8', codes, [rows, stride]), probes: new Tensor('int8', matrix, [stride, width]) },
+        { products: new Tensor('int32', output, [rows, width]) },
+      );
     }
     return products;
   }

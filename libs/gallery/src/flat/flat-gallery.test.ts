@@ -2,12 +2,23 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { newTemplateId } from '@sightline/kernel';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { galleryConformance } from '../conformance.js';
 import { bruteForce } from '../conformance/brute-force.js';
-import { crowd, entry, near, personId, seededRandom, template, templateId } from '../conformance/samples.js';
+import {
+  crowd,
+  entry,
+  near,
+  personId,
+  randomVector,
+  seededRandom,
+  template,
+  templateId,
+} from '../conformance/samples.js';
 import { FlatGallery, openFlatGallery } from './flat-gallery.js';
+import { largestShareOf, shareOf } from './shares.js';
 
 galleryConformance(() => openFlatGallery());
 
@@ -81,6 +92,31 @@ describe('a flat gallery whose worker dies', () => {
     await gallery.upsert([entry(500, 500, probes[0] ?? template(new Float32Array(dimension).fill(1)))]);
     const found = await gallery.search(probes, { limit: 10 });
     for (const candidates of found) expect(candidates).toMatchObject([{ personId: personId(500) }]);
+  });
+});
+
+describe('a flat gallery in two threads', () => {
+  it('is whole to each search, before a change of many templates or after it', async () => {
+    const random = seededRandom(22);
+    const { entries } = crowd(random, { people: 30, templatesEach: 2, dimension: 32, spread: 0.4 });
+    const probe = template(randomVector(random, 32));
+    const gallery = await openFlatGallery();
+    await gallery.upsert(entries);
+    const moved = entries.map(({ templateId: id, ...held }) => ({ ...held, templateId: id, personId: personId(99) }));
+    const rounds = Array.from({ length: 30 }, async (_, round) => {
+      await gallery.upsert(round % 2 ? entries : moved);
+      const [found] = await gallery.search([probe], { limit: 100 });
+      expect([1, 30]).toContain(found?.length);
+    });
+    await Promise.all(rounds);
+    await gallery.close();
+  });
+
+  it('shares templates evenly, by their ids alone', () => {
+    const first = Array.from({ length: 10_000 }, newTemplateId).filter((id) => shareOf(id) === 0).length;
+    expect(first).toBeLessThanOrEqual(largestShareOf(10_000));
+    expect(10_000 - first).toBeLessThanOrEqual(largestShareOf(10_000));
+    expect(largestShareOf(3)).toBe(3);
   });
 });
 

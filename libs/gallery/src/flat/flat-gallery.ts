@@ -1,11 +1,12 @@
 import { AppError, isAppError, silentLogger, type Logger, type TemplateId } from '@sightline/kernel';
-import { WorkerPool } from '@sightline/onnx-runtime';
 import { decodeTemplate, type Template } from '@sightline/template-protection';
 
 import type { Candidate, Gallery, GalleryEntry, PartitionSize, SearchOptions } from '../gallery.js';
-import type { FlatGalleryCalls, PartitionProbe } from './flat-gallery-calls.js';
+import type { PartitionProbe } from './flat-gallery-calls.js';
 import { Ledger, type RecordedChange } from './ledger.js';
 import { ProbeBatcher } from './probe-batcher.js';
+import { SearchThread } from './search-thread.js';
+import { changeOfShare, nearestOfAll, shares } from './shares.js';
 
 export interface FlatGalleryOptions {
   readonly log?: Logger;
@@ -18,9 +19,8 @@ const largestLimit = 10_000;
 const builtWorker = new URL('../../dist/flat/flat-gallery-worker.js', import.meta.url);
 
 /**
- * A gallery in memory: int8 codes that one worker thread scans with ONNX Runtime, partition by partition, and
- * the best rows scored from their stored form. Exact, for up to about 250,000 templates a partition. Content is
- * lost with the process.
+ * A gallery in memory: int8 codes that two worker threads scan, each its share of a partition, and the best rows scored
+ * from their stored form. Exact, for up to about 250,000 templates a partition. Content is lost with the process.
  */
 export async function openFlatGallery(options: FlatGalleryOptions = {}): Promise<Gallery> {
   const gallery = new FlatGallery(options);
@@ -29,30 +29,32 @@ export async function openFlatGallery(options: FlatGalleryOptions = {}): Promise
 }
 
 /**
- * Invariants: a change is recorded in the ledger before the worker hears of it, and the worker hears of changes in
- * the order in which they were recorded; so a successor, filled from the ledger, may hear of some changes twice,
- * and ends with the same content.
+ * Invariants: a change is recorded in the ledger before the threads hear of it, and they hear of changes in the order
+ * in which they were recorded; so a thread's successor, filled from the ledger, may hear of some changes twice, and
+ * ends with the same content. A search is sent to all threads at once, so that none is before a change and another
+ * after it.
  */
 export class FlatGallery implements Gallery {
   readonly #ledger = new Ledger();
-  readonly #worker: WorkerPool<FlatGalleryCalls>;
+  readonly #threads: readonly SearchThread[];
   readonly #batcher: ProbeBatcher<PartitionProbe, readonly Candidate[]>;
 
-  /** @param module what the worker runs; a test's may die on purpose */
+  /** @param module what the threads run; a test's may die on purpose */
   constructor({ log = silentLogger }: FlatGalleryOptions = {}, module = builtWorker) {
-    this.#worker = new WorkerPool<FlatGalleryCalls>({
-      name: 'flat gallery',
-      module,
-      initialise: async (call) => {
-        for (const change of this.#ledger.replay(changeSize)) await call('apply', change);
-      },
-      log,
+    this.#threads = Array.from({ length: shares }, (_, share) => {
+      return new SearchThread({ module, replay: () => this.#ledger.replay(changeSize, share), log });
     });
-    this.#batcher = new ProbeBatcher((probes) => this.#retrying(() => this.#worker.call('search', probes)));
+    this.#batcher = new ProbeBatcher((probes) => this.#retrying(() => this.#searchAll(probes)));
   }
 
-  start(): Promise<void> {
-    return this.#worker.start();
+  /** @throws what a thread cannot start for; then none is left */
+  async start(): Promise<void> {
+    try {
+      await Promise.all(this.#threads.map((thread) => thread.start()));
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
   }
 
   async upsert(entries: readonly GalleryEntry[]): Promise<void> {
@@ -82,30 +84,35 @@ export class FlatGallery implements Gallery {
     return this.#ledger.sizes();
   }
 
-  close(): Promise<void> {
-    return this.#worker.close();
+  async close(): Promise<void> {
+    await Promise.all(this.#threads.map((thread) => thread.close()));
+  }
+
+  async #searchAll(probes: readonly PartitionProbe[]): Promise<readonly (readonly Candidate[])[]> {
+    const found = await Promise.all(this.#threads.map((thread) => thread.search(probes)));
+    return probes.map(({ limit }, probe) =>
+      nearestOfAll(
+        found.map((answers) => answers[probe] ?? []),
+        limit,
+      ),
+    );
   }
 
   async #apply({ change, displaced }: RecordedChange): Promise<void> {
-    try {
-      await this.#worker.call('apply', change);
-    } catch (error) {
-      if (!isAppError(error, 'WORKER.CRASHED')) throw error;
-      // The ledger has the change, and so has the successor, which is waited for here. The change itself must not
-      // be sent again: a later one may have overtaken it.
-      await this.#worker.call('apply', { removals: [], upserts: [] });
-    }
+    await Promise.all(this.#threads.map((thread, share) => thread.apply(changeOfShare(change, share))));
     // No call that could still read them is under way: leave nothing of what was removed in memory.
     for (const bytes of displaced) bytes.fill(0);
   }
 
-  /** Asks again, once, when the worker died: its successor has the same content. */
+  /** Asks again, once, when a thread died: its successor has the same content. */
   async #retrying<T>(ask: () => Promise<T>): Promise<T> {
     try {
       return await ask();
     } catch (error) {
-      if (isAppError(error, 'WORKER.CRASHED')) return ask();
-      throw error;
+      if (!isAppError(error, 'WORKER.CRASHED')) throw error;
+      // A successor is filled with what came after the question, too: it is asked again when all are as far.
+      await Promise.all(this.#threads.map((thread) => thread.settle()));
+      return ask();
     }
   }
 }

@@ -4,6 +4,7 @@ import { assertDimension, validateTemplate, type Template } from '@sightline/tem
 import type { GalleryEntry, PartitionSize, PersonAttributes } from '../gallery.js';
 import type { GalleryChange, PartitionUpsert } from './flat-gallery-calls.js';
 import { codeBytesFor, largestCodeBytes } from './memory.js';
+import { shareOf } from './shares.js';
 import { bytesOf, type PartitionName, type StoredTemplate } from './stored-template.js';
 
 interface PartitionState {
@@ -85,11 +86,12 @@ export class Ledger {
     }));
   }
 
-  /** Everything, in changes of at most `size` templates. What is recorded meanwhile may or may not be among it. */
-  *replay(size: number): Generator<GalleryChange> {
+  /** A whole share, in changes of at most `size` templates. What is recorded meanwhile may or may not be among it. */
+  *replay(size: number, share: number): Generator<GalleryChange> {
     let upserts = new Map<PartitionState, StoredTemplate[]>();
     let count = 0;
     for (const { partition, template } of this.#rows.values()) {
+      if (shareOf(template.templateId) !== share) continue;
       const group = upserts.get(partition);
       if (group) group.push(template);
       else upserts.set(partition, [template]);

@@ -1,6 +1,7 @@
 import { largestArenaBytes } from './code-arena.js';
 import { rowBytes } from './code-block.js';
 import { roomFor } from './partition.js';
+import { largestShareOf, shares } from './shares.js';
 
 /** The worker thread with ONNX Runtime, and what a batch of searches needs. Measured: 45 MB. */
 const fixedBytes = 60_000_000;
@@ -20,9 +21,9 @@ const largestUsedShare = 0.9;
  */
 export const largestCodeBytes = largestUsedShare * largestArenaBytes;
 
-/** Codes of one partition, bytes. */
+/** Codes of one partition at most, in all shares, bytes. */
 export function codeBytesFor(templates: number, dimension: number): number {
-  return templates === 0 ? 0 : roomFor(templates) * rowBytes(dimension);
+  return templates === 0 ? 0 : shares * roomFor(largestShareOf(templates)) * rowBytes(dimension);
 }
 
 /**
