@@ -9,6 +9,7 @@ import { AuditModule } from './audit/audit.module.js';
 import { ConsentModule } from './consent/consent.module.js';
 import { DeviceOperationsModule } from './devices/device-operations.module.js';
 import { DevicesModule } from './devices/devices.module.js';
+import { DriftModule } from './drift/drift.module.js';
 import { EdgeCachesModule } from './edge-caches/edge-caches.module.js';
 import { ErasureModule } from './erasure/erasure.module.js';
 import { FacesModule } from './faces/faces.module.js';
@@ -39,6 +40,7 @@ export class AppModule {
         DevicesModule,
         DeviceOperationsModule,
         EdgeCachesModule,
+        DriftModule,
         ErasureModule,
         ConsentModule,
         RetentionModule,

@@ -68,6 +68,8 @@ export const errorDefinitions = {
   'PERSON.NOT_ERASED': { status: 404, title: 'Nobody with this id was erased' },
   'CONSENT.NOT_FOUND': { status: 404, title: 'No such consent of this person' },
   'CONSENT.MISSING': { status: 409, title: 'The person may not be matched for this purpose' },
+  'DRIFT.NOT_WATCHED': { status: 404, title: 'Nothing is watched of this camera' },
+  'DRIFT.TOO_FEW_SIGHTINGS': { status: 409, title: 'The camera has too few sightings for a baseline' },
   'ERASURE.NOT_FOUND': { status: 404, title: 'No such erasure' },
   'KEY_STORE.UNAVAILABLE': { status: 503, title: 'The store of personal keys cannot be reached' },
   'PERSON.DUPLICATE_EXTERNAL_ID': { status: 409, title: 'Another person has this external id' },

@@ -1,6 +1,6 @@
 export { thresholdAt, type CalibrationPoint } from './calibration.js';
 export { cosine } from './cosine.js';
-export { driftsAfter, judgeDrift, type DriftFigures, type DriftRules } from './drift/judge-drift.js';
+export { driftsAfter, judgeDrift, type DriftRules } from './drift/judge-drift.js';
 export { compareAll, type Comparisons, type EvaluationImage } from './evaluation/comparisons.js';
 export { trueAcceptInterval, type Interval } from './evaluation/identity-bootstrap.js';
 export { drawHalf, openSetRates, runOpenSetTrial, type OpenSetTrial } from './evaluation/open-set-rates.js';

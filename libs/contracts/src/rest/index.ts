@@ -9,6 +9,7 @@ export * from './device-certificates.js';
 export * from './device-operations.js';
 export * from './device-settings.js';
 export * from './devices.js';
+export * from './drift.js';
 export * from './edge-caches.js';
 export * from './erasures.js';
 export * from './faces.js';
