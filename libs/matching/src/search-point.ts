@@ -8,6 +8,8 @@ export interface FalseMatchTarget {
   readonly falseMatchRate: number;
   /** FPIR: the most that one search of the whole gallery may have. Undefined: the size of the gallery changes nothing. */
   readonly falsePositiveRate?: number | undefined;
+  /** What a calibration turned out to be off by where the search is made, a difference of cosines. Default: 0. */
+  readonly offset?: number | undefined;
 }
 
 /** The bar of one search, and whether it is as high as its target asks. */
@@ -16,6 +18,8 @@ export interface SearchPoint extends OperatingPoint {
   readonly wantedFalseMatchRate: number;
   /** Whether the calibration was not measured that far, so that the nearest measured threshold stands in. */
   readonly calibrationLimited: boolean;
+  /** What was added to the calibrated threshold. */
+  readonly calibrationOffset: number;
 }
 
 /**
@@ -28,7 +32,7 @@ export interface SearchPoint extends OperatingPoint {
  */
 export function searchPoint(
   points: readonly CalibrationPoint[],
-  { falseMatchRate, falsePositiveRate }: FalseMatchTarget,
+  { falseMatchRate, falsePositiveRate, offset = 0 }: FalseMatchTarget,
   comparisons: number,
 ): SearchPoint {
   const corrected = falsePositiveRate === undefined ? 1 : comparisonRateFor(falsePositiveRate, comparisons);
@@ -36,9 +40,10 @@ export function searchPoint(
   const rates = points.map((point) => point.falseMatchRate);
   const measured = Math.min(Math.max(wanted, Math.min(...rates)), Math.max(...rates));
   return {
-    threshold: thresholdAt(points, measured),
+    threshold: Math.min(1, Math.max(-1, thresholdAt(points, measured) + offset)),
     falseMatchRate: measured,
     wantedFalseMatchRate: wanted,
     calibrationLimited: measured !== wanted,
+    calibrationOffset: offset,
   };
 }

@@ -47,6 +47,15 @@ describe('the bar of a search', () => {
     expect(bars.every(({ calibrationLimited }) => !calibrationLimited)).toBe(true);
   });
 
+  it('is moved by what the calibration is off by, and stays a cosine', () => {
+    const target = { falseMatchRate: 1e-4 };
+    const { threshold, ...point } = searchPoint(points, target, 1);
+    const moved = searchPoint(points, { ...target, offset: 0.05 }, 1);
+    expect(moved.threshold).toBeCloseTo(threshold + 0.05, 12);
+    expect(moved).toMatchObject({ ...point, calibrationOffset: 0.05 });
+    expect(searchPoint(points, { ...target, offset: 0.9 }, 1).threshold).toBe(1);
+  });
+
   it('stops at the end of what was measured, and says so', () => {
     const target = { falseMatchRate: 1e-3, falsePositiveRate: 0.01 };
     expect(searchPoint(points, target, 100_000)).toMatchObject({

@@ -19,6 +19,8 @@ export interface DecisionFacts {
   readonly fpir?: number;
   /** The calibration was not measured that far. */
   readonly limited?: true;
+  /** What a recalibration of the site has added to the threshold. */
+  readonly offset?: number;
   readonly release: string;
   readonly space: string;
   /** Of the calibration. */

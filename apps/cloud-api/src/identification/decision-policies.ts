@@ -1,5 +1,5 @@
 import type { rest } from '@sightline/contracts';
-import { type Database, inTransaction } from '@sightline/database';
+import { type Database, inTransaction, type Transaction } from '@sightline/database';
 import { AppError, type Clock, type TenantId } from '@sightline/kernel';
 import type { FalseMatchTarget } from '@sightline/matching';
 import { Inject, Injectable } from '@nestjs/common';
@@ -58,21 +58,31 @@ export class DecisionPolicies {
     tenantId: TenantId,
     { version: expected, ...policy }: { readonly version?: number | undefined } & StoredPolicy,
   ): Promise<rest.DecisionPolicy> {
-    const changedAt = new Date(this.clock.wallMs());
-    const stored = await inTransaction(this.database, async (tx) => {
-      // One after another, also where there is no policy yet.
-      await tx.select({ id: tenant.id }).from(tenant).where(eq(tenant.id, tenantId)).for('no key update');
-      const [before] = await tx
-        .select({ version: decisionPolicy.version })
-        .from(decisionPolicy)
-        .where(eq(decisionPolicy.tenantId, tenantId));
-      const last = before?.version ?? 0;
+    const stored = await this.change(tenantId, ({ version: last }) => {
       if (expected !== undefined && expected !== last) {
         throw new AppError('DECISION_POLICY.CONFLICT', `The policy is at version ${last}, not ${expected}.`, {
           details: { version: last },
         });
       }
-      const row = { version: last + 1, policy, changedAt };
+      return Promise.resolve(policy);
+    });
+    return this.#toRest(stored);
+  }
+
+  /**
+   * Makes the next version of a tenant's policy from the one that there is, together with whatever else the change does
+   * in its transaction.
+   */
+  async change(
+    tenantId: TenantId,
+    next: (before: TenantPolicy, tx: Transaction) => Promise<StoredPolicy>,
+  ): Promise<TenantPolicy> {
+    const changedAt = new Date(this.clock.wallMs());
+    const stored = await inTransaction(this.database, async (tx) => {
+      // One after another, also where there is no policy yet.
+      await tx.select({ id: tenant.id }).from(tenant).where(eq(tenant.id, tenantId)).for('no key update');
+      const before = await readPolicy(tx, tenantId);
+      const row = { version: before.version + 1, policy: await next(before, tx), changedAt };
       await tx
         .insert(decisionPolicy)
         .values({ tenantId, ...row })
@@ -82,12 +92,11 @@ export class DecisionPolicies {
       return row;
     });
     this.#read.delete(tenantId);
-    return this.#toRest(stored);
+    return stored;
   }
 
-  async #load(tenantId: TenantId): Promise<TenantPolicy> {
-    const [row] = await this.database.db.select().from(decisionPolicy).where(eq(decisionPolicy.tenantId, tenantId));
-    return row ?? noPolicy;
+  #load(tenantId: TenantId): Promise<TenantPolicy> {
+    return readPolicy(this.database.db, tenantId);
   }
 
   #toRest(stored: TenantPolicy): rest.DecisionPolicy {
@@ -107,4 +116,10 @@ export class DecisionPolicies {
       effectiveRetention: retentionOf(stored),
     };
   }
+}
+
+async function readPolicy(db: Transaction | Database['db'], tenantId: TenantId): Promise<TenantPolicy> {
+  const [row] = await db.select().from(decisionPolicy).where(eq(decisionPolicy.tenantId, tenantId));
+  // What was stored before there were recalibrations has none.
+  return row === undefined ? noPolicy : { ...row, policy: { ...noPolicy.policy, ...row.policy } };
 }

@@ -2,7 +2,7 @@ import type { rest } from '@sightline/contracts';
 import { AMBIGUITY_MARGIN, type FalseMatchTarget } from '@sightline/matching';
 
 /** As stored: what a tenant has set, and nothing else. */
-export type StoredPolicy = Pick<rest.DecisionPolicy, 'rules' | 'uses' | 'places' | 'retention'>;
+export type StoredPolicy = Pick<rest.DecisionPolicy, 'rules' | 'uses' | 'places' | 'retention' | 'recalibrations'>;
 
 export type DecisionRetention = rest.DecisionPolicy['effectiveRetention'];
 
@@ -24,6 +24,8 @@ export interface ResolvedRules {
   readonly requiredLiveScore: number;
   readonly siteOnly: boolean;
   readonly groups: readonly string[];
+  /** Of the place's site, for whichever embedder variants. */
+  readonly recalibrations: StoredPolicy['recalibrations'];
 }
 
 /** A tenant's policy with what holds where it says nothing. */
@@ -36,7 +38,7 @@ export interface TenantPolicy {
 export const noPolicy: TenantPolicy = {
   version: 0,
   changedAt: null,
-  policy: { rules: {}, uses: {}, places: [], retention: {} },
+  policy: { rules: {}, uses: {}, places: [], retention: {}, recalibrations: [] },
 };
 
 const RETENTION: DecisionRetention = { reviewHours: 168, unknownHours: 0, hardNegativeDays: 365 };
@@ -92,7 +94,13 @@ export function resolveRules(
     target: { falseMatchRate, falsePositiveRate: falsePositiveRate ?? undefined },
     requiredLiveScore: presentation.mode === 'require' ? presentation.liveScore : 0,
     ...{ margin, minimumQuality, siteOnly, groups },
+    recalibrations: policy.recalibrations.filter(({ siteId }) => siteId === at.siteId),
   };
+}
+
+/** What is added to the thresholds of a calibration, a difference of cosines. */
+export function offsetFor({ recalibrations }: Pick<ResolvedRules, 'recalibrations'>, variantDigest: string): number {
+  return recalibrations.find((one) => one.variantDigest === variantDigest)?.offset ?? 0;
 }
 
 export function retentionOf({ policy }: TenantPolicy): DecisionRetention {
@@ -100,8 +108,9 @@ export function retentionOf({ policy }: TenantPolicy): DecisionRetention {
 }
 
 /** Whether a sighting's site must be known to resolve its rules. */
-export function dependsOnSites({ policy: { rules, uses, places } }: TenantPolicy): boolean {
+export function dependsOnSites({ policy: { rules, uses, places, recalibrations } }: TenantPolicy): boolean {
   return (
+    recalibrations.length > 0 ||
     [rules, ...Object.values(uses), ...places.map((place) => place.rules)].some((own) => own?.siteOnly) ||
     places.some(({ siteId }) => siteId !== undefined)
   );

@@ -42,6 +42,7 @@ export function decisionRecord(
       fmr: point.wantedFalseMatchRate,
       ...(rules.target.falsePositiveRate !== undefined && { fpir: rules.target.falsePositiveRate }),
       ...(point.calibrationLimited && { limited: true }),
+      ...(point.calibrationOffset !== 0 && { offset: point.calibrationOffset }),
       ...{ release: version, space: modelSpace.id, variant: calibration.variantDigest },
       ...(basis.probeVariantDigest !== calibration.variantDigest && { probeVariant: basis.probeVariantDigest }),
       rules: judgement.rules

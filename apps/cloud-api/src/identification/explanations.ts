@@ -156,13 +156,14 @@ function toRestReview(
   };
 }
 
-function targetOf({ fmr, fpir, n, limited }: DecisionFacts, falseMatchRate: number): rest.Identification['target'] {
+function targetOf({ fmr, fpir, n, limited, offset = 0 }: DecisionFacts, falseMatchRate: number): rest.Identification['target'] {
   return {
     falseMatchRate: fmr,
     falsePositiveRate: fpir ?? null,
     templatesSearched: n,
     expectedFalsePositiveRate: searchRateOf(falseMatchRate, n),
     calibrationLimited: limited ?? false,
+    calibrationOffset: offset,
   };
 }
 

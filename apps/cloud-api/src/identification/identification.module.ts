@@ -23,6 +23,6 @@ import { SearchedTemplates } from './searched-templates.js';
     ...[DecisionPolicies, DecisionPlaces, SearchedTemplates, HardNegatives, ProbeKeeping, KeptProbeReader],
     ...[Explanations, Reviews, DecisionExpiry],
   ],
-  exports: [GalleryModule, Identification, PhotoFaces, ProbeKeeping, KeptProbeReader],
+  exports: [GalleryModule, Identification, PhotoFaces, ProbeKeeping, DecisionPolicies, SearchedTemplates, KeptProbeReader],
 })
 export class IdentificationModule {}

@@ -30,7 +30,7 @@ import type { CalibratedRelease } from '../releases/active-release.js';
 import { Releases } from '../releases/releases.js';
 import { TemplateKeys } from '../template-keys/template-keys.js';
 import { DecisionPlaces } from './decision-places.js';
-import type { ResolvedRules } from './decision-policy.js';
+import { offsetFor, type ResolvedRules } from './decision-policy.js';
 import { HardNegatives } from './hard-negatives.js';
 import { ProbeKeeping, type SealedProbe } from './probe-keeping.js';
 import { SearchedTemplates } from './searched-templates.js';
@@ -121,8 +121,10 @@ export class Identification {
         const { probe, rules, filter, belonging, pooled } = one;
         const templatesSearched = await this.searchedTemplates.count(probe.tenantId, belonging, filter);
         const isRefused = typeof pooled === 'string';
+        const { calibration } = release.manifest;
+        const offset = offsetFor(rules, calibration.variantDigest);
         return {
-          point: searchPoint(release.manifest.calibration.points, rules.target, templatesSearched),
+          point: searchPoint(calibration.points, { ...rules.target, offset }, templatesSearched),
           rules,
           basis: {
             templatesSearched,

@@ -71,6 +71,14 @@ const retentionSchema = z
   })
   .strict();
 
+const recalibrationSchema = z
+  .object({
+    siteId: slugSchema,
+    variantDigest: z.string().regex(/^[0-9a-f]{64}$/),
+    offset: z.number().min(-0.3).max(0.3),
+  })
+  .strict();
+
 const policyFields = {
   rules: someRulesSchema.default({}).describe('For every use.'),
   uses: z.partialRecord(decisionUseSchema, someRulesSchema).default({}).describe('For one use, before `rules`.'),
@@ -80,6 +88,13 @@ const policyFields = {
     .default([])
     .describe('What sites, devices and cameras are used for; the one that says most about a sighting counts.'),
   retention: retentionSchema.partial().default({}),
+  recalibrations: z
+    .array(recalibrationSchema)
+    .max(1000)
+    .default([])
+    .describe(
+      'What is added to the thresholds of a site, as long as decisions are calibrated for this embedder variant: what accepted proposals have written.',
+    ),
 };
 
 export const putDecisionPolicySchema = z
@@ -162,6 +177,7 @@ const targetSchema = z.object({
   calibrationLimited: z
     .boolean()
     .describe('The calibration was not measured that far: the threshold is the one at its end.'),
+  calibrationOffset: z.number().describe('What a recalibration of the site has added to the threshold; 0: none.'),
 });
 
 export const identificationSchema = z
