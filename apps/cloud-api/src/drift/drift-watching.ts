@@ -4,14 +4,14 @@ import type { rest } from '@sightline/contracts';
 import { inTransaction, type Database, type Transaction } from '@sightline/database';
 import { errorMessage, type Clock, type Logger, type TenantId } from '@sightline/kernel';
 import { Inject, Injectable } from '@nestjs/common';
-import { and, asc, eq } from 'drizzle-orm';
+import { and, asc, eq, isNotNull, min } from 'drizzle-orm';
 
 import { Alerts } from '../alerts/alerts.js';
 import { CLOCK, DATABASE, LOGGER } from '../platform/tokens.js';
 import { tenant } from '../storage/access-schema.js';
 import { inChunks } from '../storage/chunks.js';
 import { driftReport, driftWatch } from '../storage/drift-schema.js';
-import { CameraDistributions, noCounts, type MeasureCounts, type Period } from './camera-distributions.js';
+import { CameraDistributions, noCounts, sightingsIn, type Period } from './camera-distributions.js';
 import { collectBaseline, compareWithBaseline, hourOf, hoursAfter, isDrifting } from './drift-comparison.js';
 import { DriftPolicies } from './drift-policies.js';
 
@@ -20,10 +20,11 @@ const COMPARE_EVERY_HOURS = 6;
 
 export type WatchRow = typeof driftWatch.$inferSelect;
 
-/** An episode of drift that has begun. */
+/** Where something drifts, and since when at least. */
 export interface DriftEpisode {
   readonly tenantId: TenantId;
   readonly siteId: string;
+  readonly since: Date;
 }
 
 /** Compares what cameras see with how it was when their release was new there. */
@@ -42,11 +43,10 @@ export class DriftWatching {
    * Takes every camera of every tenant one step on: a baseline that is being collected, or a comparison that is due. A
    * camera that fails keeps no other waiting.
    *
-   * @returns the episodes that have begun
+   * @returns where anything drifts now, site by site
    */
   async pass(signal: AbortSignal): Promise<readonly DriftEpisode[]> {
     const tenants = await this.database.db.select({ id: tenant.id }).from(tenant).orderBy(tenant.id);
-    const begun: DriftEpisode[] = [];
     for (const { id: tenantId } of tenants) {
       const policy = await this.policies.of(tenantId);
       const now = hourOf(this.clock.wallMs());
@@ -58,14 +58,12 @@ export class DriftWatching {
         .orderBy(asc(driftWatch.id));
       for (const { id } of rows) {
         signal.throwIfAborted();
-        const episode = await this.#step(tenantId, id, policy).catch((error: unknown) => {
+        await this.#step(tenantId, id, policy).catch((error: unknown) => {
           this.log.warn({ tenantId, watchId: id, error: errorMessage(error) }, 'a camera could not be compared');
-          return undefined;
         });
-        if (episode !== undefined) begun.push(episode);
       }
     }
-    return begun;
+    return this.#episodes();
   }
 
   async #watchNew(tenantId: TenantId, window: Period): Promise<void> {
@@ -80,35 +78,46 @@ export class DriftWatching {
     );
   }
 
-  #step(tenantId: TenantId, id: string, policy: rest.DriftPolicy): Promise<DriftEpisode | undefined> {
+  #step(tenantId: TenantId, id: string, policy: rest.DriftPolicy): Promise<void> {
     return inTransaction(this.database, async (tx) => {
       const [row] = await tx.select().from(driftWatch).where(isWatch(tenantId, id)).for('update', { skipLocked: true });
-      if (row === undefined) return undefined;
-      if (row.baselineUntil === null) return this.#collect(tx, row, policy);
-      return this.#isDue(row) ? this.#compare(tx, row, policy) : undefined;
+      if (row === undefined) return;
+      if (row.baselineUntil === null) await this.#collect(tx, row, policy);
+      else if (this.#isDue(row)) await this.#compare(tx, row, policy);
     });
   }
 
-  async #collect(tx: Transaction, row: WatchRow, { baselineSightings }: rest.DriftPolicy): Promise<undefined> {
+  async #collect(tx: Transaction, row: WatchRow, { baselineSightings }: rest.DriftPolicy): Promise<void> {
     const period = { from: row.baselineFrom, until: hourOf(this.clock.wallMs()) };
     const hours = await this.distributions.hours(row.tenantId, row, period);
     const { counts, until } = collectBaseline(hours, baselineSightings);
     await tx.update(driftWatch).set({ baseline: counts, baselineUntil: until }).where(isWatch(row.tenantId, row.id));
   }
 
+  async #episodes(): Promise<readonly DriftEpisode[]> {
+    const { tenantId, siteId, driftingSince } = driftWatch;
+    const rows = await this.database.db
+      .select({ tenantId, siteId, since: min(driftingSince) })
+      .from(driftWatch)
+      .where(isNotNull(driftingSince))
+      .groupBy(tenantId, siteId)
+      .orderBy(tenantId, siteId);
+    return rows.flatMap(({ since, ...place }) => (since === null ? [] : [{ ...place, since }]));
+  }
+
   #isDue({ comparedAt }: WatchRow): boolean {
     return comparedAt === null || hoursAfter(comparedAt, COMPARE_EVERY_HOURS).getTime() <= this.clock.wallMs();
   }
 
-  async #compare(tx: Transaction, row: WatchRow, policy: rest.DriftPolicy): Promise<DriftEpisode | undefined> {
+  async #compare(tx: Transaction, row: WatchRow, policy: rest.DriftPolicy): Promise<void> {
     const period = windowOf(row, policy, this.clock.wallMs());
-    if (period.from >= period.until) return undefined;
+    if (period.from >= period.until) return;
     const window = await this.distributions.total(row.tenantId, row, period);
     const measures = compareWithBaseline(row.baseline, window, policy);
     const drifted = row.driftingSince !== null;
     const drifting = isDrifting(drifted, window, measures);
     // What nothing was seen of, and is not drifting, leaves no report.
-    if (!drifted && isEmpty(window)) return undefined;
+    if (!drifted && sightingsIn(window) === 0) return;
     const comparedAt = new Date(this.clock.wallMs());
     await tx.insert(driftReport).values({
       ...{ tenantId: row.tenantId, id: randomUUID(), watchId: row.id, comparedAt, drifting },
@@ -117,9 +126,8 @@ export class DriftWatching {
     const episode = drifting ? (row.episode ?? randomUUID()) : null;
     const driftingSince = drifting ? (row.driftingSince ?? comparedAt) : null;
     await tx.update(driftWatch).set({ comparedAt, episode, driftingSince }).where(isWatch(row.tenantId, row.id));
-    if (drifting === drifted) return undefined;
+    if (drifting === drifted) return;
     await this.tell(tx, row, { episode: episode ?? row.episode ?? '', begins: drifting, measures });
-    return drifting ? { tenantId: row.tenantId, siteId: row.siteId } : undefined;
   }
 
   /** Raises the alert of an episode's begin, or of its end. */
@@ -155,5 +163,3 @@ export function windowOf(
   const free = baselineUntil ?? baselineFrom;
   return { from: from > free ? from : free, until };
 }
-
-const isEmpty = ({ quality }: MeasureCounts): boolean => quality.every((count) => count === 0);

@@ -3,6 +3,8 @@ import { defineTrigger, type Jobs } from '@sightline/jobs';
 
 import { AlertsModule } from '../alerts/alerts.module.js';
 import { JOBS } from '../platform/tokens.js';
+import { Evaluations } from '../retraining/evaluations.js';
+import { RetrainingModule } from '../retraining/retraining.module.js';
 import { CameraDistributions } from './camera-distributions.js';
 import { DriftBaselines } from './drift-baselines.js';
 import { DriftPolicies } from './drift-policies.js';
@@ -15,14 +17,14 @@ const compare = defineTrigger('drift');
 const HOURLY = '12 * * * *';
 
 @Module({
-  imports: [AlertsModule],
+  imports: [AlertsModule, RetrainingModule],
   controllers: [DriftController],
   providers: [CameraDistributions, DriftPolicies, DriftWatching, DriftViews, DriftBaselines],
 })
 export class DriftModule {
-  constructor(@Inject(JOBS) jobs: Jobs, watching: DriftWatching) {
+  constructor(@Inject(JOBS) jobs: Jobs, watching: DriftWatching, evaluations: Evaluations) {
     jobs.handle(compare, async ({ signal }) => {
-      await watching.pass(signal);
+      for (const episode of await watching.pass(signal)) await evaluations.startAfterDrift(episode);
     });
     jobs.schedule(compare, { cron: HOURLY });
   }

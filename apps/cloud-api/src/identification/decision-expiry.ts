@@ -11,8 +11,12 @@ const EVERY_MS = 600_000;
 /** Rows of one statement: it holds its locks for milliseconds. */
 const ROWS = 1000;
 const expiry = defineTrigger('decision-expiry');
+/** A labelled set keeps the probes of its members, for evaluations alone, until it expires or is deleted. */
+const IS_IN_NO_SET = sql`NOT EXISTS (
+  SELECT FROM cloud.labelled_set_member member
+  WHERE member.tenant_id = kept_probe.tenant_id AND member.sighting_id = kept_probe.sighting_id)`;
 
-/** Deletes kept probes and hard negatives once they have expired. */
+/** Deletes kept probes that no labelled set holds, and hard negatives, once they have expired. */
 @Injectable()
 export class DecisionExpiry {
   constructor(
@@ -32,11 +36,11 @@ export class DecisionExpiry {
    * @returns how many rows there were
    */
   async expire(signal?: AbortSignal): Promise<number> {
-    const probes = await this.#delete(sql`cloud.kept_probe`, signal);
-    return probes + (await this.#delete(sql`cloud.hard_negative`, signal));
+    const probes = await this.#delete(sql`cloud.kept_probe`, IS_IN_NO_SET, signal);
+    return probes + (await this.#delete(sql`cloud.hard_negative`, sql`true`, signal));
   }
 
-  async #delete(table: SQL, signal: AbortSignal | undefined): Promise<number> {
+  async #delete(table: SQL, condition: SQL, signal: AbortSignal | undefined): Promise<number> {
     const now = new Date(this.clock.wallMs()).toISOString();
     let deleted = 0;
     let last: number;
@@ -44,7 +48,8 @@ export class DecisionExpiry {
       signal?.throwIfAborted();
       const { rowCount } = await this.database.db.execute(sql`
         DELETE FROM ${table} WHERE ctid = ANY (ARRAY(
-          SELECT ctid FROM ${table} WHERE expires_at <= ${now}::timestamptz ORDER BY expires_at LIMIT ${ROWS}
+          SELECT ctid FROM ${table} WHERE expires_at <= ${now}::timestamptz AND ${condition}
+          ORDER BY expires_at LIMIT ${ROWS}
           FOR UPDATE SKIP LOCKED
         ))`);
       last = rowCount ?? 0;

@@ -24,7 +24,7 @@ describe('the rules of a decision', () => {
   it('are those of the configuration where nothing is set', () => {
     expect(resolveRules(noPolicy, {}, { target })).toEqual({
       ...{ use: 'general', policyVersion: 0, target, margin: 0.05, minimumQuality: 0, requiredLiveScore: 0 },
-      ...{ siteOnly: false, groups: [] },
+      ...{ siteOnly: false, groups: [], recalibrations: [] },
     });
   });
 

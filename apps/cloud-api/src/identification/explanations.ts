@@ -156,7 +156,10 @@ function toRestReview(
   };
 }
 
-function targetOf({ fmr, fpir, n, limited, offset = 0 }: DecisionFacts, falseMatchRate: number): rest.Identification['target'] {
+function targetOf(
+  { fmr, fpir, n, limited, offset = 0 }: DecisionFacts,
+  falseMatchRate: number,
+): rest.Identification['target'] {
   return {
     falseMatchRate: fmr,
     falsePositiveRate: fpir ?? null,

@@ -4,7 +4,7 @@ import { sql } from 'drizzle-orm';
 
 /**
  * Takes somebody out of everything that decisions have left: explanations, kept probes, hard negatives (their own, and
- * those of others that show them), reviews. In the transaction that deletes the person, or before; the deletion itself
+ * those of others that show them), reviews, labelled sets. In the transaction that deletes the person, or before; the deletion itself
  * reaches all but the explanations. Safe to repeat.
  */
 export async function forgetPerson(tx: Transaction, tenantId: TenantId, personId: PersonId): Promise<void> {
@@ -22,6 +22,16 @@ export async function forgetPerson(tx: Transaction, tenantId: TenantId, personId
   await tx.execute(sql`
     UPDATE cloud.identification SET local_person_id = NULL
     WHERE tenant_id = ${tenantId} AND local_person_id = ${personId}`);
+  // Probes that were sealed for somebody else, or for nobody, and show them all the same.
+  await tx.execute(sql`
+    DELETE FROM cloud.kept_probe probe USING cloud.identification_review review
+    WHERE review.tenant_id = ${tenantId} AND review.person_id = ${personId} AND review.verdict = 'is-person'
+      AND probe.tenant_id = review.tenant_id AND probe.sighting_id = review.sighting_id`);
+  await tx.execute(sql`
+    WITH gone AS (DELETE FROM cloud.labelled_set_member WHERE ${isPerson} RETURNING tenant_id, set_id)
+    UPDATE cloud.labelled_set own SET erased = erased + counted.members
+    FROM (SELECT tenant_id, set_id, count(*)::int AS members FROM gone GROUP BY 1, 2) AS counted
+    WHERE own.tenant_id = counted.tenant_id AND own.id = counted.set_id`);
   await tx.execute(sql`UPDATE cloud.identification_review SET person_id = NULL WHERE ${isPerson}`);
   await tx.execute(sql`
     DELETE FROM cloud.kept_probe

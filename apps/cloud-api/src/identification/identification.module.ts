@@ -23,6 +23,14 @@ import { SearchedTemplates } from './searched-templates.js';
     ...[DecisionPolicies, DecisionPlaces, SearchedTemplates, HardNegatives, ProbeKeeping, KeptProbeReader],
     ...[Explanations, Reviews, DecisionExpiry],
   ],
-  exports: [GalleryModule, Identification, PhotoFaces, ProbeKeeping, DecisionPolicies, SearchedTemplates, KeptProbeReader],
+  exports: [
+    GalleryModule,
+    Identification,
+    PhotoFaces,
+    ProbeKeeping,
+    DecisionPolicies,
+    SearchedTemplates,
+    KeptProbeReader,
+  ],
 })
 export class IdentificationModule {}

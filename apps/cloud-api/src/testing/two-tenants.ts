@@ -39,6 +39,7 @@ export async function startTenant(cloud: TestCloud, platformKey: string, id: str
   await seed.everything(await documentOf(cloud));
   await seed.erased();
   await seed.seen(provisioning);
+  await seed.retrained();
   return { id: id as TenantId, adminKey: adminKey.secret, provisioning, ids: seed.ids };
 }
 
@@ -135,6 +136,20 @@ class Seed {
       await until(async () => ((await this.#list(url)).length > 0 ? true : undefined), `something at ${url}`);
     }
     for (const sighting of this.ids.get('/v1/sightings') ?? []) this.#add('/v1/identifications', `${sighting}:1`);
+  }
+
+  /** A labelled set, approved and evaluated, and what came of it. */
+  async retrained(): Promise<void> {
+    const [sites, purpose] = [['gate'], `marker-${this.tenant}`];
+    await requestAs(this.cloud, this.key, { method: 'PUT', url: '/v1/retraining', payload: { sites } });
+    const time = { from: '2026-01-01T00:00:00Z', until: '2030-01-01T00:00:00Z' };
+    const set = (await this.post('/v1/labelled-sets', { sites, purpose, ...time })) as rest.LabelledSet;
+    const auditor = (await this.post('/v1/api-keys', { label: 'auditor', role: 'auditor' })) as rest.NewApiKey;
+    const approval = { method: 'POST', url: `/v1/labelled-sets/${set.id}/approval` } as const;
+    await requestAs(this.cloud, auditor.secret, approval);
+    await this.post('/v1/evaluations', { labelledSetId: set.id, siteId: 'gate' });
+    const found = async () => ((await this.#list('/v1/proposals')).length > 0 ? true : undefined);
+    await until(found, 'the proposal of an evaluation');
   }
 
   async #person(kind: string): Promise<rest.Person> {

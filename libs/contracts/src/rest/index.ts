@@ -23,6 +23,7 @@ export * from './people-search.js';
 export * from './people-transfer.js';
 export * from './quarantine.js';
 export * from './retention.js';
+export * from './retraining.js';
 export * from './sealed-images.js';
 export * from './sightings.js';
 export * from './template-keys.js';
