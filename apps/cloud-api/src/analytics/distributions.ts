@@ -1,39 +1,22 @@
-import type { Database } from '@sightline/database';
 import type { TenantId } from '@sightline/kernel';
-import { sql, type SQL } from 'drizzle-orm';
+import { sql } from 'drizzle-orm';
 
 import { columnList, sharedColumns, sharedSums } from './hour-columns.js';
-
-/** What analytics can be asked for apart. */
-export const dimensions = ['site', 'device', 'camera', 'release', 'variant'] as const;
-export type Dimension = (typeof dimensions)[number];
-
-/** Which series are meant; what is left out, all. */
-export interface SeriesFilter {
-  readonly siteId?: string | undefined;
-  readonly deviceId?: string | undefined;
-  readonly cameraId?: string | undefined;
-  readonly releaseDigest?: string | undefined;
-  /** Of the embedder variant that made the probes. */
-  readonly variantDigest?: string | undefined;
-}
-
-/** What was counted together. A field is null where it was not asked for apart, or where there is none. */
-export interface SeriesKey {
-  readonly siteId: string | null;
-  readonly deviceId: string | null;
-  readonly cameraId: string | null;
-  readonly releaseDigest: string | null;
-  readonly variantDigest: string | null;
-}
+import {
+  dimensionColumns,
+  dimensions,
+  isSeries,
+  seriesColumns,
+  seriesKeyColumns,
+  type Counts,
+  type Dimension,
+  type Reader,
+  type SeriesFilter,
+  type SeriesKey,
+} from './series.js';
 
 /** Counts of sightings by outcome, how long they lasted, and histograms with the bins of `bins.ts`. */
-export interface Distribution extends SeriesKey {
-  readonly identified: number;
-  readonly ambiguous: number;
-  readonly unknown: number;
-  readonly refused: number;
-  readonly dwellMs: number;
+export interface Distribution extends SeriesKey, Counts {
   /** Scores of those who were identified (`SCORE_BINS`). */
   readonly identifiedScores: readonly number[];
   /** Scores of the nearest person where nobody was identified; refused sightings have none (`SCORE_BINS`). */
@@ -52,44 +35,9 @@ export interface DistributionQuery extends SeriesFilter {
   readonly to: Date;
   /** What is counted apart. Default: everything, so that each row is one camera, release and variant. */
   readonly by?: readonly Dimension[] | undefined;
-}
-
-const columns: Readonly<Record<Dimension, readonly string[]>> = {
-  site: ['site_id'],
-  // A box may be moved; its name is one of the tenant's.
-  device: ['device_id'],
-  camera: ['device_id', 'camera_id'],
-  release: ['release_digest'],
-  variant: ['variant_digest'],
-};
-
-/** The columns of a series that some dimensions need. */
-export const dimensionColumns = (by: readonly Dimension[]): readonly string[] => [
-  ...new Set(by.flatMap((dimension) => columns[dimension])),
-];
-
-/** Conditions on `analytics_series`, whose columns are not qualified. */
-export function isSeries(tenantId: TenantId, filter: SeriesFilter): SQL {
-  const { siteId, deviceId, cameraId, releaseDigest, variantDigest } = filter;
-  const wanted = Object.entries({
-    ...{ site_id: siteId, device_id: deviceId, camera_id: cameraId },
-    ...{ release_digest: releaseDigest, variant_digest: variantDigest },
-  }).filter(([, value]) => value !== undefined);
-  return sql.join(
-    [sql`tenant_id = ${tenantId}`, ...wanted.map(([column, value]) => sql`${sql.identifier(column)} = ${value}`)],
-    sql` AND `,
-  );
-}
-
-const seriesColumns = ['site_id', 'device_id', 'camera_id', 'release_digest', 'variant_digest'] as const;
-
-/** `site_id AS "siteId", …` of what is grouped by, null of the rest. */
-export function seriesKeyColumns(grouped: readonly string[]): SQL {
-  const parts = seriesColumns.map((column) => {
-    const name = sql.identifier(column.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase()));
-    return grouped.includes(column) ? sql`nullif(${sql.raw(column)}, '') AS ${name}` : sql`NULL AS ${name}`;
-  });
-  return sql.join(parts, sql`, `);
+  /** Rows behind the one with these keys: values of {@link dimensionColumns}. */
+  readonly after?: readonly string[] | undefined;
+  readonly limit?: number | undefined;
 }
 
 const DAY_MS = 86_400_000;
@@ -101,11 +49,8 @@ const HOUR_MS = 3_600_000;
  *
  * @returns rows in the order of their keys; none for what was not seen at all
  */
-export async function readDistributions(
-  { db }: Pick<Database, 'db'>,
-  query: DistributionQuery,
-): Promise<readonly Distribution[]> {
-  const { tenantId, by = dimensions } = query;
+export async function readDistributions({ db }: Reader, query: DistributionQuery): Promise<readonly Distribution[]> {
+  const { tenantId, by = dimensions, after = [], limit } = query;
   const from = Math.floor(query.from.getTime() / HOUR_MS) * HOUR_MS;
   const to = Math.ceil(query.to.getTime() / HOUR_MS) * HOUR_MS;
   const firstDay = Math.min(Math.ceil(from / DAY_MS) * DAY_MS, to);
@@ -129,7 +74,15 @@ export async function readDistributions(
       ) AS counted USING (series_id)
       GROUP BY ${keys}) AS summed
     WHERE identified IS NOT NULL
-    ${grouped.length > 0 ? sql`ORDER BY ${columnList(grouped)}` : sql``}`);
+    ${
+      after.length > 0
+        ? sql`AND (${columnList(grouped)}) > (${sql.join(
+            [...after].map((key) => sql`${key}`),
+            sql`, `,
+          )})`
+        : sql``
+    }
+    ${grouped.length > 0 ? sql`ORDER BY ${columnList(grouped)}` : sql``} ${limit === undefined ? sql`` : sql`LIMIT ${limit}`}`);
   return rows.map(toDistribution);
 }
 

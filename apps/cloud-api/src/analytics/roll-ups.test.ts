@@ -9,8 +9,9 @@ import { RELEASE_DIGEST, VARIANT } from '../testing/fake-release.js';
 import { seedSightings, type SeededSighting } from '../testing/seed-sightings.js';
 import { startTestCloud, TENANT, type TestCloud } from '../testing/test-cloud.js';
 import { startTestDevice } from '../testing/test-device.js';
-import { readDistributions, type Dimension, type SeriesFilter } from './distributions.js';
+import { readDistributions } from './distributions.js';
 import { RollUps } from './roll-ups.js';
+import type { Dimension, SeriesFilter } from './series.js';
 
 let cloud: TestCloud;
 let [ada, grace, mary]: PersonId[] = [];

@@ -4,6 +4,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { sql } from 'drizzle-orm';
 
 import { DATABASE, LOGGER } from '../platform/tokens.js';
+import { noteChangedSightings } from './changed-hours.js';
 import { rollUpHours, type ChangedHours } from './roll-up-hours.js';
 import { rollUpPeople } from './roll-up-people.js';
 
@@ -67,12 +68,8 @@ export class RollUps {
   }
 
   /** Has every hour of a tenant whose sightings are still there counted anew. @returns how many */
-  async rebuild(tenantId: TenantId): Promise<number> {
-    const { rowCount } = await this.database.db.execute(sql`
-      INSERT INTO cloud.analytics_dirty (tenant_id, hour, site_ids)
-      SELECT tenant_id, date_bin('1 hour', first_seen_at, 'epoch'), array_agg(DISTINCT site_id)
-      FROM cloud.sighting WHERE tenant_id = ${tenantId} GROUP BY 1, 2`);
-    return rowCount ?? 0;
+  rebuild(tenantId: TenantId): Promise<number> {
+    return noteChangedSightings(this.database.db, sql`tenant_id = ${tenantId}`);
   }
 }
 

@@ -38,8 +38,11 @@ export class LocalClock {
   /**
    * The instant at which a day begins: midnight, or where clocks are put forward over midnight the time that comes in
    * its place. A day that a zone left out is empty: it begins when the next one does.
+   *
+   * @param guess when it may well begin: looked at first, since searching takes ten times as long
    */
-  startOf(day: string): Date {
+  startOf(day: string, guess?: Date): Date {
+    if (guess && this.dayOf(guess) === day && this.dayOf(new Date(guess.getTime() - 1)) < day) return guess;
     const midnight = Date.parse(day);
     let before = midnight - FURTHEST_MS;
     let since = midnight + FURTHEST_MS;
@@ -66,7 +69,7 @@ export const daysBetween = (from: string, to: string): number => (Date.parse(to)
 export function* localDays(clock: LocalClock, from: string, to: string): Generator<LocalDay> {
   let start = clock.startOf(from);
   for (let time = Date.parse(from); time <= Date.parse(to); time += DAY_MS) {
-    const next = clock.startOf(isoDay(time + DAY_MS));
+    const next = clock.startOf(isoDay(time + DAY_MS), new Date(start.getTime() + DAY_MS));
     yield { day: isoDay(time), from: start, to: next };
     start = next;
   }

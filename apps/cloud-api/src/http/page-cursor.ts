@@ -2,7 +2,7 @@ import { rest } from '@sightline/contracts';
 import { AppError } from '@sightline/kernel';
 import { z } from 'zod';
 
-const timeCursorSchema = z.tuple([rest.timestampSchema, z.string().min(1).max(100)]);
+const timeCursorSchema = z.tuple([rest.timestampSchema, z.string().min(1).max(1000)]);
 
 /** What every paged list is asked for. */
 export type PageQuery = z.infer<typeof rest.pageQuerySchema>;

@@ -2,6 +2,7 @@ import type { Transaction } from '@sightline/database';
 import { AppError, type PersonId, type TemplateId, type TenantId } from '@sightline/kernel';
 import { and, asc, eq, inArray, sql } from 'drizzle-orm';
 
+import { noteChangedSightings } from '../analytics/changed-hours.js';
 import type { PersonalData } from '../personal-data/personal-data.js';
 import { personMergeTemplate } from '../storage/people-schema.js';
 import { person, template } from '../storage/schema.js';
@@ -116,6 +117,11 @@ export async function returnIdentifications(tx: Transaction, pair: MergedPair): 
         AND one.tenant_id = moved.tenant_id AND one.sighting_id = moved.sighting_id AND one.revision = moved.revision
         AND one.${column} = ${into}`);
   }
+  await noteChangedSightings(
+    tx,
+    sql`(tenant_id, id) IN (SELECT tenant_id, sighting_id FROM cloud.person_merge_identification
+      WHERE tenant_id = ${tenantId} AND merge_id = ${mergeId} AND decided)`,
+  );
 }
 
 /** Whoever stays was at every site where either was, when the later of them was. */

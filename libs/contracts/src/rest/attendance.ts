@@ -1,26 +1,19 @@
 import { z } from 'zod';
 
-import { pageOf, pageQuerySchema, slugSchema, timestampSchema, uuidSchema } from './common.js';
-
-const daySchema = z.iso.date().refine((day) => day >= '1970', 'a day from 1970');
-
-function isTimeZone(name: string): boolean {
-  try {
-    return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone.length > 0;
-  } catch {
-    return false;
-  }
-}
+import {
+  localDaySchema,
+  pageOf,
+  pageQuerySchema,
+  slugSchema,
+  timestampSchema,
+  timeZoneSchema,
+  uuidSchema,
+} from './common.js';
 
 const filterFields = {
-  from: daySchema.describe('The first day.'),
-  to: daySchema.describe('The last day; at most 93 days.'),
-  timeZone: z
-    .string()
-    .max(64)
-    .refine(isTimeZone, 'a time zone of the IANA data base, such as Europe/Berlin')
-    .default('UTC')
-    .describe('Where days begin and end: a name of the IANA data base.'),
+  from: localDaySchema.describe('The first day.'),
+  to: localDaySchema.describe('The last day; at most 93 days.'),
+  timeZone: timeZoneSchema,
   site: slugSchema.optional().describe('Only sightings at this site.'),
   group: slugSchema.optional().describe('Only people of this group.'),
   personId: uuidSchema.optional(),

@@ -1,3 +1,4 @@
+import { isTimeZone } from '@sightline/kernel';
 import { z } from 'zod';
 
 /** RFC 9457 problem document, with our stable code. Media type application/problem+json. */
@@ -50,3 +51,12 @@ export const labelSchema = z
   .min(1)
   .max(200)
   .refine((text) => !/[\p{Cc}\p{Cs}]/u.test(text), 'no control characters and no unpaired surrogates');
+
+/** A day by the calendar of a time zone, YYYY-MM-DD. */
+export const localDaySchema = z.iso.date().refine((day) => day >= '1970', 'a day from 1970');
+export const timeZoneSchema = z
+  .string()
+  .max(64)
+  .refine(isTimeZone, 'a time zone of the IANA data base, such as Europe/Berlin')
+  .default('UTC')
+  .describe('Where days begin and end: a name of the IANA data base.');

@@ -1,5 +1,6 @@
 export * from './access.js';
 export * from './access-audit.js';
+export * from './analytics.js';
 export * from './attendance.js';
 export * from './alerts.js';
 export * from './common.js';
