@@ -46,8 +46,11 @@ export class CloudProcess {
   readonly #child: ChildProcess;
   readonly #directory: string;
 
-  private constructor(child: ChildProcess, directory: string, url: string) {
+  readonly #adminKey: string;
+
+  private constructor(child: ChildProcess, directory: string, { url, adminKey }: { url: string; adminKey: string }) {
     this.#child = child;
+    this.#adminKey = adminKey;
     this.#directory = directory;
     this.url = url;
   }
@@ -60,7 +63,7 @@ export class CloudProcess {
     child.send({ dataDirectory: temporary, ...options });
     const reply = await nextReply(child, (kind) => kind === 'started' || kind === 'failed');
     if (reply.url === undefined) throw new Error(`cloud-api did not start: ${reply.code}`);
-    return new CloudProcess(child, temporary, reply.url);
+    return new CloudProcess(child, temporary, { url: reply.url, adminKey: options.adminKey });
   }
 
   get pid(): number {
@@ -79,6 +82,16 @@ export class CloudProcess {
 
   async figures(): Promise<CloudFigures> {
     return (await this.#request('figures')) as unknown as CloudFigures;
+  }
+
+  /** Registers a device, of the site `lobby`. @throws Error when that is refused */
+  async register(id: string): Promise<void> {
+    const response = await fetch(`${this.url}/v1/devices`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${this.#adminKey}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ id, siteId: 'lobby' }),
+    });
+    if (!response.ok) throw new Error(`a device could not be registered: ${response.status}`);
   }
 
   /** Ends it without warning. */

@@ -59,7 +59,7 @@ describe('ingest by two processes', () => {
     stack.push(() => cloudA.stop());
     cloudB = await startCloud('b');
     stack.push(() => cloudB.stop());
-    for (const id of DEVICES) await register(cloudA, id);
+    for (const id of DEVICES) await cloudA.register(id);
     boxes = await Promise.all(
       DEVICES.map((id) =>
         SimulatedBox.start({
@@ -89,15 +89,6 @@ describe('ingest by two processes', () => {
       dataDirectory: join(directory, instance),
       keyStoreDirectory: join(directory, 'keys'),
     });
-
-  async function register(cloud: CloudProcess, id: string): Promise<void> {
-    const response = await fetch(`${cloud.url}/v1/devices`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${ADMIN_KEY}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ id, siteId: 'lobby' }),
-    });
-    expect(response.status).toBe(201);
-  }
 
   /** Every box records twelve revisions a second, three of each sighting, whoever is there to take them. */
   async function record(): Promise<void> {

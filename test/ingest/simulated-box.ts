@@ -87,6 +87,11 @@ export class SimulatedBox {
     return this.#committedThrough;
   }
 
+  /** How many batches it was last allowed to have in flight. */
+  get window(): number {
+    return this.#window;
+  }
+
   get lastSequence(): number {
     return this.#lastSequence;
   }
@@ -96,10 +101,12 @@ export class SimulatedBox {
     readonly id?: SightingId;
     readonly revision?: number;
     readonly templates?: readonly Template[];
+    /** How long ago it was recorded, ms: a box that was offline sends what is old. */
+    readonly agoMs?: number;
   }): SightingId {
-    const { id = newSightingId(), revision = 1, templates = [] } = sighting;
+    const { id = newSightingId(), revision = 1, templates = [], agoMs = 0 } = sighting;
     this.#lastSequence += 1;
-    const payload = sightingPayload({ id, revision, templates, bootId: this.#bootId });
+    const payload = sightingPayload({ id, revision, templates, bootId: this.#bootId, agoMs });
     this.#outbox.push({ sequence: this.#lastSequence, payload, replayed: false });
     this.#send();
     return id;
@@ -179,11 +186,14 @@ export class SimulatedBox {
   }
 }
 
-function momentNow(bootId: string) {
+/** Boxes have been up for so long, ms: what they recorded yesterday has a monotonic time too. */
+const UPTIME_MS = 10 * 86_400_000;
+
+function momentNow(bootId: string, agoMs = 0) {
   return create(DeviceTimeSchema, {
     bootId,
-    monotonicMs: BigInt(Math.round(performance.now())),
-    wallMs: BigInt(Date.now()),
+    monotonicMs: BigInt(Math.round(UPTIME_MS + performance.now() - agoMs)),
+    wallMs: BigInt(Math.round(Date.now() - agoMs)),
     clockSynchronised: true,
   });
 }
@@ -193,8 +203,9 @@ function sightingPayload(sighting: {
   readonly revision: number;
   readonly templates: readonly Template[];
   readonly bootId: string;
+  readonly agoMs: number;
 }): Uint8Array {
-  const moment = momentNow(sighting.bootId);
+  const moment = momentNow(sighting.bootId, sighting.agoMs);
   return toBinary(
     RecordPayloadSchema,
     create(RecordPayloadSchema, {

@@ -1,6 +1,9 @@
 import type { Transaction } from '@sightline/database';
 import type { PersonId, TenantId } from '@sightline/kernel';
+import type { SQL } from 'drizzle-orm';
+import { PgDialect } from 'drizzle-orm/pg-core';
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
 
 import { noteSeenAtSites, type SeenAtSite } from './seen-at-site.js';
 
@@ -11,20 +14,24 @@ const seenAt = (key: string, lastSeenAt: number): SeenAtSite => {
     lastSeenAt: new Date(lastSeenAt),
   };
 };
+const rowsSchema = z.array(
+  z.object({ tenant_id: z.string(), site_id: z.string(), person_id: z.string(), last_seen_at: z.string() }),
+);
 const KEYS = ['acme/gate/1', 'acme/gate/2', 'acme/hall/1', 'beta/gate/1'];
 
 /** What is written of these, in the order in which PostgreSQL locks the rows. */
 async function written(seen: readonly SeenAtSite[]): Promise<readonly SeenAtSite[]> {
-  const rows: SeenAtSite[] = [];
-  const statement = {
-    values: (chunk: readonly SeenAtSite[]) => {
-      rows.push(...chunk);
-      return statement;
-    },
-    onConflictDoUpdate: () => statement,
-    returning: async () => [],
+  let rows: readonly SeenAtSite[] = [];
+  const execute = async (statement: SQL) => {
+    const [parameter] = new PgDialect().sqlToQuery(statement).params;
+    rows = rowsSchema
+      .parse(JSON.parse(String(parameter)))
+      .map(({ tenant_id, site_id, person_id, last_seen_at }) =>
+        seenAt([tenant_id, site_id, person_id].join('/'), Date.parse(last_seen_at)),
+      );
+    return { rows: [] };
   };
-  await noteSeenAtSites({ insert: () => statement } as unknown as Transaction, seen, new Date(0));
+  await noteSeenAtSites({ execute } as unknown as Transaction, seen, new Date(0));
   return rows;
 }
 

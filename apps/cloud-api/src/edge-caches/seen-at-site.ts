@@ -4,8 +4,8 @@ import { and, eq, inArray, sql } from 'drizzle-orm';
 
 import { recordGalleryChanges } from '../identification/gallery-feed.js';
 import { distinctByKey } from '../ingest/stream-key.js';
-import { inChunks } from '../storage/chunks.js';
 import { personAtSite } from '../storage/edge-cache-schema.js';
+import { insertAsJson } from '../storage/json-rows.js';
 import { person } from '../storage/schema.js';
 
 export interface SeenAtSite {
@@ -13,6 +13,12 @@ export interface SeenAtSite {
   readonly siteId: string;
   readonly personId: PersonId;
   readonly lastSeenAt: Date;
+}
+
+interface WrittenVisit {
+  readonly personId: PersonId;
+  readonly siteId: string;
+  readonly isNew: boolean;
 }
 
 /**
@@ -24,18 +30,13 @@ export async function noteSeenAtSites(tx: Transaction, seen: readonly SeenAtSite
   const newestFirst = [...seen].sort((a, b) => b.lastSeenAt.getTime() - a.lastSeenAt.getTime());
   // In the order of their keys, as in every replica: no two wait for each other's rows.
   const rows = distinctByKey(newestFirst, ({ tenantId, siteId, personId }) => `${tenantId}/${siteId}/${personId}`);
-  const written = await inChunks(rows, (chunk) =>
-    tx
-      .insert(personAtSite)
-      .values(chunk)
-      .onConflictDoUpdate({
-        target: [personAtSite.tenantId, personAtSite.siteId, personAtSite.personId],
-        set: { lastSeenAt: sql`excluded.last_seen_at` },
-        setWhere: sql`${personAtSite.lastSeenAt} < excluded.last_seen_at - interval '1 hour'`,
-      })
-      // Of a row that was inserted, no transaction has taken an older version away.
-      .returning({ personId: personAtSite.personId, siteId: personAtSite.siteId, isNew: sql<boolean>`xmax = 0` }),
-  );
+  if (rows.length === 0) return;
+  // Of a row that was inserted, no transaction has taken an older version away.
+  const { rows: written } = await tx.execute<Record<string, unknown> & WrittenVisit>(sql`
+    ${insertAsJson(personAtSite, rows)}
+    ON CONFLICT (tenant_id, site_id, person_id) DO UPDATE SET last_seen_at = excluded.last_seen_at
+    WHERE person_at_site.last_seen_at < excluded.last_seen_at - interval '1 hour'
+    RETURNING person_id AS "personId", site_id AS "siteId", xmax = 0 AS "isNew"`);
   const visits = written.filter(({ isNew }) => isNew);
   if (visits.length === 0) return;
   const ids = visits.map(({ personId }) => personId);

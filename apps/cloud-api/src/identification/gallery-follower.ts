@@ -64,6 +64,11 @@ export class GalleryFollower {
     return this.#following.ready();
   }
 
+  /** Every search sees all changes up to it; -1: none yet. */
+  get version(): number {
+    return this.#version;
+  }
+
   /** Fills a gallery of this process's own, then follows the feed in the background. */
   async start(): Promise<void> {
     await this.#following.start(this.#stopping.signal);

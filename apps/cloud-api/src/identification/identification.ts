@@ -31,8 +31,10 @@ import { Releases } from '../releases/releases.js';
 import { TemplateKeys } from '../template-keys/template-keys.js';
 import { DecisionPlaces } from './decision-places.js';
 import { offsetFor, type ResolvedRules } from './decision-policy.js';
+import { GalleryFollower } from './gallery-follower.js';
 import { HardNegatives } from './hard-negatives.js';
 import { ProbeKeeping, type SealedProbe } from './probe-keeping.js';
+import { RecentSearches } from './recent-searches.js';
 import { SearchedTemplates } from './searched-templates.js';
 
 /** Nearest people that are kept: more than two, so that a decision stands when the nearest was erased meanwhile. */
@@ -96,8 +98,11 @@ interface PreparedProbe {
 /** Open-set identification against the gallery. */
 @Injectable()
 export class Identification {
+  readonly #recent = new RecentSearches();
+
   constructor(
     @Inject(GALLERY) private readonly gallery: Gallery,
+    private readonly follower: GalleryFollower,
     private readonly releases: Releases,
     private readonly templateKeys: TemplateKeys,
     private readonly places: DecisionPlaces,
@@ -189,12 +194,12 @@ export class Identification {
     }
   }
 
-  /** In one search for each filter, which is one search where there are none. */
+  /** In one search for each filter, which is one search where there are none; sightings' probes once for each gallery. */
   async #nearest(prepared: readonly PreparedProbe[], signal?: AbortSignal): Promise<readonly (readonly Candidate[])[]> {
     const groups = new Map<string, { filter: GalleryFilter | undefined; at: number[]; probes: Template[] }>();
-    prepared.forEach(({ filter, pooled }, index) => {
+    prepared.forEach(({ probe: { deviceId }, filter, pooled }, index) => {
       if (typeof pooled === 'string') return;
-      const name = JSON.stringify(filter ?? null);
+      const name = JSON.stringify([filter, deviceId !== undefined]);
       const group = groups.get(name) ?? { filter, at: [], probes: [] };
       group.at.push(index);
       group.probes.push(pooled);
@@ -202,9 +207,21 @@ export class Identification {
     });
     const found: (readonly Candidate[])[] = prepared.map(() => []);
     await Promise.all(
-      [...groups.values()].map(async ({ filter, at, probes }) => {
+      [...groups].map(async ([name, { filter, at, probes }]) => {
         const options = { limit: CANDIDATES, ...(filter && { filter }), ...(signal && { signal }) };
-        const nearest = await this.gallery.search(probes, options);
+        // Photos are searched with, and nothing of them is kept, not for a moment.
+        const isOfSightings = prepared[at[0] ?? -1]?.probe.deviceId !== undefined;
+        const nearest = isOfSightings
+          ? await this.#recent.find(
+              probes.map((probe) => RecentSearches.nameOf(probe, name)),
+              this.follower.version,
+              (places) =>
+                this.gallery.search(
+                  places.flatMap((place) => probes[place] ?? []),
+                  options,
+                ),
+            )
+          : await this.gallery.search(probes, options);
         at.forEach((index, position) => (found[index] = nearest[position] ?? []));
       }),
     );

@@ -4,8 +4,8 @@ import type { OpenSetDecision } from '@sightline/matching';
 import type { Template } from '@sightline/template-protection';
 import { sql } from 'drizzle-orm';
 
-import { inChunks } from '../storage/chunks.js';
 import { keptProbe } from '../storage/decision-schema.js';
+import { insertAsJson } from '../storage/json-rows.js';
 import { namedBy, type SealedProbe } from './probe-keeping.js';
 
 /** A stored decision with the probe that was sealed for it. */
@@ -39,18 +39,18 @@ export async function keepProbes(
     .filter(({ tenantId, sightingId, revision }) => current.delete(`${tenantId}/${sightingId}/${revision}`))
     .filter(({ decision, kept }) => kept.personIds.join() === namedBy(decision).join())
     .map((one) => rowOf(one, now));
-  await inChunks(rows, (chunk) =>
-    tx
-      .insert(keptProbe)
-      .values(chunk)
-      .onConflictDoUpdate({
-        target: [keptProbe.tenantId, keptProbe.sightingId],
-        set: replaced,
-        // A row that is as good already is not written again: a person in view is decided about every few seconds.
-        setWhere: sql`(${keptProbe.personId}, ${keptProbe.secondPersonId}) IS DISTINCT FROM (excluded.person_id, excluded.second_person_id) OR ${keptProbe.quality} < excluded.quality`,
-      })
-      .returning({ revision: keptProbe.revision }),
-  );
+  if (rows.length === 0) return;
+  // A row that is as good already is not written again: a person in view is decided about every few seconds.
+  await tx.execute(sql`
+    ${insertAsJson(keptProbe, rows)}
+    ON CONFLICT (tenant_id, sighting_id) DO UPDATE SET
+      revision = excluded.revision, person_id = excluded.person_id, second_person_id = excluded.second_person_id,
+      template_id = excluded.template_id, model_space = excluded.model_space, key_id = excluded.key_id,
+      variant_digest = excluded.variant_digest, codec = excluded.codec, scale = excluded.scale,
+      dimension = excluded.dimension, quality = excluded.quality, sealed = excluded.sealed,
+      expires_at = excluded.expires_at
+    WHERE (kept_probe.person_id, kept_probe.second_person_id)
+      IS DISTINCT FROM (excluded.person_id, excluded.second_person_id) OR kept_probe.quality < excluded.quality`);
 }
 
 /** As {@link SealedProbe}, from its row. */
@@ -79,19 +79,3 @@ function rowOf({ tenantId, sightingId, revision, kept }: DecidedSighting, now: D
     expiresAt: new Date(now.getTime() + keptForMs),
   };
 }
-
-const replaced = {
-  revision: sql`excluded.revision`,
-  personId: sql`excluded.person_id`,
-  secondPersonId: sql`excluded.second_person_id`,
-  templateId: sql`excluded.template_id`,
-  modelSpace: sql`excluded.model_space`,
-  keyId: sql`excluded.key_id`,
-  variantDigest: sql`excluded.variant_digest`,
-  codec: sql`excluded.codec`,
-  scale: sql`excluded.scale`,
-  dimension: sql`excluded.dimension`,
-  quality: sql`excluded.quality`,
-  sealed: sql`excluded.sealed`,
-  expiresAt: sql`excluded.expires_at`,
-};

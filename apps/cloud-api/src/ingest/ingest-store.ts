@@ -17,6 +17,7 @@ import {
   sightingOwners,
   storeSightings,
   type ChangedSighting,
+  type Decisions,
   type NewSighting,
   type AnsweredDecision,
 } from './sighting-store.js';
@@ -77,13 +78,14 @@ export async function storeBatches(
     const fresh = await insertRecords(tx, checked, now);
     await storeGaps(tx, checked, now);
     await putInQuarantine(tx, [...poisonOf(fresh), ...straysOf(known)], now);
-    const changed = await storeSightings(tx, fresh.flatMap(newSighting), { epochs, now, clock });
+    const { changed, decided } = await storeSightings(tx, fresh.flatMap(newSighting), { epochs, now, clock });
     await notify(tx, changed);
     const moved = await moveWatermarks(tx, streams, watermarks);
-    const decisions = await readDecisions(tx, checked.flatMap(sightingOf));
+    const repeated = checked.filter((item) => decisionOf(item, decided) === undefined);
+    const decisions = new Map([...decided, ...(await readDecisions(tx, repeated.flatMap(sightingOf)))]);
     await followWatchLists(
       tx,
-      changed.flatMap((state) => decided(state, decisions)),
+      changed.flatMap((state) => withDecision(state, decisions)),
       now,
     );
     return batches.map((batch) => {
@@ -238,15 +240,22 @@ function newSighting({ batch, siteId, record }: Placed): NewSighting[] {
   return [{ batch, siteId, replayed: record.replayed, record: record.sighting, result, searchMs: batch.searchMs }];
 }
 
-function decided(state: ChangedSighting, decisions: ReadonlyMap<string, AnsweredDecision>) {
+function withDecision(state: ChangedSighting, decisions: Decisions) {
   const decision = decisions.get(revisionKey(state.tenantId, state.id, state.revision));
   return decision === undefined ? [] : [{ ...state, decision }];
 }
 
-function answerOf({ batch, record }: Placed, decisions: ReadonlyMap<string, AnsweredDecision>): RecordAnswer[] {
+function decisionOf({ batch, record }: Placed, decisions: Decisions): AnsweredDecision | undefined {
+  if (record.kind !== 'sighting') return undefined;
+  const { sightingId, revision } = record.sighting;
+  return decisions.get(revisionKey(batch.address.tenantId, sightingId, revision));
+}
+
+function answerOf(item: Placed, decisions: Decisions): RecordAnswer[] {
+  const { record } = item;
   if (record.kind !== 'sighting') return [];
   const { sightingId, revision } = record.sighting;
-  const decision = decisions.get(revisionKey(batch.address.tenantId, sightingId, revision));
+  const decision = decisionOf(item, decisions);
   return decision === undefined ? [] : [{ sequence: record.sequence, sightingId, revision, decision }];
 }
 

@@ -1,8 +1,7 @@
-import type { rest } from '@sightline/contracts';
 import type { Transaction } from '@sightline/database';
 import type { Clock, PersonId, SightingId, TenantId } from '@sightline/kernel';
 import type { OpenSetDecision } from '@sightline/matching';
-import { and, asc, eq, inArray, isNull, sql } from 'drizzle-orm';
+import { and, asc, eq, isNull, sql } from 'drizzle-orm';
 
 import { isPermitted } from '../consent/purposes.js';
 import { noteSeenAtSites } from '../edge-caches/seen-at-site.js';
@@ -10,9 +9,9 @@ import { decisionRecord } from '../identification/decision-record.js';
 import { judge, type SearchResult } from '../identification/identification.js';
 import { keepProbes } from '../identification/kept-probes.js';
 import { localDiffers, type LocalDecision } from '../identification/local-decision.js';
-import { inChunks } from '../storage/chunks.js';
 import { insertAsJson } from '../storage/json-rows.js';
 import { identification, person, sighting } from '../storage/schema.js';
+import { isOneOf } from '../storage/unnest.js';
 import type { BootEpochs } from './boot-store.js';
 import type { IngestBatch } from './decode-batch.js';
 import { dateMoment } from './device-time.js';
@@ -45,6 +44,9 @@ export interface ChangedSighting {
   readonly revision: number;
 }
 
+/** By `revisionKey`: what every answer to a device is made from. */
+export type Decisions = ReadonlyMap<string, AnsweredDecision>;
+
 export const revisionKey = (tenantId: TenantId, sightingId: string, revision: number): string =>
   `${tenantId}/${sightingId}/${revision}`;
 
@@ -55,12 +57,11 @@ export async function sightingOwners(
 ): Promise<Map<string, string>> {
   const ids = [...new Set(sightings.map(({ sightingId }) => sightingId))];
   const tenants = [...new Set(sightings.map(({ tenantId }) => tenantId))];
-  const rows = await inChunks(ids, (chunk) =>
-    tx
-      .select({ tenantId: sighting.tenantId, id: sighting.id, deviceId: sighting.deviceId })
-      .from(sighting)
-      .where(and(inArray(sighting.tenantId, tenants), inArray(sighting.id, chunk))),
-  );
+  if (ids.length === 0) return new Map();
+  const rows = await tx
+    .select({ tenantId: sighting.tenantId, id: sighting.id, deviceId: sighting.deviceId })
+    .from(sighting)
+    .where(and(isOneOf(sighting.tenantId, 'text', tenants), isOneOf(sighting.id, 'uuid', ids)));
   return new Map(rows.map(({ tenantId, id, deviceId }) => [`${tenantId}/${id}`, deviceId]));
 }
 
@@ -68,20 +69,20 @@ export async function sightingOwners(
  * Decides and stores sightings. The highest revision wins, whatever order they come in; each revision keeps its
  * own decision.
  *
- * @returns the revisions that are now their sighting's state
+ * @returns the revisions that are now their sighting's state, and the decisions that are new
  */
 export async function storeSightings(
   tx: Transaction,
   items: readonly NewSighting[],
   { epochs, now, clock }: { readonly epochs: BootEpochs; readonly now: Date; readonly clock: Clock },
-): Promise<readonly ChangedSighting[]> {
-  if (items.length === 0) return [];
+): Promise<{ readonly changed: readonly ChangedSighting[]; readonly decided: Decisions }> {
+  if (items.length === 0) return { changed: [], decided: new Map() };
   const startedMs = clock.monotonicMs();
   const enrolled = await lockPeople(tx, items);
   const decided = items.map((item) => {
     const { tenantId } = item.batch.address;
     const isEnrolled = (personId: PersonId) =>
-      isPermitted(enrolled.get(`${tenantId}/${personId}`) ?? [], item.result.rules.use);
+      isPermitted(enrolled.get(`${tenantId}/${personId}`)?.purposes ?? [], item.result.rules.use);
     const judgement = judge(item.result, isEnrolled);
     return { item, judgement, local: localColumns(item.record.local, isEnrolled) };
   });
@@ -97,8 +98,7 @@ export async function storeSightings(
     identifyMs: searchMs + decideMs,
     decidedAt: now,
   }));
-  const byRevision = (row: (typeof decisions)[number]) => revisionKey(row.tenantId, row.sightingId, row.revision);
-  await tx.execute(sql`${insertAsJson(identification, distinctByKey(decisions, byRevision))} ON CONFLICT DO NOTHING`);
+  const fresh = await insertDecisions(tx, decisions);
   const rows = items.map((item) => sightingRow(item, epochs, now));
   const seen = rows.flatMap(({ tenantId, siteId, lastSeenAt }, index) => {
     const personId = decisions[index]?.personId ?? null;
@@ -110,7 +110,27 @@ export async function storeSightings(
   const newest = distinctByKey(newestFirst, ({ tenantId, id }) => `${tenantId}/${id}`);
   const changed = await upsert(tx, newest);
   await keepProbes(tx, changed, { decided: keptOf(decided), now });
-  return changed;
+  return { changed, decided: new Map(fresh.map((row) => [keyOfDecision(row), answered(row, enrolled)])) };
+}
+
+type DecisionRow = typeof identification.$inferInsert & StoredDecision;
+
+const keyOfDecision = ({ tenantId, sightingId, revision }: Omit<DecisionRow, keyof StoredDecision>): string =>
+  revisionKey(tenantId, sightingId, revision);
+
+/** @returns those that are new: a decision that is there stands */
+async function insertDecisions(tx: Transaction, decisions: readonly DecisionRow[]): Promise<readonly DecisionRow[]> {
+  const distinct = distinctByKey(decisions, keyOfDecision);
+  const { rows } = await tx.execute<Parameters<typeof keyOfDecision>[0] & Record<string, unknown>>(sql`
+    ${insertAsJson(identification, distinct)} ON CONFLICT DO NOTHING
+    RETURNING tenant_id AS "tenantId", sighting_id AS "sightingId", revision`);
+  const inserted = new Set(rows.map(keyOfDecision));
+  return distinct.filter((row) => inserted.has(keyOfDecision(row)));
+}
+
+function answered(row: DecisionRow, enrolled: Enrolled): AnsweredDecision {
+  const groups = row.personId === null ? [] : (enrolled.get(`${row.tenantId}/${row.personId}`)?.groups ?? []);
+  return { ...row, groups };
 }
 
 function keptOf(
@@ -124,20 +144,19 @@ function keptOf(
   });
 }
 
-/** The decisions about revisions, by `revisionKey`: what every answer to a device is made from. */
+/** The decisions about revisions that are stored already, by `revisionKey`. */
 export async function readDecisions(
   tx: Transaction,
   revisions: readonly { readonly tenantId: TenantId; readonly sightingId: SightingId }[],
-): Promise<ReadonlyMap<string, AnsweredDecision>> {
+): Promise<Decisions> {
   const ids = [...new Set(revisions.map(({ sightingId }) => sightingId))];
   const tenants = [...new Set(revisions.map(({ tenantId }) => tenantId))];
-  const rows = await inChunks(ids, (chunk) =>
-    tx
-      .select({ decision: identification, groups: person.groups })
-      .from(identification)
-      .leftJoin(person, and(eq(person.tenantId, identification.tenantId), eq(person.id, identification.personId)))
-      .where(and(inArray(identification.tenantId, tenants), inArray(identification.sightingId, chunk))),
-  );
+  if (ids.length === 0) return new Map();
+  const rows = await tx
+    .select({ decision: identification, groups: person.groups })
+    .from(identification)
+    .leftJoin(person, and(eq(person.tenantId, identification.tenantId), eq(person.id, identification.personId)))
+    .where(and(isOneOf(identification.tenantId, 'text', tenants), isOneOf(identification.sightingId, 'uuid', ids)));
   return new Map(
     rows.map(({ decision, groups }) => [
       revisionKey(decision.tenantId, decision.sightingId, decision.revision),
@@ -146,14 +165,14 @@ export async function readDecisions(
   );
 }
 
+/** Who is there to be named, by `{tenant}/{person}`. */
+type Enrolled = ReadonlyMap<string, Pick<typeof person.$inferSelect, 'purposes' | 'groups'>>;
+
 /**
  * Keeps the candidates, and whom boxes named, from being erased until the transaction ends: nobody is named who is gone
  * at its commit, nor who may not be matched for what the identification is for.
  */
-async function lockPeople(
-  tx: Transaction,
-  items: readonly NewSighting[],
-): Promise<ReadonlyMap<string, readonly rest.Purpose[]>> {
+async function lockPeople(tx: Transaction, items: readonly NewSighting[]): Promise<Enrolled> {
   const byTenant = new Map<TenantId, Set<PersonId>>();
   for (const { batch, record, result } of items) {
     const { tenantId } = batch.address;
@@ -162,18 +181,17 @@ async function lockPeople(
     if (record.local?.outcome === 'identified') ids.add(record.local.personId);
     byTenant.set(tenantId, ids);
   }
-  const enrolled = new Map<string, readonly rest.Purpose[]>();
+  const enrolled = new Map<string, Pick<typeof person.$inferSelect, 'purposes' | 'groups'>>();
   for (const [tenantId, ids] of [...byTenant].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    const rows = await inChunks([...ids].sort(), (chunk) =>
-      tx
-        .select({ id: person.id, purposes: person.purposes })
-        .from(person)
-        // Nor is anybody named who was merged into another since the search.
-        .where(and(eq(person.tenantId, tenantId), inArray(person.id, chunk), isNull(person.mergedInto)))
-        .orderBy(asc(person.id))
-        .for('key share'),
-    );
-    for (const { id, purposes } of rows) enrolled.set(`${tenantId}/${id}`, purposes);
+    if (ids.size === 0) continue;
+    const rows = await tx
+      .select({ id: person.id, purposes: person.purposes, groups: person.groups })
+      .from(person)
+      // Nor is anybody named who was merged into another since the search.
+      .where(and(eq(person.tenantId, tenantId), isOneOf(person.id, 'uuid', [...ids]), isNull(person.mergedInto)))
+      .orderBy(asc(person.id))
+      .for('key share');
+    for (const { id, purposes, groups } of rows) enrolled.set(`${tenantId}/${id}`, { purposes, groups });
   }
   return enrolled;
 }

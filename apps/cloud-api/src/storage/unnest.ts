@@ -1,4 +1,4 @@
-import { sql, type SQL } from 'drizzle-orm';
+import { sql, type Column, type SQL } from 'drizzle-orm';
 
 /** Types of columns that are handed over as arrays. */
 type ColumnType = 'text' | 'uuid' | 'bigint' | 'integer' | 'timestamptz' | 'double precision';
@@ -12,4 +12,9 @@ type ColumnType = 'text' | 'uuid' | 'bigint' | 'integer' | 'timestamptz' | 'doub
 export function unnest(columns: readonly (readonly [ColumnType, readonly (string | number | null)[]])[]): SQL {
   const arrays = columns.map(([type, values]) => sql`${sql.param(values)}::${sql.raw(type)}[]`);
   return sql`unnest(${sql.join(arrays, sql`, `)})`;
+}
+
+/** Whether a column has one of the values, which are one parameter however many they are: `column = ANY ($1::uuid[])`. */
+export function isOneOf(column: Column, type: ColumnType, values: readonly (string | number)[]): SQL {
+  return sql`${column} = ANY (${sql.param(values)}::${sql.raw(type)}[])`;
 }
