@@ -1,13 +1,14 @@
 // Upper bounds of the scores of many coded templates with one probe.
 //
-// A row is a template's codes, each stored as code + 128 in a byte. A probe is, at its address: an int32, 128 times the
-// sum of its codes; its weight and its coded length, float32; four bytes of nothing; then for every 16 components
-// eight int16 codes of the even ones and eight of the odd ones. Sums may wrap on the way: what is left after the
-// offset fits into 32 bits.
+// A row is a template's codes. A probe is, at its address: an int32, 128 times the sum of its codes; its weight and its
+// coded length, float32; four bytes of nothing; its codes. Sums may wrap on the way: what is left after the offset fits
+// into 32 bits.
 //
 // bound = weight(probe) · weight(row) · codes(probe) · codes(row) + codedLength(probe) · residual(row)
 //
 // What exceeds `bar` is written to `found`: the number of the row, int32, and its bound, float32.
+
+import { keep, sixteen, sums } from '../../template-protection/assembly/coded-products';
 
 const CODES_OF_PROBE: usize = 16;
 
@@ -32,7 +33,7 @@ export function scan(
   const start = found;
   for (let group = 0; group < groups; group++) {
     const dots = products(rows, rows + run, rows + 2 * run, rows + 3 * run, stride, probe);
-    found = keep(dots, probe, weights, residuals, bar, group << 2, found);
+    found = keepBounds(dots, probe, weights, residuals, bar, group << 2, found);
     rows += stride;
     weights += 16;
     residuals += 16;
@@ -61,7 +62,7 @@ export function scanListed(
       stride,
       probe,
     );
-    found = keep(dots, probe, weights, residuals, bar, group << 2, found);
+    found = keepBounds(dots, probe, weights, residuals, bar, group << 2, found);
     addresses += 16;
     weights += 16;
     residuals += 16;
@@ -92,36 +93,20 @@ function products(first: usize, second: usize, third: usize, fourth: usize, stri
   return i32x4.sub(sums(a, b, c, d), i32x4.splat(load<i32>(probe)));
 }
 
-// A word of 16 bits holds an even component below and an odd one above.
-function sixteen(words: v128, low: v128, even: v128, odd: v128): v128 {
-  return i32x4.add(i32x4.dot_i16x8_s(v128.and(words, low), even), i32x4.dot_i16x8_s(i16x8.shr_u(words, 8), odd));
-}
-
-function sums(a: v128, b: v128, c: v128, d: v128): v128 {
-  const ofTwo = i32x4.add(v128.shuffle<i32>(a, b, 0, 4, 1, 5), v128.shuffle<i32>(a, b, 2, 6, 3, 7));
-  const ofOthers = i32x4.add(v128.shuffle<i32>(c, d, 0, 4, 1, 5), v128.shuffle<i32>(c, d, 2, 6, 3, 7));
-  return i32x4.add(v128.shuffle<i64>(ofTwo, ofOthers, 0, 2), v128.shuffle<i64>(ofTwo, ofOthers, 1, 3));
-}
-
 /** @returns where the next one goes */
-function keep(dots: v128, probe: usize, weights: usize, residuals: usize, bar: f32, row: i32, found: usize): usize {
+function keepBounds(
+  dots: v128,
+  probe: usize,
+  weights: usize,
+  residuals: usize,
+  bar: f32,
+  row: i32,
+  found: usize,
+): usize {
   const scores = f32x4.mul(
     f32x4.mul(f32x4.convert_i32x4_s(dots), f32x4.splat(load<f32>(probe, 4))),
     v128.load(weights),
   );
   const bounds = f32x4.add(scores, f32x4.mul(f32x4.splat(load<f32>(probe, 8)), v128.load(residuals)));
-  const over = f32x4.gt(bounds, f32x4.splat(bar));
-  if (!v128.any_true(over)) return found;
-  const bits = i32x4.bitmask(over);
-  if (bits & 1) found = write(found, row, f32x4.extract_lane(bounds, 0));
-  if (bits & 2) found = write(found, row + 1, f32x4.extract_lane(bounds, 1));
-  if (bits & 4) found = write(found, row + 2, f32x4.extract_lane(bounds, 2));
-  if (bits & 8) found = write(found, row + 3, f32x4.extract_lane(bounds, 3));
-  return found;
-}
-
-function write(found: usize, row: i32, bound: f32): usize {
-  store<i32>(found, row);
-  store<f32>(found, bound, 4);
-  return found + 8;
+  return keep(bounds, bar, row, found);
 }

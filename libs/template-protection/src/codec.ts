@@ -83,9 +83,10 @@ function toUnitLength(vector: Float32Array): UnitVector {
   return { components, largest: 1 / length };
 }
 
-function largestMagnitude(vector: Float32Array): number {
+/** The largest magnitude of a component. */
+export function largestMagnitude(vector: Float32Array): number {
   let largest = 0;
-  for (const component of vector) largest = Math.max(largest, Math.abs(component));
+  for (let index = 0; index < vector.length; index += 1) largest = Math.max(largest, Math.abs(vector[index] ?? 0));
   return largest;
 }
 

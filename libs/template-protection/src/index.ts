@@ -3,6 +3,7 @@ export { CodedRows } from './coded-rows.js';
 export { openTemplateKey, sealTemplateKey, type DeliveredTemplateKey } from './delivered-key.js';
 export { newX25519KeyPair, x25519PublicKey } from './hpke.js';
 export { poolTemplates } from './pool.js';
+export { writeProbeCodes } from './probe-codes.js';
 export { createTemplateProtector, templateKeyId, type TemplateKey } from './protector.js';
 export { createTemplateRekeyer, type TemplateRekeyer } from './rekeying.js';
 export {

@@ -10,7 +10,7 @@ export const KERNEL_START = 1024;
 export interface TemplateKernels {
   readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
   multiply(matrix: number, rows: number, columns: number, vector: number, product: number): void;
-  scan(rows: number, count: number, stride: number, probe: number, products: number): void;
+  scan(rows: number, groups: number, stride: number, probe: number, bar: number, found: number): number;
 }
 
 /** An instance with a memory of its own. */

@@ -1,3 +1,5 @@
+import { writeProbeCodes } from '@sightline/template-protection';
+
 import type { BestRows } from './best-rows.js';
 import type { CodeArena } from './code-arena.js';
 import { rowsTogether, strideOf, type CodeBlock } from './code-block.js';
@@ -130,15 +132,9 @@ function blockOf(partition: Partition, row: number): CodeBlock {
 }
 
 /** As `assembly/scan.ts` wants it. */
-function writeProbe({ ints, floats, bytes }: CodeArena, address: number, coded: Coded): void {
-  const { codes, weight, codedLength } = coded;
-  ints[address / 4] = offsetOf(coded);
+function writeProbe({ ints, floats, bytes }: CodeArena, address: number, { codes, weight, codedLength }: Coded): void {
+  const written = new Int16Array(bytes.buffer, address + probeHeader, strideOf(codes.length));
+  ints[address / 4] = writeProbeCodes(codes, written);
   floats[address / 4 + 1] = weight;
   floats[address / 4 + 2] = codedLength;
-  const stride = strideOf(codes.length);
-  const written = new Int16Array(bytes.buffer, address + probeHeader, stride);
-  for (let index = 0; index < stride; index += 1) {
-    const place = index % 16;
-    written[index - place + (place % 2) * 8 + Math.floor(place / 2)] = codes[index] ?? 0;
-  }
 }
