@@ -15,7 +15,8 @@ Measures the edge agent on this machine. Writes reports/edge.json.
                               walking by, through FFmpeg; two workers
   cpu.stillOverMoving         CPU time of the agent before an empty room over that before people walking by, both at
                               ten frames a second; withFfmpeg: with that of its FFmpeg
-  localMatch.p99Ms            one decision of the box's own among 10,000 templates
+  localMatch.p99Ms            one decision of the box's own among 10,000 templates; idleP99Ms: a loop that does nothing, as
+                              long as the median decision, in turns with them: what the machine itself adds
   outbox.groupOverSingle      records stored a second in groups over one by one, both durably
   action.p99Ms                from the capture of the decisive frame to the action on this machine
 
@@ -57,6 +58,7 @@ console.table({
   'fps.cameras4': perception.fps.cameras4,
   'cpu.stillOverMoving': perception.cpu.stillOverMoving,
   'localMatch.p99Ms': localMatch.p99Ms,
+  'localMatch.idleP99Ms': localMatch.idleP99Ms,
   'outbox.groupOverSingle': outbox.groupOverSingle,
   'action.p99Ms': action.p99Ms,
 });

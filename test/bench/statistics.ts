@@ -6,6 +6,12 @@ export function median(values: readonly number[]): number {
   return below === undefined || above === undefined ? Number.NaN : (below + above) / 2;
 }
 
+/** The value that a share of all is not above. NaN for none. @param share 0 to 1 */
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((one, other) => one - other);
+  return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN;
+}
+
 /** What least disturbed a measurement on a shared machine can be: its fastest run. */
 export function fastest(ms: readonly number[]): number {
   return Math.min(...ms);

@@ -86,7 +86,7 @@ function toUnitLength(vector: Float32Array): UnitVector {
 /** The largest magnitude of a component. */
 export function largestMagnitude(vector: Float32Array): number {
   let largest = 0;
-  for (let index = 0; index < vector.length; index += 1) largest = Math.max(largest, Math.abs(vector[index] ?? 0));
+  for (const component of vector) largest = Math.max(largest, Math.abs(component));
   return largest;
 }
 

@@ -43,9 +43,13 @@ export function poolTemplates(shots: readonly Template[]): Template {
   return encodeTemplate(Float32Array.from(sum), { spaceId, keyId, variantDigest, quality, codec: 'float16' });
 }
 
-// By a plain loop: `Math.hypot` of so many arguments takes longer than the rest of the pooling, and so does an iterator.
 function lengthOf(vector: Float32Array | Float64Array): number {
-  let square = 0;
-  for (let index = 0; index < vector.length; index += 1) square += (vector[index] ?? 0) ** 2;
-  return Math.sqrt(square);
+  return Math.sqrt(dot(vector, vector));
+}
+
+// By a plain loop: `Math.hypot` of so many arguments takes longer than the rest of the pooling, and so does an iterator.
+function dot(one: Float32Array | Float64Array, other: Float32Array | Float64Array): number {
+  let sum = 0;
+  for (let index = 0; index < one.length; index += 1) sum += (one[index] ?? 0) * (other[index] ?? 0);
+  return sum;
 }

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { galleryDelta, provisioningOf, templateKey } from '../../edge/local-people.js';
-import { median, processCpuMs, significant } from '../statistics.js';
+import { median, percentile, processCpuMs, significant } from '../statistics.js';
 
 const TEMPLATES = 10_000;
 const DIMENSION = 512;
@@ -21,6 +21,9 @@ export interface LocalMatchReport {
   readonly p99Ms: number;
   readonly p50Ms: number;
   readonly maximumMs: number;
+  /** A loop that does nothing, as long as the median decision, by the same clock in turns with the decisions: what the machine adds. */
+  readonly idleP99Ms: number;
+  readonly idleMaximumMs: number;
   /** Processor time of one decision, on average: what other programs leave alone. */
   readonly cpuMs: number;
   /** Checking, sealing and writing all people down. */
@@ -43,25 +46,19 @@ export async function measureLocalMatch(): Promise<LocalMatchReport> {
     if (fill.result.error !== '') throw new Error(`the cache was not filled: ${fill.result.error}`);
     empty.close();
     const { result: cache, ms: openMs } = await timed(() => open(directory));
-    const times: number[] = [];
-    let cpuMs = 0;
-    for (let number = 0; number < WARM_UP + MATCHES; number += 1) {
+    // Made beforehand: their garbage is none of a decision's.
+    const probes = Array.from({ length: WARM_UP + MATCHES }, (_, number): Probe => {
       const who = number % 2 === 0 ? (number * 31) % TEMPLATES : TEMPLATES + number;
-      const templates = Array.from({ length: SHOTS }, (_, shot) => face(who, shot + 1));
-      const [startedAt, cpuBefore] = [performance.now(), processCpuMs()];
-      const decision = cache.decide({ sightingId: String(number), revision: 1, templates });
-      if (number >= WARM_UP) {
-        cpuMs += processCpuMs() - cpuBefore;
-        times.push(performance.now() - startedAt);
-      }
-      if (decision?.personId !== (people[who]?.personId ?? '')) throw new Error('the box decided wrongly');
-    }
+      return { personId: people[who]?.personId ?? '', templates: shotsOf(who, face) };
+    });
+    const { times, idleTimes, cpuMs } = measure(cache, probes);
     cache.close();
-    times.sort((one, other) => one - other);
     return {
-      p99Ms: significant(times[Math.ceil(times.length * 0.99) - 1] ?? Number.NaN),
+      p99Ms: significant(percentile(times, 0.99)),
       p50Ms: significant(median(times)),
-      maximumMs: significant(times.at(-1) ?? Number.NaN),
+      maximumMs: significant(Math.max(...times)),
+      idleP99Ms: significant(percentile(idleTimes, 0.99)),
+      idleMaximumMs: significant(Math.max(...idleTimes)),
       cpuMs: significant(cpuMs / times.length),
       fillMs: significant(fill.ms),
       openMs: significant(openMs),
@@ -70,6 +67,46 @@ export async function measureLocalMatch(): Promise<LocalMatchReport> {
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
+}
+
+interface Probe {
+  /** Who is to be named; '': nobody. */
+  readonly personId: string;
+  readonly templates: readonly Template[];
+}
+
+function shotsOf(person: number, face: (person: number, shot: number) => Template): Template[] {
+  return Array.from({ length: SHOTS }, (_, shot) => face(person, shot + 1));
+}
+
+/** Decisions in turns with loops that do nothing, for as long as the decisions before them took in the middle. */
+function measure(cache: Awaited<ReturnType<typeof open>>, probes: readonly Probe[]) {
+  const [times, idleTimes]: [number[], number[]] = [[], []];
+  const warmUpTimes: number[] = [];
+  let [cpuMs, spinMs] = [0, 0];
+  probes.forEach(({ personId, templates }, number) => {
+    const [startedAt, cpuBefore] = [performance.now(), processCpuMs()];
+    const decision = cache.decide({ sightingId: String(number), revision: 1, templates });
+    const took = performance.now() - startedAt;
+    if (decision?.personId !== personId) throw new Error('the box decided wrongly');
+    if (number < WARM_UP) {
+      warmUpTimes.push(took);
+      spinMs = median(warmUpTimes);
+      return;
+    }
+    cpuMs += processCpuMs() - cpuBefore;
+    times.push(took);
+    idleTimes.push(spin(spinMs));
+  });
+  return { times, idleTimes, cpuMs };
+}
+
+/** Looks at the clock until so much time has passed. @returns how long that took, ms */
+function spin(ms: number): number {
+  const startedAt = performance.now();
+  let now = startedAt;
+  while (now - startedAt < ms) now = performance.now();
+  return now - startedAt;
 }
 
 const spaceId = 'bench-space' as SpaceId;
