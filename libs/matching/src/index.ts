@@ -3,7 +3,7 @@ export { cosine } from './cosine.js';
 export { driftsAfter, judgeDrift, type DriftRules } from './drift/judge-drift.js';
 export { compareAll, type Comparisons, type EvaluationImage } from './evaluation/comparisons.js';
 export { trialsForRate } from './evaluation/binomial-bounds.js';
-export { evaluateAt, thresholdFor, type EstimatedRate, type SitePoint } from './evaluation/site-evaluation.js';
+export { evaluateAt, thresholdFor, type SitePoint } from './evaluation/site-evaluation.js';
 export { SiteScoring, type LabelledProbe, type PersonVector, type SiteScores } from './evaluation/site-scores.js';
 export { trueAcceptInterval, type Interval } from './evaluation/identity-bootstrap.js';
 export { drawHalf, openSetRates, runOpenSetTrial, type OpenSetTrial } from './evaluation/open-set-rates.js';

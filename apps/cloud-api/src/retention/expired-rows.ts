@@ -21,7 +21,11 @@ interface Kind {
   readonly order: SQL;
 }
 
-const IDENTIFIES = sql`(person_id IS NOT NULL OR local_person_id IS NOT NULL OR candidate_ids IS NOT NULL)`;
+const ofDecision = (one: SQL, other: SQL): SQL => sql`${one}.tenant_id = ${other}.tenant_id
+  AND ${one}.sighting_id = ${other}.sighting_id AND ${one}.revision = ${other}.revision`;
+
+const IDENTIFIES = sql`(person_id IS NOT NULL OR local_person_id IS NOT NULL OR candidate_ids IS NOT NULL
+  OR EXISTS (SELECT FROM cloud.labelled_set_member label WHERE ${ofDecision(sql`label`, sql`identification`)}))`;
 
 const kinds: Readonly<Record<rest.RetentionKind, Kind>> = {
   sightings: {
@@ -44,15 +48,25 @@ const kinds: Readonly<Record<rest.RetentionKind, Kind>> = {
     isExpired: ({ tenantId, before }) => sql`tenant_id = ${tenantId} AND decided_at < ${before} AND ${IDENTIFIES}`,
     order: sql`decided_at`,
     statement: (some) => sql`
-      UPDATE cloud.identification
-      SET person_id = NULL, local_person_id = NULL, candidates = NULL, candidate_ids = NULL
-      WHERE ctid = ANY (ARRAY(${some}))`,
+      WITH forgotten AS (
+          UPDATE cloud.identification
+          SET person_id = NULL, local_person_id = NULL, candidates = NULL, candidate_ids = NULL
+          WHERE ctid = ANY (ARRAY(${some})) RETURNING tenant_id, sighting_id, revision),
+        labels AS (DELETE FROM cloud.labelled_set_member own USING forgotten
+          WHERE ${ofDecision(sql`own`, sql`forgotten`)})
+      SELECT FROM forgotten`,
   },
   quarantine: {
     table: sql`cloud.quarantine`,
     isExpired: ({ tenantId, before }) => sql`tenant_id = ${tenantId} AND received_at < ${before}`,
     order: sql`received_at`,
     statement: (some) => sql`DELETE FROM cloud.quarantine WHERE ctid = ANY (ARRAY(${some}))`,
+  },
+  'drift-reports': {
+    table: sql`cloud.drift_report`,
+    isExpired: ({ tenantId, before }) => sql`tenant_id = ${tenantId} AND compared_at < ${before}`,
+    order: sql`compared_at`,
+    statement: (some) => sql`DELETE FROM cloud.drift_report WHERE ctid = ANY (ARRAY(${some}))`,
   },
   'device-health': {
     table: sql`cloud.device_health_window`,

@@ -11,6 +11,7 @@ const defaults: Readonly<Record<rest.RetentionKind, number | null>> = {
   quarantine: 30,
   'device-health': 180,
   images: 14,
+  'drift-reports': 400,
 };
 
 export interface KeptFor {

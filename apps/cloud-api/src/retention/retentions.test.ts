@@ -56,6 +56,7 @@ describe('retention', () => {
         { kind: 'quarantine', days: 30, isDefault: true },
         { kind: 'device-health', days: 180, isDefault: true },
         { kind: 'images', days: 14, isDefault: true },
+        { kind: 'drift-reports', days: 400, isDefault: true },
       ],
     });
   });
@@ -68,6 +69,7 @@ describe('retention', () => {
       { kind: 'quarantine', days: null, rows: 0 },
       { kind: 'device-health', days: 180, rows: 0 },
       { kind: 'images', days: 14, rows: 0 },
+      { kind: 'drift-reports', days: 400, rows: 0 },
     ]);
     expect(await counts()).toEqual(before);
   });

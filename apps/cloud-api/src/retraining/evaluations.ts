@@ -147,11 +147,10 @@ export class Evaluations {
       const { margin } = await this.policies.of(key.tenantId);
       await this.#finish(key, async (tx, finishedAt) => {
         await tx.update(siteEvaluation).set({ state: 'done', figures, finishedAt }).where(isEvaluation(key));
-        const proposed = await storeProposals(tx, row, { figures, margin, createdAt: finishedAt });
+        await storeProposals(tx, row, { figures, margin, createdAt: finishedAt });
         const subject = { kind: 'evaluation', id: key.id };
         const said = { tenantId: key.tenantId, actor: 'system:site-evaluation', subject };
         await this.audit.record(tx, { ...said, action: 'evaluation.done' });
-        return proposed;
       });
     } catch (error) {
       if (!isAppError(error) || error.retryable) throw error;

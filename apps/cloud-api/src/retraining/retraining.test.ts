@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DecisionExpiry } from '../identification/decision-expiry.js';
 import { keepProbes } from '../identification/kept-probes.js';
 import { ProbeKeeping } from '../identification/probe-keeping.js';
+import { Retentions } from '../retention/retentions.js';
 import { TemplateKeys } from '../template-keys/template-keys.js';
 import { enrolPeople } from '../testing/enrol.js';
 import { axis, DIMENSION, templateOf, VARIANT } from '../testing/fake-release.js';
@@ -293,7 +294,12 @@ describe('a labelled set', () => {
     });
     // Two of this set, one of which was sealed for nobody, and one of the next.
     expect(await left()).toEqual({ count: before.count - 3 });
-    await execute(sql`DELETE FROM cloud.identification WHERE person_id = ${people[1]}`);
+  });
+
+  it('loses whom retention forgets', async () => {
+    await execute(sql`UPDATE cloud.identification SET decided_at = now() - interval '100 days'
+      WHERE sighting_id = (SELECT min(sighting_id::text)::uuid FROM cloud.labelled_set_member WHERE set_id = ${set.id})`);
+    await cloud.api.app.get(Retentions).pass(new AbortController().signal);
     expect((await readSet(set)).members).toMatchObject({ now: PEOPLE + MISSED - 3, erased: 2, expired: 1 });
   });
 

@@ -1,7 +1,14 @@
 import { z } from 'zod';
 
 /** What is kept for a time, and then deleted by itself. */
-export const retentionKinds = ['sightings', 'identifications', 'quarantine', 'device-health', 'images'] as const;
+export const retentionKinds = [
+  'sightings',
+  'identifications',
+  'quarantine',
+  'device-health',
+  'images',
+  'drift-reports',
+] as const;
 export const retentionKindSchema = z.enum(retentionKinds);
 export type RetentionKind = z.infer<typeof retentionKindSchema>;
 
@@ -16,6 +23,7 @@ export const changeRetentionSchema = z
     quarantine: daysSchema.optional().describe('What boxes sent and nobody could read.'),
     'device-health': daysSchema.optional().describe('What boxes counted, window by window.'),
     images: daysSchema.optional().describe('Sealed images, from when their sighting came.'),
+    'drift-reports': daysSchema.optional().describe('Comparisons of what cameras see with how it was.'),
   })
   .strict()
   .meta({ id: 'ChangeRetention' });
