@@ -37,11 +37,15 @@ export class HubUnderTest {
     this.client = new CloudClient(hub.ready.apiUrl, hub.adminKey);
   }
 
-  static async start(): Promise<HubUnderTest> {
+  /** @param mqtts port of a listener for boxes with certificates, which all boxes are then told */
+  static async start({ mqtts }: { readonly mqtts?: number } = {}): Promise<HubUnderTest> {
     const directory = mkdtempSync(join(tmpdir(), 'sightline-bad-input-'));
     const workspace = await openWorkspace(join(directory, 'data'), silentLogger);
     const { signal } = new AbortController();
-    const options = { modelStoreDirectory, falseMatchRate: 1e-4, log: silentLogger, signal };
+    const options = {
+      ...{ modelStoreDirectory, falseMatchRate: 1e-4, log: silentLogger, signal },
+      ...(mqtts && { mqtts: { host: '127.0.0.1', port: mqtts, names: ['127.0.0.1'] } }),
+    };
     return new HubUnderTest(directory, workspace, await startHubProcess(workspace, options));
   }
 

@@ -1,10 +1,9 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 import type { rest } from '@sightline/contracts';
@@ -18,13 +17,13 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { RecordingAgent } from '../edge/recording-agent.js';
 import { CloudProcess } from '../ingest/cloud-process.js';
 import { startFleetBroker } from './fleet-broker.js';
+import { program, provisionBox } from './provision-box.js';
 
 const PASSWORD = 'correct horse battery';
 const ADMIN_KEY = 'test-admin-key-0123456789abcdef';
 /** So that a box renews its certificate several times while it is watched. */
 const LIFE_MS = 20_000;
 const patience = { timeout: 40_000, interval: 100 };
-const program = (app: string): string => fileURLToPath(new URL(`../../apps/${app}/dist/main.js`, import.meta.url));
 
 const stack = new StopStack();
 let folder: string;
@@ -99,19 +98,13 @@ async function api(method: string, path: string, body?: object): Promise<{ statu
   return { status: response.status, json: text === '' ? undefined : JSON.parse(text) };
 }
 
-/** As an operator does: the document of the API, and one command on the box. */
-async function provision(id: string, document: unknown): Promise<rest.Provisioning> {
+async function provision(document: unknown): Promise<rest.Provisioning> {
   const given = document as rest.Provisioning;
-  const input = join(folder, `${id}.json`);
-  await writeFile(input, JSON.stringify({ ...given, release: { ...given.release, trustedRoot } }));
-  const directory = join(folder, id, 'etc');
-  const options = ['--directory', directory, '--data-directory', join(folder, id, 'agent'), '--cloud-url', cloud.url];
-  await promisify(execFile)('node', [program('edge-agent'), 'provision', input, ...options]);
-  return JSON.parse(await readFile(join(directory, 'provisioning.json'), 'utf8')) as rest.Provisioning;
+  return provisionBox(folder, cloud.url, { ...given, release: { ...given.release, trustedRoot } });
 }
 
 async function startBox(id: string, document: unknown): Promise<RecordingAgent> {
-  const provisioning = await provision(id, document);
+  const provisioning = await provision(document);
   const box = await RecordingAgent.start(join(folder, id), provisioning.mqtt, { provisioning });
   stack.push(() => box.agent.stop());
   await vi.waitFor(() => expect(box.agent.status().connected).toBe(true), patience);

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -13,6 +13,7 @@ import { HubUnderTest } from '../bad-input/hub-under-test.js';
 import { portrait } from '../bad-input/photos.js';
 import { until } from '../bad-input/until.js';
 import { CuttableProxy } from '../page/cuttable-proxy.js';
+import { comingAndGoing } from './coming-and-going.js';
 
 /** Images with somebody in view, and without: a sighting opens and closes with each round. */
 const IMAGES = { person: 8, nobody: 8 };
@@ -41,7 +42,12 @@ describe('the local cache of a box', () => {
         cameras: [
           {
             id: 'door',
-            source: { kind: 'folder', directory: await film(directory), loop: true, framesPerSecond: 10 },
+            source: {
+              kind: 'folder',
+              directory: await comingAndGoing(directory, IMAGES),
+              loop: true,
+              framesPerSecond: 10,
+            },
           },
         ],
         sighting: { closeAfterMs: 300 },
@@ -120,19 +126,3 @@ describe('the local cache of a box', () => {
 
 const somebodyElse = (): Promise<Buffer> =>
   sharp(samplePhotos()[2]).extract({ left: 953, top: 43, width: 467, height: 643 }).jpeg({ quality: 92 }).toBuffer();
-
-/** A film of somebody who comes and goes. */
-async function film(directory: string): Promise<string> {
-  const folder = join(directory, 'film');
-  await mkdir(folder);
-  const face = await sharp(await portrait())
-    .resize(300)
-    .toBuffer();
-  const blank = sharp({ create: { width: 640, height: 480, channels: 3, background: '#777' } });
-  for (let index = 0; index < IMAGES.person + IMAGES.nobody; index += 1) {
-    const layers = index < IMAGES.person ? [{ input: face, left: 100 + 10 * index, top: 60 }] : [];
-    const name = `${String(index).padStart(2, '0')}.jpg`;
-    await writeFile(join(folder, name), await blank.clone().composite(layers).jpeg({ quality: 92 }).toBuffer());
-  }
-  return folder;
-}

@@ -18,6 +18,7 @@ export interface CloudProcessOptions {
   readonly keyStoreDirectory?: string;
   /** How long the certificates of boxes are valid, ms. */
   readonly deviceCertificateMs?: number;
+  readonly access?: { readonly requestsPerMinute: { readonly perCaller: number; readonly perTenant: number } };
   /** Of the templates. */
   readonly dimension: number;
   readonly verbose?: boolean;

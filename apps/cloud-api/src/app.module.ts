@@ -15,6 +15,7 @@ import { ErasureModule } from './erasure/erasure.module.js';
 import { FacesModule } from './faces/faces.module.js';
 import { IdentificationModule } from './identification/identification.module.js';
 import { IngestModule } from './ingest/ingest.module.js';
+import { MetricsModule } from './metrics/metrics.module.js';
 import { PageModule } from './page/page.module.js';
 import { PeopleModule } from './people/people.module.js';
 import { PlatformModule, type Platform } from './platform/platform.module.js';
@@ -49,6 +50,7 @@ export class AppModule {
         AttendanceModule,
         TemplateKeysModule,
         PageModule,
+        MetricsModule,
       ],
       controllers: [HealthController],
       providers: [readiness],

@@ -22,6 +22,8 @@ import { openGalleryIndex } from './identification/gallery-index.js';
 import { stateGalleryMemory } from './identification/gallery-memory.js';
 import { connectFleet } from './ingest/fleet-connection.js';
 import { sharedFilters } from './ingest/shared-filters.js';
+import { CloudMetrics } from './metrics/cloud-metrics.js';
+import { observeRequests } from './metrics/observe-requests.js';
 import { openKeyStore } from './personal-data/open-key-store.js';
 import { PersonalData } from './personal-data/personal-data.js';
 import { sealPlainRows } from './personal-data/seal-plain-rows.js';
@@ -119,6 +121,7 @@ async function createApp(platform: Platform): Promise<NestFastifyApplication> {
   const trustedProxies = platform.config.access?.trustedProxies;
   const app = await createRestApp({ module: AppModule.of(platform), api: apiHead, log, trustedProxies });
   await app.register(multipart, { throwFileSizeLimit: false });
+  observeRequests(app.getHttpAdapter().getInstance(), app.get(CloudMetrics));
   takePhotoBodies(app.getHttpAdapter().getInstance());
   takeArchiveBodies(app.getHttpAdapter().getInstance());
   takeTransferBodies(app.getHttpAdapter().getInstance());

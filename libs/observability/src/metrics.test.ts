@@ -23,6 +23,17 @@ describe('Metrics', () => {
     expect((await metrics.expose()).text).not.toContain('door');
   });
 
+  it('waits for what has to be looked up, and goes without what cannot be', async () => {
+    const metrics = new Metrics();
+    metrics.gauge({ name: 'slow', help: 'x', read: () => Promise.resolve([{ value: 3 }]) });
+    metrics.gauge({ name: 'broken', help: 'x', read: () => Promise.reject(new Error('away')) });
+    metrics.gauge({ name: 'sites', help: 'x', labels: ['site'], read: () => Promise.reject(new Error('away')) });
+    const { text } = await metrics.expose();
+    expect(text).toContain('slow 3\n');
+    expect(text).toMatch(/^broken NaN$/im);
+    expect(text).not.toMatch(/^sites\{/m);
+  });
+
   it('counts observations into buckets', async () => {
     const metrics = new Metrics();
     const observe = metrics.histogram({

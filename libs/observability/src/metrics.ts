@@ -12,7 +12,8 @@ export interface ReadMetric<Label extends string> {
   readonly name: string;
   readonly help: string;
   readonly labels?: readonly Label[];
-  readonly read: () => Iterable<MetricSample<Label>>;
+  /** One that fails leaves the metric without values for this time, or with NaN where it has no labels. */
+  readonly read: () => Iterable<MetricSample<Label>> | Promise<Iterable<MetricSample<Label>>>;
 }
 
 export interface HistogramMetric<Label extends string> {
@@ -42,9 +43,9 @@ export class Metrics {
     const registers = [this.#registry];
     const gauge = new Gauge({
       ...{ name, help, registers, labelNames: [...labels] },
-      collect: () => {
+      collect: async () => {
         gauge.reset();
-        for (const { value, labels: of = {} } of read()) gauge.set(of, value);
+        for (const { value, labels: of = {} } of await values(read, labels)) gauge.set(of, value);
       },
     });
   }
@@ -54,9 +55,9 @@ export class Metrics {
     const registers = [this.#registry];
     const counter = new Counter({
       ...{ name, help, registers, labelNames: [...labels] },
-      collect: () => {
+      collect: async () => {
         counter.reset();
-        for (const { value, labels: of = {} } of read()) counter.inc(of, value);
+        for (const { value, labels: of = {} } of await values(read, labels)) counter.inc(of, value);
       },
     });
   }
@@ -73,5 +74,18 @@ export class Metrics {
 
   async expose(): Promise<Exposition> {
     return { contentType: this.#registry.contentType, text: await this.#registry.metrics() };
+  }
+}
+
+async function values<Label extends string>(
+  read: ReadMetric<Label>['read'],
+  labels: readonly Label[],
+): Promise<Iterable<MetricSample<Label>>> {
+  try {
+    return await read();
+  } catch {
+    // A database that is away must not take the other metrics along: theirs are then the ones that are looked at.
+    // Without labels there is always a value: zero would be a lie.
+    return labels.length === 0 ? [{ value: Number.NaN }] : [];
   }
 }

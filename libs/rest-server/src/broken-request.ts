@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { AppError } from '@sightline/kernel';
 
 import { problemOf } from './problem.js';
+import { securityHeaderLines } from './security-headers.js';
 
 /** Node's own codes of what a server refuses before there is a request. */
 const sentences: Readonly<Record<string, AppError>> = {
@@ -25,6 +26,7 @@ export function answerBrokenRequest(error: Error & { readonly code?: string }, s
     'content-type: application/problem+json',
     `content-length: ${Buffer.byteLength(body)}`,
     'connection: close',
+    ...securityHeaderLines,
   ];
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
 }

@@ -23,6 +23,24 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
+describe('every answer', () => {
+  it.each(['/health/live', '/health/nothing', '/health/%zz', '/openapi.json', '/docs'])(
+    'has security headers: %s',
+    async (url) => {
+      const { headers } = await app.inject({ url });
+      expect(headers).toMatchObject({ 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer' });
+      expect(headers['content-security-policy']).toMatch(/^default-src 'none';.*frame-ancestors 'none'$/);
+    },
+  );
+
+  it('that is the page of the interface has no script or handler within its text, which its policy would refuse', async () => {
+    const { body, headers } = await app.inject({ url: '/docs' });
+    expect(headers['content-security-policy']).toContain("script-src 'self'");
+    expect(body).toMatch(/<script src="/);
+    expect(body).not.toMatch(/<script(?![^>]*\ssrc=)[^>]*>|\son\w+=/);
+  });
+});
+
 describe('a hostile request', () => {
   it('with an address that is no address gets a problem document', async () => {
     const response = await app.inject({ url: '/health/%zz' });
@@ -43,6 +61,7 @@ describe('a hostile request', () => {
     const [head = '', body = ''] = Buffer.concat(chunks).toString().split('\r\n\r\n');
     expect(head).toMatch(`HTTP/1.1 ${status} `);
     expect(head).toMatch('content-type: application/problem+json');
+    expect(head).toMatch('x-content-type-options: nosniff');
     expect(JSON.parse(body)).toMatchObject({ status, code });
   });
 

@@ -5,13 +5,14 @@ import { nestLogger } from '@sightline/observability';
 import type { DynamicModule, NestApplicationOptions } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 
 import { answerBrokenRequest } from './broken-request.js';
 import { endRequestsWithServer } from './end-requests.js';
 import { serveOpenApi, type ApiHead } from './openapi.js';
 import { ProblemFilter } from './problem.filter.js';
 import { problemOf, sendProblem } from './problem.js';
+import { setSecurityHeaders } from './security-headers.js';
 import { validationPipe } from './validation.js';
 
 /** Largest request body, bytes; a content type with a parser of its own may set another. */
@@ -29,7 +30,7 @@ export interface RestAppOptions {
 
 /**
  * A Nest application on Fastify that does not listen yet: errors are problem documents, parameters with a schema are
- * validated, the interface is described at /docs and /openapi.json. A failed start throws. `close()` ends within
+ * validated, the interface is described at /docs and /openapi.json, every answer has security headers. A failed start throws. `close()` ends within
  * seconds, open streams or not.
  */
 export async function createRestApp(options: RestAppOptions): Promise<NestFastifyApplication> {
@@ -41,11 +42,18 @@ export async function createRestApp(options: RestAppOptions): Promise<NestFastif
     clientErrorHandler: answerBrokenRequest,
     return503OnClosing: false,
     // Addresses that do not even reach the router: malformed escapes, endless parameters.
-    frameworkErrors: (error: Error, _request: unknown, reply: FastifyReply) =>
-      void sendProblem(reply, problemOf(error)),
+    frameworkErrors: (error: Error, { raw }: FastifyRequest, reply: FastifyReply) => {
+      setSecurityHeaders(raw, reply.raw);
+      void sendProblem(reply, problemOf(error));
+    },
   });
   // Fastify's own: no route takes text.
   adapter.getInstance().removeContentTypeParser('text/plain');
+  // On the raw answer, so that a stream has them too, which Nest begins without Fastify.
+  adapter.getInstance().addHook('onRequest', ({ raw }, reply, done) => {
+    setSecurityHeaders(raw, reply.raw);
+    done();
+  });
   endRequestsWithServer(adapter.getInstance());
   const nestOptions: Pick<NestApplicationOptions, 'logger' | 'abortOnError'> = {
     logger: nestLogger(log),

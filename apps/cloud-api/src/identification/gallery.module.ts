@@ -8,6 +8,6 @@ import { GalleryController } from './gallery.controller.js';
 @Module({
   controllers: [GalleryController],
   providers: [GalleryFollower, GalleryFollowers, GalleryStates],
-  exports: [GalleryFollower, GalleryFollowers],
+  exports: [GalleryFollower, GalleryFollowers, GalleryStates],
 })
 export class GalleryModule {}

@@ -10,5 +10,6 @@ import { Replies } from './replies.js';
   imports: [DevicesModule, IdentificationModule],
   controllers: [IngestController],
   providers: [Ingest, Replies],
+  exports: [Ingest],
 })
 export class IngestModule {}

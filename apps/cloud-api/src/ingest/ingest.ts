@@ -53,6 +53,11 @@ export class Ingest implements BeforeApplicationShutdown {
     this.#stages = new IngestStages(clock);
   }
 
+  /** Batches that wait for a search or a commit. */
+  get waiting(): number {
+    return this.#searching.waiting + this.#storing.waiting;
+  }
+
   /** Where the time has gone so far. */
   get stages(): StageFigures {
     return this.#stages.figures;
@@ -127,7 +132,7 @@ export class Ingest implements BeforeApplicationShutdown {
 
   /**
    * A batch that fails alone, for a reason that waiting does not cure, must not stop the fleet: each of its records
-   * becomes poison, kept with its bytes.
+   * becomes poison.
    */
   async #isolate(failed: SearchedBatch, error: unknown, signal: AbortSignal): Promise<BatchOutcome> {
     const [outcome] = await this.#store([this.#poisoned(failed, error)], signal);

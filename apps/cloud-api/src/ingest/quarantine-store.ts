@@ -19,7 +19,11 @@ export interface Quarantined {
   readonly payload: Uint8Array;
 }
 
-/** Keeps what cannot be used, with its bytes. The same bytes of the same place are kept once. */
+/**
+ * Notes what cannot be used: why, its length and its SHA-256, by which somebody with the box's own copy finds it. The bytes
+ * are not kept: they may hold a template of anybody, whom no erasure could find in them. The same bytes of the same place
+ * are noted once.
+ */
 export async function putInQuarantine(
   tx: Transaction | Database['db'],
   items: readonly Quarantined[],
@@ -28,7 +32,7 @@ export async function putInQuarantine(
   const rows = items.map(({ address: { tenantId, deviceId }, streamId = null, sequence = null, poison, payload }) => ({
     ...{ id: randomUUID(), tenantId, deviceId, streamId, sequence, receivedAt },
     ...poison,
-    payload,
+    bytes: payload.length,
     payloadSha256: sha256(payload),
   }));
   await inChunks(rows, (chunk) =>

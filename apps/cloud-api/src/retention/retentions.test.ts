@@ -28,8 +28,8 @@ beforeAll(async () => {
       identify_ms, decided_at)
     SELECT tenant_id, id, 1, 'identified', ${id}, 0.5, 1e-3, 1, first_seen_at FROM cloud.sighting`);
   await execute(sql`
-    INSERT INTO cloud.quarantine (id, tenant_id, device_id, code, detail, payload, payload_sha256, received_at)
-    SELECT gen_random_uuid(), ${TENANT}, 'box-1', 'MQTT.MALFORMED_MESSAGE', '', '', decode(md5(n::text), 'hex'),
+    INSERT INTO cloud.quarantine (id, tenant_id, device_id, code, detail, bytes, payload_sha256, received_at)
+    SELECT gen_random_uuid(), ${TENANT}, 'box-1', 'MQTT.MALFORMED_MESSAGE', '', 0, decode(md5(n::text), 'hex'),
       now() - n * interval '1 day' FROM generate_series(0, 99) AS n`);
 });
 afterAll(() => cloud.stop());

@@ -48,15 +48,12 @@ export class Sightings {
     return toSighting(row);
   }
 
-  /** What devices sent and nobody could read, newest first; without the bytes, which may hold templates. */
+  /** What devices sent and nobody could read, newest first: the bytes themselves are not kept. */
   async quarantined(tenantId: TenantId, { limit, cursor }: PageQuery): Promise<rest.QuarantinePage> {
     const after = cursor === undefined ? undefined : decodeCursor(cursor, isUuid);
-    const { id, deviceId, streamId, sequence, code, detail, payload, payloadSha256, receivedAt } = quarantine;
+    const { id, deviceId, streamId, sequence, code, detail, bytes, payloadSha256, receivedAt } = quarantine;
     const rows = await this.database.db
-      .select({
-        ...{ id, deviceId, streamId, sequence, code, detail, payloadSha256, receivedAt },
-        bytes: sql<number>`octet_length(${payload})`,
-      })
+      .select({ id, deviceId, streamId, sequence, code, detail, bytes, payloadSha256, receivedAt })
       .from(quarantine)
       .where(
         and(

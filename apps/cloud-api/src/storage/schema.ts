@@ -155,7 +155,8 @@ export const quarantine = cloud.table('quarantine', {
   sequence: sequence('sequence'),
   code: text('code').notNull(),
   detail: text('detail').notNull(),
-  payload: bytea('payload').notNull(),
+  /** Length of what was sent. */
+  bytes: integer('bytes').notNull(),
   payloadSha256: bytea('payload_sha256').notNull(),
   receivedAt: instant('received_at').notNull(),
 });

@@ -5,6 +5,7 @@ import { newPersonId, newTemplateId } from '@sightline/kernel';
 import { createLogger } from '@sightline/observability';
 import { encodeTemplate, type Template } from '@sightline/template-protection';
 
+import type { RequestLimits } from '../access/access-config.js';
 import type { SharedConsumption } from '../ingest/consumer-claim.js';
 import type { StageFigures } from '../ingest/ingest-stages.js';
 import { Ingest } from '../ingest/ingest.js';
@@ -33,6 +34,7 @@ export interface CloudChildOptions {
   readonly dataDirectory: string;
   readonly keyStoreDirectory?: string;
   readonly deviceCertificateMs?: number;
+  readonly access?: { readonly requestsPerMinute: RequestLimits };
   /** Warnings and errors go to standard error. */
   readonly verbose?: boolean;
 }

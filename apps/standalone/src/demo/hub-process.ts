@@ -21,6 +21,8 @@ export interface HubOptions {
   readonly falseMatchRate: number;
   readonly log: Logger;
   readonly signal: AbortSignal;
+  /** A listener for boxes with certificates. Default: none. */
+  readonly mqtts?: HubConfigFile['mqtts'];
 }
 
 export interface RunningHub {
@@ -67,6 +69,7 @@ async function hubConfig(workspace: DemoWorkspace, options: HubOptions): Promise
       keyEncryptionKey: randomBytes(32).toString('base64'),
     },
     falseMatchRate: options.falseMatchRate,
+    mqtts: options.mqtts,
   };
 }
 
