@@ -141,7 +141,11 @@ export type DeviceDrift = z.infer<typeof deviceDriftSchema>;
 export const setDriftBaselineSchema = z
   .object({
     deviceId: slugSchema,
-    cameraId: z.string().min(1).max(100),
+    cameraId: z
+      .string()
+      .min(1)
+      .max(100)
+      .refine((text) => !/[\p{Cc}\p{Cs}]/u.test(text), 'no control characters and no unpaired surrogates'),
     from: z
       .enum(['present', 'now-on'])
       .describe('present: the last window is the baseline from now on. now-on: a new one is collected.'),
