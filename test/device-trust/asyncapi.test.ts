@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 
 import { Parser } from '@asyncapi/parser';
-import { channels } from '@sightline/contracts';
+import { channels, tenantChannels } from '@sightline/contracts';
 import { expect, it } from 'vitest';
 
 const committed = new URL('../../docs/asyncapi.json', import.meta.url);
@@ -17,5 +17,8 @@ it('the AsyncAPI document is valid, and names every topic with its direction, Qo
     return [channel?.address()?.replace('sightline/v1/{tenant}/{device}/', ''), publisher, mqtt?.qos, mqtt?.retain];
   });
   const expected = Object.entries(channels).map(([name, { publisher, qos, retain }]) => [name, publisher, qos, retain]);
-  expect(found.sort()).toEqual(expected.sort());
+  const tenants = Object.entries(tenantChannels).map(([name, { qos, retain }]) => [
+    ...[`sightline/v1/{tenant}/_tenant/${name}`, 'service', qos, retain],
+  ]);
+  expect(found.sort()).toEqual([...expected, ...tenants].sort());
 });

@@ -19,6 +19,8 @@ export interface CloudProcessOptions {
   /** How long the certificates of boxes are valid, ms. */
   readonly deviceCertificateMs?: number;
   readonly access?: { readonly requestsPerMinute: { readonly perCaller: number; readonly perTenant: number } };
+  /** Where webhooks may be. Default: at addresses of the internet. */
+  readonly webhooks?: { readonly privateNetworks: boolean };
   /** Of the templates. */
   readonly dimension: number;
   readonly verbose?: boolean;

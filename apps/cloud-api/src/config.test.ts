@@ -45,6 +45,15 @@ describe('the configuration', () => {
     expect(() => configFromEnvironment(bad, parts)).not.toThrow(/hunter2/);
   });
 
+  it('lets webhooks into private networks only where that is said', () => {
+    const webhooksOf = (said?: string) =>
+      configFromEnvironment({ ...good, SIGHTLINE_WEBHOOK_PRIVATE_NETWORKS: said }, parts).webhooks;
+    expect([webhooksOf(), webhooksOf('true')]).toEqual([{ privateNetworks: false }, { privateNetworks: true }]);
+    expect(() => webhooksOf('yes')).toThrow(
+      expect.objectContaining({ details: { keys: ['SIGHTLINE_WEBHOOK_PRIVATE_NETWORKS'] } }),
+    );
+  });
+
   it('shares the fleet out only with a group and an instance', () => {
     expect(configFromEnvironment(good, parts).mqtt.shared).toBeUndefined();
     const group = { ...good, SIGHTLINE_MQTT_SHARED_GROUP: 'ingest' };

@@ -65,6 +65,8 @@ export interface CloudApiConfig {
   readonly disconnectDevice?: ((clientId: string) => void) | undefined;
   /** How long a box may match by its own cache after it was last told so, ms. Default: 7 days. */
   readonly edgeCacheLeaseMs?: number | undefined;
+  /** Where webhooks may be. Default: https alone, and addresses of the internet. */
+  readonly webhooks?: { readonly privateNetworks: boolean } | undefined;
   /** Inference workers for photos. */
   readonly inferenceWorkers: number;
   readonly log: Logger;
@@ -114,6 +116,7 @@ const environmentShape = z.object({
   SIGHTLINE_CA_KEY: z.string().min(1).optional(),
   SIGHTLINE_DEVICE_CERTIFICATE_DAYS: z.coerce.number().min(1).max(825).default(90),
   SIGHTLINE_CACHE_LEASE_HOURS: z.coerce.number().min(1).max(8760).default(168),
+  SIGHTLINE_WEBHOOK_PRIVATE_NETWORKS: z.enum(['true', 'false']).default('false'),
   SIGHTLINE_INFERENCE_WORKERS: z.coerce.number().int().min(1).max(64).default(1),
 });
 
@@ -174,6 +177,7 @@ export function configFromEnvironment(
     certificateAuthority: authorityFrom(value),
     deviceCertificateMs: value.SIGHTLINE_DEVICE_CERTIFICATE_DAYS * 86_400_000,
     edgeCacheLeaseMs: value.SIGHTLINE_CACHE_LEASE_HOURS * 3_600_000,
+    webhooks: { privateNetworks: value.SIGHTLINE_WEBHOOK_PRIVATE_NETWORKS === 'true' },
     inferenceWorkers: value.SIGHTLINE_INFERENCE_WORKERS,
     ...parts,
   };

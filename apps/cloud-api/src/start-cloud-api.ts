@@ -8,6 +8,7 @@ import type { MicroserviceOptions } from '@nestjs/microservices';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 
 import { ApiKeys } from './access/api-keys.js';
+import { TenantListeners, type TenantListener } from './alerts/tenant-listeners.js';
 import { apiHead } from './api-head.js';
 import { AppModule } from './app.module.js';
 import type { CloudApiConfig } from './config.js';
@@ -41,8 +42,11 @@ const BROKER_MS = 15_000;
 export interface CloudApi {
   /** Where REST is served. */
   readonly url: string;
-  /** Checks a device's MQTT credentials, for a broker that asks; undefined when they are not valid. */
-  verifyDevice(username: string, password: string): Promise<DeviceIdentity | undefined>;
+  /**
+   * Checks the MQTT credentials of a device, or of a program that listens to a tenant's alerts, for a broker that asks;
+   * undefined when they are not valid.
+   */
+  verifyDevice(username: string, password: string): Promise<DeviceIdentity | TenantListener | undefined>;
   /** Checks the certificate that a device has shown to a broker; undefined when it is not valid. */
   verifyDeviceCertificate(certificate: ClientCertificate): Promise<DeviceIdentity | undefined>;
   /**
@@ -109,7 +113,8 @@ async function start(config: CloudApiConfig, releaseSource: ReleaseSource, stack
     app,
     database,
     mqtt,
-    verifyDevice: (name, secret) => app.get(Devices).verify(name, secret),
+    verifyDevice: async (name, secret) =>
+      (await app.get(TenantListeners).verify(name, secret)) ?? app.get(Devices).verify(name, secret),
     verifyDeviceCertificate: (certificate) => app.get(Devices).verifyCertificate(certificate),
     brokerCertificate: (names) => app.get(CertificateAuthority).brokerCertificate(names),
     stop: () => stack.stop(),

@@ -1,5 +1,6 @@
 import type { DescEnum, DescField, DescMessage } from '@bufbuild/protobuf';
 import { ScalarType } from '@bufbuild/protobuf';
+import { z } from 'zod';
 
 import { CommandAckSchema, CommandSchema } from './generated/sightline/v1/command_pb.js';
 import {
@@ -12,7 +13,8 @@ import {
 import { GalleryDeltaSchema, GalleryReceiptSchema } from './generated/sightline/v1/gallery_pb.js';
 import { DeviceHealthSchema } from './generated/sightline/v1/health_pb.js';
 import { IdentificationSchema, SightingAckSchema, SightingBatchSchema } from './generated/sightline/v1/sighting_pb.js';
-import { channels, TOPIC_ROOT, type Channel } from './topics.js';
+import { alertMessageSchema } from './rest/alerts.js';
+import { channels, tenantChannels, tenantFilter, TOPIC_ROOT, type Channel } from './topics.js';
 
 /** What is sent on each channel, and what for. A channel that is missing here does not compile. */
 const messages: Readonly<Record<Channel, { readonly schema: DescMessage; readonly summary: string }>> = {
@@ -62,17 +64,48 @@ export function asyncApiDocument(): Json {
       license: { name: 'Apache-2.0' },
     },
     defaultContentType: 'application/x-protobuf',
-    channels: Object.fromEntries(all.map((channel) => [nameOf(channel), channelOf(channel)])),
-    operations: Object.fromEntries(all.map((channel) => operationOf(channel))),
-    components: { messages: componentMessages(), schemas: Object.fromEntries([...schemas].sort(byName)) },
+    channels: {
+      ...Object.fromEntries(all.map((channel) => [nameOf(channel), channelOf(channel)])),
+      [ALERTS]: alertChannel,
+    },
+    operations: {
+      ...Object.fromEntries(all.map((channel) => operationOf(channel))),
+      receiveTenantAlert: alertOperation,
+    },
+    components: {
+      messages: { ...componentMessages(), Alert: alertMessage },
+      schemas: Object.fromEntries([...schemas].sort(byName)),
+    },
   };
 }
 
+const slug = (description: string): Json => ({
+  description: `${description}: lower-case letters, digits and inner hyphens, at most 64.`,
+});
+
+const ALERTS = 'tenant-alert';
+const alertMessage: Json = {
+  name: 'Alert',
+  contentType: 'application/json',
+  payload: z.toJSONSchema(alertMessageSchema, { target: 'draft-7' }),
+};
+const alertChannel: Json = {
+  address: tenantFilter('alert').replace('+', '{tenant}'),
+  summary: 'Alerts of a tenant, and their retractions, for its own programs; the user name is tenant/_tenant',
+  parameters: { tenant: slug('Whose alerts they are') },
+  messages: { Alert: { $ref: '#/components/messages/Alert' } },
+  'x-maximum-bytes': tenantChannels.alert.maximumBytes,
+};
+const alertOperation: Json = {
+  action: 'receive',
+  summary: 'An alert, or its retraction',
+  channel: { $ref: `#/channels/${ALERTS}` },
+  messages: [{ $ref: `#/channels/${ALERTS}/messages/Alert` }],
+  bindings: { mqtt: { qos: tenantChannels.alert.qos, retain: false, bindingVersion: '0.2.0' } },
+};
+
 function channelOf(channel: Channel): Json {
   const { schema, summary } = messages[channel];
-  const slug = (description: string): Json => ({
-    description: `${description}: lower-case letters, digits and inner hyphens, at most 64.`,
-  });
   return {
     address: `${TOPIC_ROOT}/{tenant}/{device}/${channel}`,
     summary,

@@ -38,6 +38,16 @@ export const channels = {
 
 export type Channel = keyof typeof channels;
 
+/** Below it is what concerns a tenant as a whole. No device has it as its id, which begins with a letter or digit. */
+const TENANT_BRANCH = '_tenant';
+
+/** Every channel below `sightline/v1/{tenant}/_tenant/`: services publish there, and people's own programs listen. */
+export const tenantChannels = {
+  alert: { qos: 1, retain: false, maximumBytes: 16 * KIB },
+} as const satisfies Record<string, Omit<TopicRule, 'publisher'>>;
+
+export type TenantChannel = keyof typeof tenantChannels;
+
 export interface DeviceAddress {
   readonly tenantId: TenantId;
   readonly deviceId: DeviceId;
@@ -46,6 +56,35 @@ export interface DeviceAddress {
 /** The topic of one channel of one device. */
 export function topicOf({ tenantId, deviceId }: DeviceAddress, channel: Channel): string {
   return `${TOPIC_ROOT}/${tenantId}/${deviceId}/${channel}`;
+}
+
+/** The topic of one channel of a tenant. */
+export function tenantTopicOf(tenantId: TenantId, channel: TenantChannel): string {
+  return `${TOPIC_ROOT}/${tenantId}/${TENANT_BRANCH}/${channel}`;
+}
+
+/** The filter that matches one channel of every tenant. */
+export function tenantFilter(channel: TenantChannel): string {
+  return `${TOPIC_ROOT}/+/${TENANT_BRANCH}/${channel}`;
+}
+
+/** The user name of somebody who listens to what concerns a tenant; below it lie the tenant's topics. */
+export function tenantListenerName(tenantId: TenantId): string {
+  return `${tenantId}/${TENANT_BRANCH}`;
+}
+
+/** Whose listener has this user name; undefined: it is none's. */
+export function tenantOfListener(username: string): TenantId | undefined {
+  const [tenantId = '', branch, ...rest] = username.split('/');
+  return isSlug(tenantId) && branch === TENANT_BRANCH && rest.length === 0 ? (tenantId as TenantId) : undefined;
+}
+
+/** The channel of a topic that is a tenant's; undefined: it is none. */
+export function tenantChannelOf(topic: string): TenantChannel | undefined {
+  const [root, version, tenantId = '', branch, ...rest] = topic.split('/');
+  const channel = rest.join('/');
+  const isTenants = `${root}/${version}` === TOPIC_ROOT && isSlug(tenantId) && branch === TENANT_BRANCH;
+  return isTenants && Object.hasOwn(tenantChannels, channel) ? (channel as TenantChannel) : undefined;
 }
 
 /** The filter that matches one channel of every device of every tenant. */

@@ -21,6 +21,6 @@ import { TokensController } from './tokens.controller.js';
     Tenants,
     { provide: APP_GUARD, useClass: ApiKeyGuard },
   ],
-  exports: [ApiKeys],
+  exports: [ApiKeys, Authentication],
 })
 export class AccessModule {}

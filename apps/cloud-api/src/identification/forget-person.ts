@@ -2,8 +2,10 @@ import type { Transaction } from '@sightline/database';
 import type { PersonId, TenantId } from '@sightline/kernel';
 import { sql } from 'drizzle-orm';
 
+import { forgetAlertsOf } from '../alerts/person-alerts.js';
+
 /**
- * Takes somebody out of everything that decisions have left: explanations, kept probes, hard negatives (their own, and
+ * Takes somebody out of everything that decisions have left: explanations, alerts, kept probes, hard negatives (their own, and
  * those of others that show them), reviews, labelled sets. In the transaction that deletes the person, or before; the deletion itself
  * reaches all but the explanations. Safe to repeat.
  */
@@ -32,6 +34,7 @@ export async function forgetPerson(tx: Transaction, tenantId: TenantId, personId
     UPDATE cloud.labelled_set own SET erased = erased + counted.members
     FROM (SELECT tenant_id, set_id, count(*)::int AS members FROM gone GROUP BY 1, 2) AS counted
     WHERE own.tenant_id = counted.tenant_id AND own.id = counted.set_id`);
+  await forgetAlertsOf(tx, tenantId, personId);
   await tx.execute(sql`UPDATE cloud.identification_review SET person_id = NULL WHERE ${isPerson}`);
   await tx.execute(sql`
     DELETE FROM cloud.kept_probe

@@ -160,7 +160,12 @@ export async function returnVisits(tx: Transaction, { tenantId, mergeId, into, f
 
 /** What a merge moved is of no interest once it is undone. */
 export async function forgetMoves(tx: Transaction, { tenantId, mergeId }: MergedPair): Promise<void> {
-  for (const table of ['person_merge_template', 'person_merge_identification', 'person_merge_visit']) {
+  for (const table of [
+    'person_merge_template',
+    'person_merge_identification',
+    'person_merge_visit',
+    'person_merge_alert',
+  ]) {
     await tx.execute(
       sql`DELETE FROM cloud.${sql.identifier(table)} WHERE tenant_id = ${tenantId} AND merge_id = ${mergeId}`,
     );

@@ -6,6 +6,7 @@ import { AppError, isUuid, type Clock, type PersonId, type TemplateId, type Tena
 import { Inject, Injectable } from '@nestjs/common';
 import { and, desc, eq, sql } from 'drizzle-orm';
 
+import { moveAlerts, returnAlerts } from '../alerts/person-alerts.js';
 import { decodeCursor, toPage, type PageQuery } from '../http/page-cursor.js';
 import { recordGalleryChanges } from '../identification/gallery-feed.js';
 import { GalleryFollower } from '../identification/gallery-follower.js';
@@ -74,6 +75,7 @@ export class Merges {
       await noteTemplates(tx, pair, templates);
       const sightings = await moveIdentifications(tx, pair);
       await moveVisits(tx, pair);
+      await moveAlerts(tx, pair);
       await setAttributes(tx, pair, merged);
       await tx.update(person).set({ mergedInto: into }).where(isPerson(tenantId, from));
       const counts = { templates: templates.length, sightings };
@@ -107,6 +109,7 @@ export class Merges {
       const templates = await moveTemplates(tx, this.personalData, { tenantId, from: pair.into, to: pair.from, only });
       await returnIdentifications(tx, pair);
       await returnVisits(tx, pair);
+      await returnAlerts(tx, pair);
       await setAttributes(tx, pair, unmergeAttributes(people.into, merge));
       await tx.update(person).set({ mergedInto: null }).where(isPerson(tenantId, pair.from));
       await forgetMoves(tx, pair);

@@ -74,6 +74,12 @@ const kinds: Readonly<Record<rest.RetentionKind, Kind>> = {
     order: sql`ended_at`,
     statement: (some) => sql`DELETE FROM cloud.device_health_window WHERE ctid = ANY (ARRAY(${some}))`,
   },
+  alerts: {
+    table: sql`cloud.alert`,
+    isExpired: ({ tenantId, before }) => sql`tenant_id = ${tenantId} AND raised_at < ${before}`,
+    order: sql`raised_at`,
+    statement: (some) => sql`DELETE FROM cloud.alert WHERE ctid = ANY (ARRAY(${some}))`,
+  },
   // Their files follow by themselves.
   images: {
     table: sql`cloud.sealed_image`,

@@ -10,6 +10,7 @@ const defaults: Readonly<Record<rest.RetentionKind, number | null>> = {
   identifications: 90,
   quarantine: 30,
   'device-health': 180,
+  alerts: 90,
   images: 14,
   'drift-reports': 400,
 };

@@ -57,6 +57,7 @@ describe('retention', () => {
         { kind: 'device-health', days: 180, isDefault: true },
         { kind: 'images', days: 14, isDefault: true },
         { kind: 'drift-reports', days: 400, isDefault: true },
+        { kind: 'alerts', days: 90, isDefault: true },
       ],
     });
   });
@@ -70,6 +71,7 @@ describe('retention', () => {
       { kind: 'device-health', days: 180, rows: 0 },
       { kind: 'images', days: 14, rows: 0 },
       { kind: 'drift-reports', days: 400, rows: 0 },
+      { kind: 'alerts', days: 90, rows: 0 },
     ]);
     expect(await counts()).toEqual(before);
   });

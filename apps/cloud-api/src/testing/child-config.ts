@@ -4,7 +4,10 @@ import type { CloudApiConfig } from '../config.js';
 import { TENANT } from './test-cloud.js';
 
 /** What the parent of a cloud API in a process of its own says of it. */
-export interface ChildSurroundings extends Pick<CloudApiConfig, 'databaseUrl' | 'redisUrl' | 'mqtt' | 'dataDirectory' | 'access'> {
+export interface ChildSurroundings extends Pick<
+  CloudApiConfig,
+  'databaseUrl' | 'redisUrl' | 'mqtt' | 'dataDirectory' | 'access' | 'webhooks'
+> {
   readonly adminKey: string;
   readonly keyStoreDirectory?: string | undefined;
 }

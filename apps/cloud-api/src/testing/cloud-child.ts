@@ -35,6 +35,7 @@ export interface CloudChildOptions {
   readonly keyStoreDirectory?: string;
   readonly deviceCertificateMs?: number;
   readonly access?: { readonly requestsPerMinute: RequestLimits };
+  readonly webhooks?: { readonly privateNetworks: boolean };
   /** Warnings and errors go to standard error. */
   readonly verbose?: boolean;
 }

@@ -37,6 +37,7 @@ export interface TestCloudOptions {
   readonly access?: AccessConfig;
   /** A gallery that processes share. */
   readonly qdrant?: QdrantConfig;
+  readonly webhooks?: CloudApiConfig['webhooks'];
 }
 
 /** A cloud API on a real database and a real broker. */
@@ -71,6 +72,7 @@ export async function startTestCloud(options: TestCloudOptions = {}): Promise<Te
     bootstrapAdminKey: ADMIN_KEY,
     access: options.access,
     qdrant: options.qdrant,
+    webhooks: options.webhooks,
     keyEncryptionKey: new Uint8Array(32).fill(7),
     falseMatchRate: 1e-3,
     inferenceWorkers: 1,

@@ -1,10 +1,12 @@
 import type { rest } from '@sightline/contracts';
 import { topicOf } from '@sightline/contracts';
+import { inTransaction } from '@sightline/database';
 import { newStreamId, type DeviceId, type TenantId } from '@sightline/kernel';
 import { connectMqtt } from '@sightline/messaging';
 import { exampleOf, operationsOf, type ApiDocument, type ApiOperation } from '@sightline/testing';
 import type { InjectOptions, LightMyRequestResponse } from 'fastify';
 
+import { Alerts } from '../alerts/alerts.js';
 import { TemplateKeys } from '../template-keys/template-keys.js';
 import { axis, DIMENSION, templateOf } from './fake-release.js';
 import { multipart } from './photos.js';
@@ -35,6 +37,7 @@ export async function startTenant(cloud: TestCloud, platformKey: string, id: str
   const created = await requestAs(cloud, platformKey, { method: 'POST', url: '/v1/tenants', payload: { id } });
   const { adminKey } = created.json<rest.NewTenant>();
   const seed = new Seed(cloud, id, adminKey.secret);
+  await seed.alerted();
   const provisioning = (await seed.post('/v1/devices', { id: `cam-${id}`, siteId: 'gate' })) as rest.Provisioning;
   await seed.everything(await documentOf(cloud));
   await seed.erased();
@@ -106,6 +109,14 @@ class Seed {
         await this.post(operation.path.replaceAll('{deviceId}', `cam-${this.tenant}`), body);
       }
     }
+  }
+
+  /** An alert that is older than every subscription: nobody is told of it. */
+  async alerted(): Promise<void> {
+    const { app, database } = this.cloud.api;
+    const alert = { kind: 'drift' as const, tenantId: this.tenant as TenantId, dedupeKey: 'test', details: {} };
+    await inTransaction(database, (tx) => app.get(Alerts).raise(tx, alert));
+    await this.#list('/v1/alerts');
   }
 
   /** Somebody who was erased, two who were merged, a consent, and an enrolment in bulk. */

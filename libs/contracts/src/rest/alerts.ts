@@ -106,14 +106,18 @@ export const redeliverAlertSchema = z
 export type RedeliverAlert = z.infer<typeof redeliverAlertSchema>;
 
 /** What a subscriber is told: the body of a webhook, the payload over MQTT. */
-export interface AlertMessage {
-  /** The same for every attempt and redelivery: what a receiver recognises a message by. */
-  readonly id: string;
-  readonly type: 'alert.raised' | 'alert.retracted' | 'alert.test';
-  /** When the alert was raised or retracted. */
-  readonly timestamp: string;
-  readonly data: { readonly tenantId: string; readonly alert: Alert; readonly identification: string | null };
-}
+export const alertMessageSchema = z.object({
+  id: z.string().describe('The same for every attempt and redelivery: what a receiver recognises a message by.'),
+  type: z.enum(['alert.raised', 'alert.retracted', 'alert.test']),
+  timestamp: timestampSchema.describe('When the alert was raised or retracted.'),
+  data: z.object({
+    tenantId: z.string(),
+    // Without a name of its own: the AsyncAPI document has it in its place.
+    alert: z.object(alertFields),
+    identification: z.string().nullable().describe('Path of the decision: who may ask for it finds the name there.'),
+  }),
+});
+export type AlertMessage = z.infer<typeof alertMessageSchema>;
 
 const urlSchema = z
   .url({ protocol: /^https?$/ })

@@ -8,6 +8,7 @@ export const retentionKinds = [
   'device-health',
   'images',
   'drift-reports',
+  'alerts',
 ] as const;
 export const retentionKindSchema = z.enum(retentionKinds);
 export type RetentionKind = z.infer<typeof retentionKindSchema>;
@@ -22,6 +23,7 @@ export const changeRetentionSchema = z
       .describe('Who it was. The sighting stays, and is counted, without a person.'),
     quarantine: daysSchema.optional().describe('What boxes sent and nobody could read.'),
     'device-health': daysSchema.optional().describe('What boxes counted, window by window.'),
+    alerts: daysSchema.optional().describe('With the log of their deliveries.'),
     images: daysSchema.optional().describe('Sealed images, from when their sighting came.'),
     'drift-reports': daysSchema.optional().describe('Comparisons of what cameras see with how it was.'),
   })

@@ -6,9 +6,9 @@ import { TLSSocket } from 'node:tls';
 import {
   authorisePublish,
   authoriseSubscribe,
-  deviceUsername,
   mayReceive,
   mayUseClientId,
+  usernameOf,
   type BrokerIdentity,
 } from './authorisation.js';
 
@@ -178,7 +178,7 @@ export class AccessControl {
     const { serialNumber, fingerprint256 } = certificate;
     const shown = { commonName, serialNumber, fingerprint256: fingerprint256.replaceAll(':', '') };
     const identity = await this.#authenticateCertificate?.(shown);
-    const named = identity?.kind === 'device' ? deviceUsername(identity) : identity?.name;
+    const named = identity && usernameOf(identity);
     return named === commonName && (username === '' || username === named) ? identity : undefined;
   }
 

@@ -1,4 +1,4 @@
-import { channels, topicOf, type Channel } from '@sightline/contracts';
+import { channels, tenantTopicOf, topicOf, type Channel } from '@sightline/contracts';
 import { isAppError, type DeviceId, type TenantId } from '@sightline/kernel';
 import { describe, expect, it } from 'vitest';
 
@@ -14,6 +14,7 @@ import {
 const address = { tenantId: 'acme' as TenantId, deviceId: 'cam-1' as DeviceId };
 const device: BrokerIdentity = { kind: 'device', ...address };
 const service: BrokerIdentity = { kind: 'service', name: 'cloud-api' };
+const listener: BrokerIdentity = { kind: 'listener', tenantId: address.tenantId };
 
 function codeOf(check: () => void): string {
   try {
@@ -141,5 +142,37 @@ describe('the identity of a client', () => {
     expect(mayReceive(device, 'sightline/v1/acme/cam-1/identification')).toBe(true);
     expect(mayReceive(device, 'sightline/v1/acme/cam-2/identification')).toBe(false);
     expect(mayReceive(service, 'sightline/v1/acme/cam-2/sighting')).toBe(true);
+  });
+});
+
+describe("a tenant's own topics", () => {
+  const alerts = tenantTopicOf(address.tenantId, 'alert');
+
+  it('are written by services, without being kept', () => {
+    expect([service, device, listener].map((identity) => publishCode(identity, alerts))).toEqual([
+      ...['allowed', 'MQTT.FOREIGN_PREFIX', 'MQTT.WRONG_PUBLISHER'],
+    ]);
+    expect(publishCode(service, alerts, { retain: true })).toBe('MQTT.WRONG_FLAGS');
+    expect(publishCode(service, alerts, { payloadBytes: 20_000 })).toBe('MQTT.MESSAGE_TOO_LARGE');
+    expect(publishCode(service, 'sightline/v1/acme/_tenant/other')).toBe('MQTT.UNKNOWN_TOPIC');
+  });
+
+  it('are heard by its listeners alone, who hear nothing else and say nothing', () => {
+    const subscribed = (filter: string, identity: BrokerIdentity = listener) =>
+      codeOf(() => authoriseSubscribe(identity, filter, 1));
+    expect([alerts, 'sightline/v1/acme/_tenant/#'].map((filter) => subscribed(filter))).toEqual(['allowed', 'allowed']);
+    const foreign = ['sightline/v1/other/_tenant/alert', 'sightline/v1/+/_tenant/alert', 'sightline/v1/acme/#', '#'];
+    for (const filter of [...foreign, topicOf(address, 'sighting')]) {
+      expect([filter, subscribed(filter)]).toEqual([filter, 'MQTT.FOREIGN_PREFIX']);
+    }
+    expect(subscribed(alerts, device)).toBe('MQTT.FOREIGN_PREFIX');
+    const heard = [alerts, 'sightline/v1/other/_tenant/alert', topicOf(address, 'identification')];
+    expect(heard.map((topic) => mayReceive(listener, topic))).toEqual([true, false, false]);
+    expect(publishCode(listener, topicOf(address, 'sighting'))).toBe('MQTT.WRONG_PUBLISHER');
+  });
+
+  it('have listeners whose client ids begin with their user name', () => {
+    const ids = ['acme/_tenant', 'acme/_tenant:desk', 'acme/cam-1', 'other/_tenant'];
+    expect(ids.map((id) => mayUseClientId(listener, id))).toEqual([true, true, false, false]);
   });
 });

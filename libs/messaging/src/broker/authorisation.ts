@@ -1,11 +1,22 @@
-import { channels, parseTopic, TOPIC_ROOT, type Channel, type DeviceAddress } from '@sightline/contracts';
-import { AppError, isSlug } from '@sightline/kernel';
+import {
+  channels,
+  parseTopic,
+  tenantChannelOf,
+  tenantChannels,
+  tenantListenerName,
+  TOPIC_ROOT,
+  type Channel,
+  type DeviceAddress,
+} from '@sightline/contracts';
+import { AppError, isSlug, type TenantId } from '@sightline/kernel';
 
 /** Who a client is, once its password has been checked. */
 export type BrokerIdentity =
   | ({ readonly kind: 'device' } & DeviceAddress)
   /** A part of the platform itself: the cloud API, the model registry. */
-  | { readonly kind: 'service'; readonly name: string };
+  | { readonly kind: 'service'; readonly name: string }
+  /** A program of a tenant's own, which hears what concerns the tenant and says nothing. */
+  | { readonly kind: 'listener'; readonly tenantId: TenantId };
 
 export interface PublishRequest {
   readonly topic: string;
@@ -19,14 +30,19 @@ export function deviceUsername({ tenantId, deviceId }: DeviceAddress): string {
   return `${tenantId}/${deviceId}`;
 }
 
+/** The user name that an identity has. */
+export function usernameOf(identity: BrokerIdentity): string {
+  if (identity.kind === 'service') return identity.name;
+  return identity.kind === 'device' ? deviceUsername(identity) : tenantListenerName(identity.tenantId);
+}
+
 /**
  * A client id is the key of a session, so a device must not be able to take over another's: a device's is its
- * username, a service's is its name, optionally followed by `:` and anything.
+ * username, that of a service or a listener is its user name, optionally followed by `:` and anything.
  */
 export function mayUseClientId(identity: BrokerIdentity, clientId: string): boolean {
-  return identity.kind === 'device'
-    ? clientId === deviceUsername(identity)
-    : clientId === identity.name || clientId.startsWith(`${identity.name}:`);
+  const username = usernameOf(identity);
+  return clientId === username || (identity.kind !== 'device' && clientId.startsWith(`${username}:`));
 }
 
 function ownPrefix(address: DeviceAddress): string {
@@ -44,8 +60,12 @@ export function authorisePublish(identity: BrokerIdentity, request: PublishReque
   if (identity.kind === 'device' && !topic.startsWith(ownPrefix(identity))) {
     throw new AppError('MQTT.FOREIGN_PREFIX', 'A device published outside its own topics.');
   }
-  const { channel } = parseTopic(topic);
-  const rule = channels[channel];
+  const tenantChannel = tenantChannelOf(topic);
+  const channel = tenantChannel ?? parseTopic(topic).channel;
+  const rule =
+    tenantChannel === undefined
+      ? channels[channel as Channel]
+      : { ...tenantChannels[tenantChannel], publisher: 'service' as const };
   // Who keeps the fleet's books takes away what a device that is gone has left behind.
   const clears = identity.kind === 'service' && rule.retain && retain && payloadBytes === 0;
   if (rule.publisher !== identity.kind && !clears) {
@@ -77,15 +97,27 @@ export function authoriseSubscribe(identity: BrokerIdentity, filter: string, qos
     throw new AppError('MQTT.SHARED_SUBSCRIPTION', 'The embedded broker has no shared subscriptions.');
   }
   if (qos > 1) throw new AppError('MQTT.WRONG_FLAGS', 'Subscriptions have QoS 0 or 1.', { details: { qos } });
-  if (identity.kind === 'device') {
-    const prefix = ownPrefix(identity);
-    if (!filter.startsWith(prefix)) {
-      throw new AppError('MQTT.FOREIGN_PREFIX', 'A device subscribed outside its own topics.');
-    }
-    // Of what a wildcard matches it is sent what is for it: see `mayReceive`.
-    if (/[+#]/.test(filter) || mayReceive(identity, filter)) return;
-    throw new AppError('MQTT.UNKNOWN_TOPIC', 'A device subscribes to the channels that services publish on.');
+  if (identity.kind === 'device') authoriseDevice(identity, filter);
+  else if (identity.kind === 'listener') authoriseListener(identity, filter);
+  else authoriseService(filter);
+}
+
+function authoriseDevice(identity: BrokerIdentity & { readonly kind: 'device' }, filter: string): void {
+  const prefix = ownPrefix(identity);
+  if (!filter.startsWith(prefix)) {
+    throw new AppError('MQTT.FOREIGN_PREFIX', 'A device subscribed outside its own topics.');
   }
+  // Of what a wildcard matches it is sent what is for it: see `mayReceive`.
+  if (/[+#]/.test(filter) || mayReceive(identity, filter)) return;
+  throw new AppError('MQTT.UNKNOWN_TOPIC', 'A device subscribes to the channels that services publish on.');
+}
+
+function authoriseListener(identity: BrokerIdentity, filter: string): void {
+  if (mayReceive(identity, filter) || filter === `${TOPIC_ROOT}/${usernameOf(identity)}/#`) return;
+  throw new AppError('MQTT.FOREIGN_PREFIX', "A listener subscribes to its tenant's topics.");
+}
+
+function authoriseService(filter: string): void {
   const [root, version, tenant = '', device = '', ...rest] = filter.split('/');
   const channel = rest.join('/');
   const isKnown =
@@ -99,6 +131,9 @@ export function authoriseSubscribe(identity: BrokerIdentity, filter: string, qos
 /** Whether a message on this topic may be sent to this client, whatever subscription it comes from. */
 export function mayReceive(identity: BrokerIdentity, topic: string): boolean {
   if (identity.kind === 'service') return true;
+  if (identity.kind === 'listener') {
+    return topic.startsWith(`${TOPIC_ROOT}/${usernameOf(identity)}/`) && tenantChannelOf(topic) !== undefined;
+  }
   const prefix = ownPrefix(identity);
   const channel = topic.slice(prefix.length);
   return (
