@@ -14,6 +14,7 @@ import { EdgeCachesModule } from './edge-caches/edge-caches.module.js';
 import { ErasureModule } from './erasure/erasure.module.js';
 import { FacesModule } from './faces/faces.module.js';
 import { IdentificationModule } from './identification/identification.module.js';
+import { ImagesModule } from './images/images.module.js';
 import { IngestModule } from './ingest/ingest.module.js';
 import { MetricsModule } from './metrics/metrics.module.js';
 import { PageModule } from './page/page.module.js';
@@ -45,6 +46,7 @@ export class AppModule {
         ErasureModule,
         ConsentModule,
         RetentionModule,
+        ImagesModule,
         IngestModule,
         SightingsModule,
         AttendanceModule,

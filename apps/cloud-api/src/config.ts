@@ -47,6 +47,8 @@ export interface CloudApiConfig {
    * the data directory.
    */
   readonly keyStore?: { readonly url?: string | undefined; readonly directory?: string | undefined } | undefined;
+  /** Where sealed images lie; processes share one. Default: the folder `images` in the data directory. */
+  readonly imageDirectory?: string | undefined;
   /** A gallery that processes share. Default: each has one of its own, in memory. */
   readonly qdrant?: QdrantConfig | undefined;
   /** What a gallery of the process's own may need at most, bytes; the start fails where it needs more. */
@@ -106,6 +108,7 @@ const environmentShape = z.object({
     .refine((key) => key.length === 32, 'base64 of 32 bytes'),
   SIGHTLINE_KEY_STORE_DIRECTORY: z.string().min(1).optional(),
   SIGHTLINE_KEY_STORE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
+  SIGHTLINE_IMAGE_DIRECTORY: z.string().min(1).optional(),
   ...galleryEnvironment,
   SIGHTLINE_GALLERY_MEMORY_MB: z.coerce.number().int().min(1).optional(),
   // Rates that releases are calibrated for: a threshold is never extrapolated.
@@ -169,6 +172,7 @@ export function configFromEnvironment(
     access: accessFrom(value),
     keyEncryptionKey: value.SIGHTLINE_KEY_ENCRYPTION_KEY,
     keyStore: { url: value.SIGHTLINE_KEY_STORE_URL, directory: value.SIGHTLINE_KEY_STORE_DIRECTORY },
+    imageDirectory: value.SIGHTLINE_IMAGE_DIRECTORY,
     qdrant: qdrantFrom(value),
     galleryMemoryBytes: value.SIGHTLINE_GALLERY_MEMORY_MB && value.SIGHTLINE_GALLERY_MEMORY_MB * 1_000_000,
     falseMatchRate: value.SIGHTLINE_FALSE_MATCH_RATE,

@@ -30,7 +30,7 @@ const PUBLIC = [
 ];
 /** A named schema, nothing at all, or a file that is no JSON. */
 const ANSWER =
-  /^\["204"|#\/components\/schemas\/|"content":\{"(?:text\/csv|application\/x-ndjson|application\/x-pem-file|text\/plain)/;
+  /^\["204"|#\/components\/schemas\/|"content":\{"(?:text\/csv|application\/x-ndjson|application\/x-pem-file|text\/plain|image\/jpeg)/;
 
 describe('an API key', () => {
   it.each([

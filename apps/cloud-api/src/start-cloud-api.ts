@@ -21,6 +21,7 @@ import { eraseRestored } from './erasure/erasure.module.js';
 import { GalleryFollower } from './identification/gallery-follower.js';
 import { openGalleryIndex } from './identification/gallery-index.js';
 import { stateGalleryMemory } from './identification/gallery-memory.js';
+import { takeImageBodies } from './images/image-uploads.controller.js';
 import { connectFleet } from './ingest/fleet-connection.js';
 import { sharedFilters } from './ingest/shared-filters.js';
 import { CloudMetrics } from './metrics/cloud-metrics.js';
@@ -130,6 +131,7 @@ async function createApp(platform: Platform): Promise<NestFastifyApplication> {
   takePhotoBodies(app.getHttpAdapter().getInstance());
   takeArchiveBodies(app.getHttpAdapter().getInstance());
   takeTransferBodies(app.getHttpAdapter().getInstance());
+  takeImageBodies(app.getHttpAdapter().getInstance());
   app.connectMicroservice<MicroserviceOptions>({
     strategy: new DeferredAckServer(platform.mqtt, sharedFilters(platform.config)),
   });

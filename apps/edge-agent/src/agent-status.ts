@@ -1,4 +1,5 @@
 import type { AgentActionsStatus } from './actions/agent-actions.js';
+import type { AgentImagesStatus } from './images/compose-images.js';
 import type { LocalCacheStatus } from './cache/local-cache.js';
 import type { OperationStatus } from './operation/operation-status.js';
 import type { CameraStatus } from './pipeline/camera-pipeline.js';
@@ -22,4 +23,5 @@ export interface EdgeAgentStatus extends OperationStatus {
   /** Null where the box has none. */
   readonly cache: LocalCacheStatus | null;
   readonly actions: AgentActionsStatus;
+  readonly images: AgentImagesStatus;
 }

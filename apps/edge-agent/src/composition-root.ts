@@ -24,6 +24,7 @@ import { AgentActions } from './actions/agent-actions.js';
 import { openSource } from './capture/open-source.js';
 import { parseEdgeAgentConfig, type EdgeAgentConfig, type EdgeAgentConfigInput } from './config/config.js';
 import { claimDataDirectory, lockDataDirectory } from './config/data-directory-lock.js';
+import { composeImages, type AgentImages } from './images/compose-images.js';
 import { DeviceClock } from './device-clock.js';
 import { RunningEdgeAgent, type EdgeAgent } from './edge-agent.js';
 import { benchmarkForBirth } from './operation/benchmark-file.js';
@@ -152,12 +153,15 @@ async function compose(config: EdgeAgentConfig, given: EdgeAgentSurroundings, st
     fail: (error) => fatal.abort(error),
   });
   started.push(() => operation.stop());
-  pipelines = await openPipelines(core, settings, sources);
+  const images = openImages(core, settings);
+  started.push(() => images.stop());
+  pipelines = await openPipelines(core, settings, { sources, images });
   await updater.runActive();
   await uplink.start();
+  images.start();
   const { tenantId: tenant, deviceId: device } = config.provisioning;
   log.info({ tenant, device, cameras: config.cameras.length }, 'agent started');
-  const parts = { config, outbox, slot, updater, uplink, pipelines, identifications, cache, actions };
+  const parts = { config, outbox, slot, updater, uplink, pipelines, identifications, cache, actions, images };
   const agent = new RunningEdgeAgent({ ...parts, operation, clock, log, unlock, fatal: fatal.signal });
   await operation.start(() => agent.status());
   return agent;
@@ -177,7 +181,8 @@ async function openCore(
   started.push(() => outbox.close());
   const slot = new RecogniserSlot();
   started.push(() => slot.close());
-  const trustedTime = openTrustedTime(dataDirectory, deviceClock, surroundings);
+  const path = join(dataDirectory, 'trusted-time.json');
+  const trustedTime = new TrustedTime({ path, clock, log, isSynchronised: () => deviceClock.synchronised });
   started.push(() => trustedTime.persist());
   const key = openBoxTemplateKey(config, log);
   const cache = await composeCache({
@@ -190,15 +195,6 @@ async function openCore(
   const actions = openActions({ config, cache, deviceClock, site }, surroundings);
   started.push(() => actions.close(0));
   return { config, surroundings, deviceClock, trustedTime, outbox, slot, cache, actions, key, site };
-}
-
-function openTrustedTime(
-  dataDirectory: string,
-  deviceClock: DeviceClock,
-  { clock, log }: EdgeAgentSurroundings,
-): TrustedTime {
-  const path = join(dataDirectory, 'trusted-time.json');
-  return new TrustedTime({ path, clock, log, isSynchronised: () => deviceClock.synchronised });
 }
 
 function openActions(
@@ -327,10 +323,15 @@ function composeUplink(core: Core, { settings, updater, identifications, parts, 
   });
 }
 
+function openImages({ config, outbox, surroundings }: Core, settings: DesiredSettings): AgentImages {
+  const { clock, random, log } = surroundings;
+  return composeImages({ config, outbox, policy: () => settings.images, clock, random, log });
+}
+
 function openPipelines(
   core: Core,
   settings: DesiredSettings,
-  sources: Map<string, RestartableSource>,
+  { sources, images }: { readonly sources: Map<string, RestartableSource>; readonly images: AgentImages },
 ): Promise<readonly CameraPipeline[]> {
   const { config, slot, outbox, deviceClock, surroundings } = core;
   const { clock, random, log } = surroundings;
@@ -352,6 +353,7 @@ function openPipelines(
           return outbox.append(record);
         },
         decideLocally: (probe) => core.cache?.decide(probe),
+        images: images.sightings,
         policy: () => settings.policies.sighting,
       });
     }),

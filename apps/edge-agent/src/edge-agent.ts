@@ -4,6 +4,7 @@ import type { AgentActions } from './actions/agent-actions.js';
 import type { EdgeAgentStatus } from './agent-status.js';
 import type { LocalCache } from './cache/local-cache.js';
 import type { EdgeAgentConfig } from './config/config.js';
+import type { AgentImages } from './images/compose-images.js';
 import type { Operation } from './operation/operation.js';
 import type { Outbox } from './outbox/outbox.js';
 import type { CameraPipeline } from './pipeline/camera-pipeline.js';
@@ -35,6 +36,7 @@ export interface EdgeAgentParts {
   readonly identifications: IdentificationInbox;
   readonly cache: LocalCache | undefined;
   readonly actions: AgentActions;
+  readonly images: AgentImages;
   readonly clock: Clock;
   readonly log: Logger;
   /** Aborted when the outbox can store nothing more, or the memory ceiling does not hold. */
@@ -62,7 +64,7 @@ export class RunningEdgeAgent implements EdgeAgent {
   }
 
   status(): EdgeAgentStatus {
-    const { uplink, pipelines, slot, outbox, identifications, cache, actions, operation } = this.#parts;
+    const { uplink, pipelines, slot, outbox, identifications, cache, actions, images, operation } = this.#parts;
     const release = slot.current;
     return {
       connected: uplink.connected,
@@ -79,6 +81,7 @@ export class RunningEdgeAgent implements EdgeAgent {
       identifications: identifications.counts,
       cache: cache?.status ?? null,
       actions: actions.status,
+      images: images.status,
       ...operation.status,
     };
   }
@@ -105,7 +108,8 @@ export class RunningEdgeAgent implements EdgeAgent {
   }
 
   async #stop(): Promise<void> {
-    const { config, outbox, slot, updater, uplink, cache, actions, operation, clock, log, unlock } = this.#parts;
+    const { config, outbox, slot, updater, uplink, cache, actions, images, operation, clock, log, unlock } =
+      this.#parts;
     log.info({ backlog: outbox.backlog }, 'agent stops');
     this.#stopping.abort(new Error('the agent stops'));
     const bound = AbortSignal.timeout(config.stopTimeoutMs);
@@ -118,12 +122,14 @@ export class RunningEdgeAgent implements EdgeAgent {
       if (uplink.connected) await this.#drained(bound);
       await uplink.stop();
       await acted;
+      await images.stop();
       await operation.stop();
       await slot.close();
     } finally {
       // Its timer would keep the process alive.
       stopped.abort();
       await actions.close(0);
+      await images.stop();
       cache?.close();
       await outbox.close();
       await unlock();

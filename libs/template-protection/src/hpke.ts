@@ -33,7 +33,7 @@ export interface HpkeCipher {
   readonly name: 'aes-128-gcm' | 'aes-256-gcm';
   readonly keyBytes: number;
 }
-export const AES_256_GCM: HpkeCipher = { id: 0x0002, name: 'aes-256-gcm', keyBytes: 32 };
+const AES_256_GCM: HpkeCipher = { id: 0x0002, name: 'aes-256-gcm', keyBytes: 32 };
 
 /** What a message is bound to: it opens under the same two alone. */
 export interface HpkeBinding {
@@ -45,7 +45,7 @@ export interface HpkeBinding {
 }
 
 /** What a holder of a private key alone can open. */
-export interface HpkeMessage {
+interface HpkeMessage {
   /** `enc`: a public key made for this one message, as RFC 9180 serialises it (7.1.1): 32 bytes on X25519, 65 on P-256. */
   readonly encapsulatedKey: Uint8Array;
   /** With a tag of 16 bytes. */

@@ -13,7 +13,6 @@ export {
   sealedImageKeyId,
   sealImage,
   SEALED_IMAGE_OVERHEAD,
-  type ImageSubject,
 } from './sealed-image.js';
 export { createSealer, openWithKey, sealWithKey, type Sealer } from './sealing.js';
 export * from './template.js';

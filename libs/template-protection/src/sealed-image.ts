@@ -19,7 +19,7 @@ export const IMAGE_KEY_BYTES = 32;
 export const SEALED_IMAGE_OVERHEAD = HEAD_BYTES + 16 + IMAGE_KEY_BYTES;
 
 /** Of whom an image is, bound to it: under another sighting's name it does not open. */
-export interface ImageSubject {
+interface ImageSubject {
   readonly tenantId: TenantId;
   readonly deviceId: DeviceId;
   readonly sightingId: SightingId;

@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 
+import { DevicesModule } from '../devices/devices.module.js';
 import { ApiKeyGuard } from './api-key.guard.js';
 import { ApiKeysController } from './api-keys.controller.js';
 import { ApiKeys } from './api-keys.js';
@@ -12,6 +13,7 @@ import { Tenants } from './tenants.js';
 import { TokensController } from './tokens.controller.js';
 
 @Module({
+  imports: [DevicesModule],
   controllers: [ApiKeysController, TenantsController, TokensController],
   providers: [
     ApiKeys,

@@ -40,6 +40,16 @@ export function digestsEqual(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && timingSafeEqual(a, b);
 }
 
+/** What `Authorization: Basic …` says (RFC 7617, 2), or undefined: a device's own name and password. */
+export function basicCredentials(
+  header: string | undefined,
+): { readonly username: string; readonly password: string } | undefined {
+  const encoded = /^Basic ([A-Za-z0-9+/]{1,1024}={0,2})$/i.exec(header ?? '')?.[1];
+  const text = encoded === undefined ? '' : Buffer.from(encoded, 'base64').toString('utf8');
+  const colon = text.indexOf(':');
+  return colon > 0 ? { username: text.slice(0, colon), password: text.slice(colon + 1) } : undefined;
+}
+
 /** The token of `Authorization: Bearer …` (RFC 6750, 2.1), or undefined. A token with claims may be some kilobytes long. */
 export function bearerToken(header: string | undefined): string | undefined {
   return /^Bearer ([\x21-\x7e]{1,8192})$/i.exec(header ?? '')?.[1];

@@ -5,7 +5,8 @@ import { decodeJwt } from 'jose';
 
 import type { CloudApiConfig } from '../config.js';
 import { CLOCK, CONFIG } from '../platform/tokens.js';
-import { bearerToken, digestsEqual, sha256 } from './api-key.js';
+import { Devices } from '../devices/devices.js';
+import { basicCredentials, bearerToken, digestsEqual, sha256 } from './api-key.js';
 import { ApiKeys } from './api-keys.js';
 import type { Caller, Principal } from './caller.js';
 import { ExternalTokens } from './external-tokens.js';
@@ -32,6 +33,7 @@ export class Authentication {
     private readonly apiKeys: ApiKeys,
     private readonly issuedTokens: IssuedTokens,
     private readonly tenants: Tenants,
+    private readonly devices: Devices,
   ) {
     this.#failures = new FailedAttempts(clock);
     this.#external = config.access?.identityProvider && new ExternalTokens(config.access.identityProvider, clock);
@@ -43,9 +45,11 @@ export class Authentication {
    *   (retryable), `REQUEST.RATE_LIMITED` (retryable) for an address that failed too often
    */
   async principalOf({ headers, ip }: Pick<FastifyRequest, 'headers' | 'ip'>): Promise<Principal> {
-    const token = bearerToken(headers.authorization);
-    if (token === undefined) throw unauthenticated();
-    const digest = sha256(token);
+    const { authorization } = headers;
+    const device = basicCredentials(authorization);
+    const token = bearerToken(authorization);
+    if (token === undefined && device === undefined) throw unauthenticated();
+    const digest = sha256(authorization ?? '');
     const name = Buffer.from(digest).toString('base64url');
     const waitMs = this.#failures.waitMs(ip);
     if (waitMs !== undefined && !this.#good.has(name)) {
@@ -55,7 +59,7 @@ export class Authentication {
       });
     }
     try {
-      const principal = await this.#identify(token, digest);
+      const principal = device ? await this.#device(device) : await this.#identify(token ?? '');
       this.#remember(name);
       return principal;
     } catch (error) {
@@ -64,8 +68,17 @@ export class Authentication {
     }
   }
 
-  async #identify(token: string, digest: Uint8Array): Promise<Principal> {
-    if (this.#platformKey !== undefined && digestsEqual(this.#platformKey, digest)) return { kind: 'platform' };
+  /** A box, by what it shows to the broker as well. */
+  async #device(credentials: { readonly username: string; readonly password: string }): Promise<Principal> {
+    const identity = await this.devices.verify(credentials.username, credentials.password);
+    if (identity === undefined) throw unauthenticated();
+    const { tenantId, deviceId } = identity;
+    const caller: Caller = { tenantId, deviceId, actor: `device:${deviceId}`, roles: ['device'] };
+    return { kind: 'tenant', credential: 'device', caller };
+  }
+
+  async #identify(token: string): Promise<Principal> {
+    if (this.#platformKey !== undefined && digestsEqual(this.#platformKey, sha256(token))) return { kind: 'platform' };
     if (jwt.test(token)) return { kind: 'tenant', credential: 'token', caller: await this.#callerOfToken(token) };
     const caller = await this.apiKeys.callerOf(token);
     if (caller === undefined) throw unauthenticated();

@@ -7,7 +7,7 @@ import type { Role } from './roles.js';
 /** For whom a request is made. */
 export interface Caller {
   readonly tenantId: TenantId;
-  /** Who acts: `key:<id of the API key>` or `jwt:<subject of the token>`. No secret; what the audit names. */
+  /** Who acts: `key:<id of the API key>`, `jwt:<subject of the token>` or `device:<id>`. No secret; what the audit names. */
   readonly actor: string;
   readonly roles: readonly Role[];
   /** The one box that a caller with the role `device` acts for. */
@@ -16,7 +16,7 @@ export interface Caller {
 
 /** Who a request is made by: somebody of a tenant, or the platform itself. */
 export type Principal =
-  | { readonly kind: 'tenant'; readonly credential: 'key' | 'token'; readonly caller: Caller }
+  | { readonly kind: 'tenant'; readonly credential: 'key' | 'token' | 'device'; readonly caller: Caller }
   | { readonly kind: 'platform' };
 
 const principals = new WeakMap<FastifyRequest, Principal>();

@@ -6,7 +6,9 @@ import { and, eq, isNull } from 'drizzle-orm';
 
 import { Audit } from '../audit/audit.js';
 import { notifyEdgeCaches } from '../edge-caches/erasures.js';
-import { CLOCK, DATABASE, LOGGER } from '../platform/tokens.js';
+import type { CloudApiConfig } from '../config.js';
+import { desiredImages } from '../images/desired-images.js';
+import { CLOCK, CONFIG, DATABASE, LOGGER } from '../platform/tokens.js';
 import { edgeCache } from '../storage/edge-cache-schema.js';
 import { device } from '../storage/schema.js';
 import { KeyDelivery } from '../template-keys/key-delivery.js';
@@ -21,6 +23,7 @@ export class DesiredConfigs {
     @Inject(DATABASE) private readonly database: Database,
     @Inject(CLOCK) private readonly clock: Clock,
     @Inject(LOGGER) private readonly log: Logger,
+    @Inject(CONFIG) private readonly config: Pick<CloudApiConfig, 'publicUrl'>,
     private readonly link: DeviceLink,
     private readonly keyDelivery: KeyDelivery,
     private readonly audit: Audit,
@@ -75,11 +78,13 @@ export class DesiredConfigs {
       .where(and(isShown(address), isNull(device.revokedAt)));
     if (row === undefined) return;
     const templateKey = await this.keyDelivery.for(address);
+    const sealedImages = await desiredImages(this.database, { tenantId, ...row }, this.config.publicUrl);
     try {
       await this.link.send(address, 'desired/config', DesiredConfigSchema, {
         ...{ schemaVersion: SCHEMA_VERSION, version: BigInt(row.version), siteId: row.siteId },
         ...row.settings,
         ...(templateKey && { templateKey }),
+        ...(sealedImages && { sealedImages }),
       });
     } catch (error) {
       this.log.warn({ tenantId, deviceId, error: errorMessage(error) }, 'desired/config could not be published');

@@ -6,6 +6,7 @@ import { and, eq, gte, isNull, lte, sql } from 'drizzle-orm';
 
 import { GallerySigningKeys } from '../edge-caches/gallery-signing-keys.js';
 import { GalleryFollowers } from '../identification/gallery-followers.js';
+import { ImageUpkeep } from '../images/image-upkeep.js';
 import { PersonalData } from '../personal-data/personal-data.js';
 import { CLOCK, DATABASE, LOGGER } from '../platform/tokens.js';
 import { erasure } from '../storage/edge-cache-schema.js';
@@ -35,6 +36,7 @@ export class ErasureSteps {
     private readonly personalData: PersonalData,
     private readonly galleries: GalleryFollowers,
     private readonly signingKeys: GallerySigningKeys,
+    private readonly images: ImageUpkeep,
   ) {}
 
   /** Takes every open erasure as far as it goes now; one that fails keeps no other waiting. */
@@ -59,6 +61,8 @@ export class ErasureSteps {
   /** Takes one erasure as far as it goes now. */
   async advance(key: ErasureKey): Promise<void> {
     await this.destroyKey(key);
+    // No proof is signed while a file is left.
+    await this.images.removeFiles();
     await this.askGalleries(key);
     await this.complete(key);
   }

@@ -2,6 +2,7 @@ import { Inject, Module } from '@nestjs/common';
 import { defineTrigger, type Jobs } from '@sightline/jobs';
 
 import { IdentificationModule } from '../identification/identification.module.js';
+import { ImagesModule } from '../images/images.module.js';
 import { JOBS } from '../platform/tokens.js';
 import { DestroyedPeople } from './destroyed-people.js';
 import { ErasureSteps } from './erasure-steps.js';
@@ -18,7 +19,7 @@ const ADVANCE_MS = 5000;
 const AGAIN_MS = 3_600_000;
 
 @Module({
-  imports: [IdentificationModule],
+  imports: [IdentificationModule, ImagesModule],
   controllers: [ErasuresController],
   providers: [Erasures, ErasureSteps, DestroyedPeople],
   exports: [Erasures],

@@ -21,6 +21,7 @@ interface ExplainedRow {
   readonly decision: DecisionRow;
   readonly review: ReviewRow | null;
   readonly hardNegatives: number;
+  readonly imageDigest: string | null;
 }
 
 type Names = ReadonlyMap<PersonId, string>;
@@ -29,6 +30,12 @@ const hardNegatives = sql<number>`(
   SELECT count(*)::int FROM cloud.hard_negative AS negative
   WHERE negative.tenant_id = cloud.identification.tenant_id AND negative.sighting_id = cloud.identification.sighting_id
     AND negative.revision = cloud.identification.revision
+)`;
+const imageDigest = sql<string | null>`(
+  SELECT encode(image.digest, 'hex') FROM cloud.sealed_image AS image
+  WHERE image.tenant_id = cloud.identification.tenant_id AND image.sighting_id = cloud.identification.sighting_id
+    AND image.stored_at IS NOT NULL
+  ORDER BY image.stored_at DESC LIMIT 1
 )`;
 const isRevision = (text: string): boolean => /^\d{1,10}$/.test(text);
 
@@ -74,7 +81,7 @@ export class Explanations {
   async #read(where: SQL | undefined, limit: number): Promise<ExplainedRow[]> {
     const { tenantId, sightingId, revision } = identification;
     return this.database.db
-      .select({ decision: identification, review: identificationReview, hardNegatives })
+      .select({ decision: identification, review: identificationReview, hardNegatives, imageDigest })
       .from(identification)
       .leftJoin(
         identificationReview,
@@ -106,11 +113,12 @@ export class Explanations {
 const ofSighting = (tenantId: TenantId, sightingId: SightingId) =>
   and(eq(identification.tenantId, tenantId), eq(identification.sightingId, sightingId));
 
-function toRest({ decision, review, hardNegatives: remembered }: ExplainedRow, names: Names): rest.Identification {
+function toRest(row: ExplainedRow, names: Names): rest.Identification {
+  const { decision, review, hardNegatives: remembered, imageDigest: image } = row;
   const { sightingId, revision, outcome, score, threshold, falseMatchRate, refusalCode, identifyMs, facts } = decision;
   return {
     ...{ id: `${sightingId}:${revision}`, sightingId, revision, outcome, score, threshold, falseMatchRate },
-    ...{ refusalCode, identifyMs, decidedAt: decision.decidedAt.toISOString() },
+    ...{ refusalCode, identifyMs, imageDigest: image, decidedAt: decision.decidedAt.toISOString() },
     person: named(decision.personId, names),
     target: facts && targetOf(facts, falseMatchRate),
     calibration: facts && {

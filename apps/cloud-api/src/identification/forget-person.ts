@@ -5,12 +5,18 @@ import { sql } from 'drizzle-orm';
 import { forgetAlertsOf } from '../alerts/person-alerts.js';
 
 /**
- * Takes somebody out of everything that decisions have left: explanations, alerts, kept probes, hard negatives (their own, and
- * those of others that show them), reviews, labelled sets. In the transaction that deletes the person, or before; the deletion itself
- * reaches all but the explanations. Safe to repeat.
+ * Takes somebody out of everything that decisions have left: explanations, alerts, kept probes, images, hard negatives
+ * (their own, and those of others that show them), reviews, labelled sets. In the transaction that deletes the person, or
+ * before; the deletion itself reaches all but the explanations. Safe to repeat.
  */
 export async function forgetPerson(tx: Transaction, tenantId: TenantId, personId: PersonId): Promise<void> {
   const isPerson = sql`tenant_id = ${tenantId} AND person_id = ${personId}`;
+  // Also those that another revision, or a review, says are theirs.
+  await tx.execute(sql`
+    DELETE FROM cloud.sealed_image WHERE tenant_id = ${tenantId} AND (person_id = ${personId}
+      OR second_person_id = ${personId}
+      OR sighting_id IN (SELECT sighting_id FROM cloud.identification WHERE ${isPerson})
+      OR sighting_id IN (SELECT sighting_id FROM cloud.identification_review WHERE ${isPerson}))`);
   await tx.execute(sql`
     UPDATE cloud.identification SET
       candidates = (

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 
+import { ImageTailsModule } from '../images/image-tails.module.js';
 import { DecisionExpiry } from './decision-expiry.js';
 import { DecisionPlaces } from './decision-places.js';
 import { DecisionPolicies } from './decision-policies.js';
@@ -15,7 +16,7 @@ import { Reviews } from './reviews.js';
 import { SearchedTemplates } from './searched-templates.js';
 
 @Module({
-  imports: [GalleryModule],
+  imports: [GalleryModule, ImageTailsModule],
   controllers: [IdentificationsController],
   providers: [
     Identification,

@@ -8,6 +8,7 @@ import { and, asc, eq, inArray } from 'drizzle-orm';
 import { retractReviewed } from '../alerts/watch-list-alerts.js';
 import { Audit } from '../audit/audit.js';
 import { PersonalData } from '../personal-data/personal-data.js';
+import { ReviewedImages } from '../images/reviewed-images.js';
 import { CLOCK, DATABASE } from '../platform/tokens.js';
 import { hardNegative, identificationReview } from '../storage/decision-schema.js';
 import { identification, person } from '../storage/schema.js';
@@ -37,6 +38,7 @@ export class Reviews {
     private readonly policies: DecisionPolicies,
     private readonly probes: KeptProbeReader,
     private readonly explanations: Explanations,
+    private readonly images: ReviewedImages,
     private readonly audit: Audit,
   ) {}
 
@@ -64,6 +66,8 @@ export class Reviews {
       if (await isStored(tx, reviewed, verdict)) return;
       await storeVerdict(tx, reviewed, { verdict, now });
       await retractReviewed(tx, reviewed, { notPersonIds: verdict.notPersonIds, now });
+      if (verdict.verdict === 'is-person' && verdict.personId !== null)
+        await this.images.assign(tx, reviewed, verdict.personId);
       await tx.delete(hardNegative).where(ofRevision(hardNegative, reviewed));
       if (probe !== undefined && verdict.notPersonIds.length > 0) {
         const expiresAt = new Date(now.getTime() + hardNegativeDays * DAY_MS);

@@ -30,6 +30,8 @@ export interface SightingRecord {
   readonly frames: number;
   readonly closeReason: 'left' | 'agent-stopped' | null;
   readonly stageMs: Readonly<Record<string, number>>;
+  /** SHA-256 of the sealed image that the box has of it, 64 hexadecimal digits. */
+  readonly imageDigest?: string | undefined;
 }
 
 const phases: Readonly<Partial<Record<SightingPhase, SightingPhaseName>>> = {
@@ -44,6 +46,7 @@ const closeReasons: Readonly<Partial<Record<CloseReason, 'left' | 'agent-stopped
 };
 
 const MOST_SHOTS = 32;
+const SHA256_BYTES = 32;
 /** PostgreSQL's integer. */
 const LARGEST_INTEGER = 2_147_483_647;
 const isCount = (value: number): boolean => Number.isInteger(value) && value >= 0 && value <= LARGEST_INTEGER;
@@ -74,12 +77,13 @@ export function sightingRecord(sighting: Sighting, recordedAt: DeviceMoment): Si
     ...shotsOf(sighting, presentation.refusalCode),
     local: localDecision(sighting.localDecision),
     stageMs: durations(sighting.stageMs),
+    imageDigest: sighting.sealedImageDigest && Buffer.from(sighting.sealedImageDigest).toString('hex'),
   };
 }
 
 /** The first field, by its name on the wire, whose value cannot be. */
 function impossibleField({ sightingId, revision, cameraId, ...sighting }: Sighting): string | undefined {
-  const { releaseDigest, trialArm, quality, frames, templates } = sighting;
+  const { releaseDigest, trialArm, quality, frames, templates, sealedImageDigest: image } = sighting;
   const isPossible = {
     sighting_id: isUuid(sightingId),
     revision: revision >= 1 && isCount(revision),
@@ -89,6 +93,7 @@ function impossibleField({ sightingId, revision, cameraId, ...sighting }: Sighti
     quality: quality >= 0 && quality <= 1,
     frames: isCount(frames),
     templates: templates.length <= MOST_SHOTS,
+    sealed_image_digest: image === undefined || image.length === SHA256_BYTES,
   };
   return Object.entries(isPossible).find(([, possible]) => !possible)?.[0];
 }

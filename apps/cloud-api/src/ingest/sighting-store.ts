@@ -8,6 +8,7 @@ import { noteSeenAtSites } from '../edge-caches/seen-at-site.js';
 import { decisionRecord } from '../identification/decision-record.js';
 import { judge, type SearchResult } from '../identification/identification.js';
 import { keepProbes } from '../identification/kept-probes.js';
+import { noteImages, type ImagedSighting } from '../images/noted-images.js';
 import { localDiffers, type LocalDecision } from '../identification/local-decision.js';
 import { insertAsJson } from '../storage/json-rows.js';
 import { identification, person, sighting } from '../storage/schema.js';
@@ -110,6 +111,8 @@ export async function storeSightings(
   const newest = distinctByKey(newestFirst, ({ tenantId, id }) => `${tenantId}/${id}`);
   const changed = await upsert(tx, newest);
   await keepProbes(tx, changed, { decided: keptOf(decided), now });
+  const permitted = (tenantId: TenantId, personId: PersonId) => enrolled.get(`${tenantId}/${personId}`)?.purposes ?? [];
+  await noteImages(tx, imagesOf(decided, changed, newest), { permitted, now });
   return { changed, decided: new Map(fresh.map((row) => [keyOfDecision(row), answered(row, enrolled)])) };
 }
 
@@ -133,9 +136,32 @@ function answered(row: DecisionRow, enrolled: Enrolled): AnsweredDecision {
   return { ...row, groups };
 }
 
-function keptOf(
-  decided: readonly { readonly item: NewSighting; readonly judgement: { readonly decision: OpenSetDecision } }[],
-) {
+interface Decided {
+  readonly item: NewSighting;
+  readonly judgement: { readonly decision: OpenSetDecision };
+}
+
+/** What refers to an image, of the revisions that are now their sighting's state. */
+function imagesOf(
+  decided: readonly Decided[],
+  changed: readonly ChangedSighting[],
+  rows: readonly (typeof sighting.$inferInsert)[],
+): readonly ImagedSighting[] {
+  const imaged = decided.filter(({ item }) => item.record.imageDigest !== undefined);
+  if (imaged.length === 0) return [];
+  const current = new Set(changed.map(({ tenantId, id, revision }) => revisionKey(tenantId, id, revision)));
+  const seenAt = new Map(rows.map((row) => [revisionKey(row.tenantId, row.id, row.revision), row.lastSeenAt]));
+  return imaged.flatMap(({ item: { batch, siteId, record }, judgement: { decision } }) => {
+    const { sightingId, imageDigest: digest } = record;
+    const key = revisionKey(batch.address.tenantId, sightingId, record.revision);
+    const at = seenAt.get(key);
+    return digest === undefined || at === undefined || !current.delete(key)
+      ? []
+      : [{ address: batch.address, siteId, sightingId, digest, seenAt: at, decision }];
+  });
+}
+
+function keptOf(decided: readonly Decided[]) {
   return decided.flatMap(({ item: { batch, record, result }, judgement: { decision } }) => {
     const { sightingId, revision } = record;
     return result.kept === undefined

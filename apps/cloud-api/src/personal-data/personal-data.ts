@@ -51,7 +51,7 @@ export interface OwnedTemplate {
 
 const destroyedSchema = z.tuple([z.string(), z.string()]);
 
-type Context = 'name' | 'external-id' | `template/${string}` | `consent/${string}`;
+type Context = 'name' | 'external-id' | `template/${string}` | `consent/${string}` | `image/${string}`;
 const contextOf = ({ tenantId, personId }: Subject, context: Context): string =>
   `sightline/person/${tenantId}/${personId}/${context}`;
 const subjectOf = ({ tenantId, id }: { readonly tenantId: TenantId; readonly id: PersonId }): Subject => ({

@@ -38,6 +38,8 @@ export interface TestCloudOptions {
   /** A gallery that processes share. */
   readonly qdrant?: QdrantConfig;
   readonly webhooks?: CloudApiConfig['webhooks'];
+  /** Where boxes are told to reach it. */
+  readonly publicUrl?: string;
 }
 
 /** A cloud API on a real database and a real broker. */
@@ -73,6 +75,7 @@ export async function startTestCloud(options: TestCloudOptions = {}): Promise<Te
     access: options.access,
     qdrant: options.qdrant,
     webhooks: options.webhooks,
+    publicUrl: options.publicUrl,
     keyEncryptionKey: new Uint8Array(32).fill(7),
     falseMatchRate: 1e-3,
     inferenceWorkers: 1,

@@ -2,6 +2,7 @@ import { Metrics, type MetricSample } from '@sightline/observability';
 
 import type { EdgeAgentStatus } from '../agent-status.js';
 import { describeActions } from '../actions/actions-metrics.js';
+import { describeImages } from '../images/images-metrics.js';
 import { describeCache } from '../cache/cache-metrics.js';
 import type { RecognitionMeter } from '../operation/recognition-meter.js';
 
@@ -26,6 +27,7 @@ export function agentMetrics(options: AgentMetricsOptions): Metrics {
   describeDelivery(metrics, reading);
   describeCache(metrics, () => options.status().cache);
   describeActions(metrics, () => options.status().actions);
+  describeImages(metrics, () => options.status().images);
   describeHealth(metrics, reading);
   return metrics;
 }

@@ -6,6 +6,7 @@ import type { Template } from '@sightline/template-protection';
 
 import type { LocalProbe } from '../cache/local-matcher.js';
 import type { CapturedFrame } from '../capture/frame-source.js';
+import type { SightingImages } from '../images/sighting-images.js';
 import type { DeviceClock } from '../device-clock.js';
 import type { NewRecord } from '../outbox/outbox-store.js';
 import { BestShots, type Shot } from './best-shots.js';
@@ -26,6 +27,8 @@ export interface SightingTrackDependencies {
   readonly presentation?: PresentationPolicy | undefined;
   /** What the box itself decides, at once; never throws. Undefined where it may not, or has nobody to compare with. */
   readonly decideLocally?: ((probe: LocalProbe) => LocalDecision | undefined) | undefined;
+  /** Keeps sealed images; none when absent. */
+  readonly images?: Pick<SightingImages, 'take' | 'recorded' | 'unrecorded'> | undefined;
   readonly log: Logger;
 }
 
@@ -70,6 +73,8 @@ export class SightingTrack {
   #sentAtStreamMs = 0;
   #revision = 0;
   #isReported = false;
+  /** Digest of the sealed image that its records refer to, from when it first closed. */
+  #imageDigest: Uint8Array | undefined;
   #isClosed = false;
   /** Closed, and gone on since without a revision that says so. */
   #wasClosed = false;
@@ -209,15 +214,27 @@ export class SightingTrack {
       const { deviceClock, store, presentation, log } = this.#dependencies;
       const templates = await this.#embed(shots);
       const presentationAttack = this.#presentations.of(shots, presentation);
+      const taken =
+        phase === SightingPhase.CLOSE && mayBeIdentified(presentationAttack) ? await this.#image(shots) : undefined;
       const sighting = this.#compose({ ...facts, ...(presentationAttack && { presentationAttack }) }, last, templates);
       try {
         await store(sightingRecord(sighting, deviceClock.deviceTime()));
         this.#revision = sighting.revision;
+        if (taken) this.#dependencies.images?.recorded(taken);
       } catch (error) {
+        this.#imageDigest = taken ? undefined : this.#imageDigest;
+        if (taken) await this.#dependencies.images?.unrecorded(taken);
         const code = isAppError(error) ? error.code : 'SIGHTING.NOT_STORED';
         log.error({ code, sightingId: this.#id, revision: sighting.revision }, 'a sighting could not be recorded');
       }
     });
+  }
+
+  /** Seals the best shot, once, where something was recognised by it. @returns its digest when it is new */
+  async #image([best]: readonly Shot[]): Promise<Uint8Array | undefined> {
+    if (best === undefined || this.#imageDigest !== undefined || !this.#templates.has(best)) return undefined;
+    this.#imageDigest = await this.#dependencies.images?.take(best, this.#id);
+    return this.#imageDigest;
   }
 
   /** @returns the templates of the shots, best first, without those that could not be made */
@@ -258,6 +275,7 @@ export class SightingTrack {
     return create(SightingSchema, {
       ...facts,
       ...(localDecision && { localDecision }),
+      ...(this.#imageDigest && { sealedImageDigest: this.#imageDigest }),
       sightingId: this.#id,
       revision,
       cameraId,

@@ -93,7 +93,8 @@ export class FakeRecogniser implements Recogniser {
       score,
       fivePoints: [centre, centre, centre, centre, centre],
       quality,
-      aligned: Uint8Array.of(person),
+      // Two pixels by two.
+      aligned: new Uint8Array(12).fill(person),
       ...(surroundings && this.scoresPresentations && { surroundings: Uint8Array.of(person) }),
     }));
     const stageMs = { detect: 2, landmarks: faces.length, align: faces.length };

@@ -3,6 +3,7 @@ import { DesiredConfigSchema, rest, type DesiredConfig } from '@sightline/contra
 import { isAppError, type Logger } from '@sightline/kernel';
 import { z } from 'zod';
 
+import { imagePolicySchema, type ImagePolicy } from '../images/image-policy.js';
 import type { SightingPolicy } from '../pipeline/sighting-policy.js';
 import type { DeliveryPolicy } from '../uplink/batch-sender.js';
 import type { FieldState } from '../uplink/device-state.js';
@@ -13,6 +14,7 @@ const settingsSchema = z.object({
   siteId: z.union([rest.slugSchema, z.literal('')]),
   sighting: z.object(rest.sightingSettingBounds).partial().optional(),
   delivery: z.object(rest.deliverySettingBounds).partial().optional(),
+  sealedImages: imagePolicySchema.optional(),
 });
 
 /** Of what is wrong with a document, so much is told. */
@@ -38,6 +40,7 @@ export class DesiredSettings {
   readonly #options: DesiredSettingsOptions;
   #policies: Policies;
   #siteId: string;
+  #images: ImagePolicy | undefined;
   #keys: readonly string[] = [];
   #state: FieldState = { version: 0, status: 'none', error: '' };
 
@@ -56,6 +59,11 @@ export class DesiredSettings {
   /** Where the box is: where it was provisioned to be, unless the cloud has moved it since. */
   get siteId(): string {
     return this.#siteId;
+  }
+
+  /** What the box is to do with images; undefined: to keep none. */
+  get images(): ImagePolicy | undefined {
+    return this.#images;
   }
 
   /** Keys of the configuration that the cloud decides at the moment: `sighting.bestShots`. */
@@ -101,6 +109,7 @@ export class DesiredSettings {
       return false;
     }
     this.#siteId = parsed.data.siteId || this.#options.siteId;
+    this.#images = parsed.data.sealedImages;
     const { defaults } = this.#options;
     const sighting = given(parsed.data.sighting);
     const delivery = given(parsed.data.delivery);

@@ -2,6 +2,7 @@ import { z } from 'zod';
 
 import { pageOf, pageQuerySchema, slugSchema, timestampSchema, uuidSchema } from './common.js';
 import { outcomeSchema } from './identification.js';
+import { imageDigestSchema } from './sealed-images.js';
 
 /** What an identification is for; `general` where nothing else is said. */
 export const decisionUseSchema = z.enum(['general', 'access', 'attendance', 'watch-list', 'photo-search']);
@@ -192,6 +193,9 @@ export const identificationSchema = z
     threshold: z.number(),
     falseMatchRate: z.number().describe('Of one comparison, at that threshold.'),
     refusalCode: z.string().nullable(),
+    imageDigest: imageDigestSchema
+      .nullable()
+      .describe('Of the sealed image that is stored of the sighting, if there is one.'),
     target: targetSchema.nullable().describe('Null: it was decided before decisions said so.'),
     calibration: z
       .object({

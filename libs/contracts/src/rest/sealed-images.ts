@@ -7,7 +7,7 @@ import { purposeSchema } from './consents.js';
 export const SEALED_IMAGE_BYTES = 256 * 1024;
 
 /** Decisions whose images may be kept: of a sighting that is not identified at all nothing is. */
-export const imageOutcomes = ['identified', 'ambiguous', 'unknown'] as const;
+const imageOutcomes = ['identified', 'ambiguous', 'unknown'] as const;
 export type ImageOutcome = (typeof imageOutcomes)[number];
 
 export const imageDigestSchema = z
