@@ -126,6 +126,6 @@ export class ImageUploader {
 }
 
 function waitAfter(error: unknown): number | undefined {
-  const seconds = isAppError(error) ? error.details?.['retryAfterSeconds'] : undefined;
+  const seconds = isAppError(error) ? error.details.retryAfterSeconds : undefined;
   return typeof seconds === 'number' ? Math.min(LONGEST_WAIT_MS, seconds * 1000) : undefined;
 }
