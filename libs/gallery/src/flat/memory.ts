@@ -3,8 +3,8 @@ import { rowBytes } from './code-block.js';
 import { roomFor } from './partition.js';
 import { largestShareOf, shares } from './shares.js';
 
-/** The worker thread with ONNX Runtime, and what a batch of searches needs. Measured: 45 MB. */
-const fixedBytes = 60_000_000;
+/** Two threads with ONNX Runtime, and what batches of searches need. Measured: 81 MB. */
+const fixedBytes = 95_000_000;
 /**
  * Ids, sites, groups and where everything is, on both threads, garbage that is not collected yet included. Measured at
  * 200,000 templates: 920 to 980 bytes.
