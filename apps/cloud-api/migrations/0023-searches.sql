@@ -8,3 +8,40 @@ CREATE FUNCTION cloud.present_person(of_tenant text, of_person uuid) RETURNS uui
   )
   SELECT id FROM same WHERE merged_into IS NULL
 $$;
+
+-- Searches for a face in photos' place: who asked, what for, and what came of it in numbers. What was searched with is
+-- not kept.
+CREATE TABLE cloud.search (
+  tenant_id text NOT NULL REFERENCES cloud.tenant (id),
+  id uuid NOT NULL,
+  actor text NOT NULL,
+  purpose text NOT NULL,
+  -- What somebody wrote, who may have named somebody: sealed with a key of the tenant.
+  sealed_reason bytea NOT NULL,
+  searched_with text NOT NULL CHECK (searched_with IN ('photo', 'sighting', 'person')),
+  state text NOT NULL CHECK (state IN ('running', 'done', 'failed')),
+  -- Counts and rates; null unless done.
+  facts jsonb,
+  searched_at timestamptz NOT NULL,
+  results_until timestamptz NOT NULL,
+  expires_at timestamptz NOT NULL,
+  PRIMARY KEY (tenant_id, id)
+);
+CREATE INDEX search_newest ON cloud.search (tenant_id, searched_at DESC, id DESC);
+CREATE INDEX search_expiry ON cloud.search (expires_at);
+
+-- The best sightings that a search found. They go with the probes by which they were found: so no erasure and no expiry
+-- leaves one.
+CREATE TABLE cloud.search_hit (
+  tenant_id text NOT NULL,
+  search_id uuid NOT NULL,
+  place integer NOT NULL,
+  sighting_id uuid NOT NULL,
+  score double precision NOT NULL,
+  expires_at timestamptz NOT NULL,
+  PRIMARY KEY (tenant_id, search_id, place),
+  FOREIGN KEY (tenant_id, search_id) REFERENCES cloud.search (tenant_id, id) ON DELETE CASCADE,
+  FOREIGN KEY (tenant_id, sighting_id) REFERENCES cloud.kept_probe (tenant_id, sighting_id) ON DELETE CASCADE
+);
+CREATE INDEX search_hit_sighting ON cloud.search_hit (tenant_id, sighting_id);
+CREATE INDEX search_hit_expiry ON cloud.search_hit (expires_at);

@@ -19,6 +19,7 @@ import { IngestModule } from './ingest/ingest.module.js';
 import { MetricsModule } from './metrics/metrics.module.js';
 import { PageModule } from './page/page.module.js';
 import { PeopleModule } from './people/people.module.js';
+import { PhotoSearchModule } from './photo-search/photo-search.module.js';
 import { PlatformModule, type Platform } from './platform/platform.module.js';
 import { readiness } from './readiness.js';
 import { RetentionModule } from './retention/retention.module.js';
@@ -50,6 +51,7 @@ export class AppModule {
         IngestModule,
         SightingsModule,
         AttendanceModule,
+        PhotoSearchModule,
         TemplateKeysModule,
         PageModule,
         MetricsModule,

@@ -101,6 +101,8 @@ export const errorDefinitions = {
   'CALIBRATION.RATE_NOT_MEASURED': { status: 422, title: 'The false-match rate lies outside the measured range' },
   'PRESENTATION.NOT_LIVE': { status: 422, title: 'The presentation does not look live enough for this camera' },
   'PRESENTATION.NOT_ASSESSED': { status: 422, title: 'The camera requires a live presentation, and none was scored' },
+  'SEARCH.NOT_FOUND': { status: 404, title: 'No such search, or its results are not kept any more' },
+  'SEARCH.PROBE_NOT_KEPT': { status: 409, title: 'Nothing to search with is kept of the sighting' },
   'SIGHTING.NOT_FOUND': { status: 404, title: 'No such sighting' },
   'SIGHTING.INVALID': { status: 422, title: 'The record has values that cannot be' },
   'SIGHTING.LOW_QUALITY': { status: 422, title: 'The sighting is not good enough for what it is used for' },

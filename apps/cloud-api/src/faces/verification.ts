@@ -2,7 +2,7 @@ import type { rest } from '@sightline/contracts';
 import type { Database } from '@sightline/database';
 import { AppError, type PersonId, type TenantId } from '@sightline/kernel';
 import { thresholdAt, type OperatingPoint } from '@sightline/matching';
-import { minimumQuality, type Face } from '@sightline/recognition';
+import type { Face } from '@sightline/recognition';
 import { validateTemplate, type Template } from '@sightline/template-protection';
 import { Inject, Injectable } from '@nestjs/common';
 
@@ -15,6 +15,7 @@ import { DATABASE } from '../platform/tokens.js';
 import type { CalibratedRelease } from '../releases/active-release.js';
 import { Releases } from '../releases/releases.js';
 import { TemplateKeys } from '../template-keys/template-keys.js';
+import { chooseFace } from './choose-face.js';
 import { compare } from './comparison.js';
 import { toRestFace } from './wire.js';
 
@@ -148,29 +149,6 @@ export class Verification {
 function operatingPointOf({ operatingPoint, manifest }: CalibratedRelease, falseMatchRate?: number): OperatingPoint {
   if (falseMatchRate === undefined) return operatingPoint;
   return { falseMatchRate, threshold: thresholdAt(manifest.calibration.points, falseMatchRate) };
-}
-
-function chooseFace(faces: readonly Face[], choice: rest.VerifyQuery['face'], photo: string): Face {
-  const [largest, ...others] = faces;
-  const details = { photo, faces: faces.length };
-  if (largest === undefined) {
-    throw new AppError('VERIFICATION.NO_FACE', `No face was found in the file "${photo}".`, { details });
-  }
-  if (others.length > 0 && choice === 'only') {
-    throw new AppError(
-      'VERIFICATION.SEVERAL_FACES',
-      `The file "${photo}" shows ${faces.length} faces: send a photo of one, or ask for face=largest.`,
-      { details },
-    );
-  }
-  if (largest.quality < minimumQuality.verification) {
-    throw new AppError(
-      'VERIFICATION.LOW_QUALITY',
-      `The face in the file "${photo}" is too small, blurred, turned or badly lit.`,
-      { details: { photo, quality: largest.quality, minimum: minimumQuality.verification } },
-    );
-  }
-  return largest;
 }
 
 function viewOf(

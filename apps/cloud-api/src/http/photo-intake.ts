@@ -12,6 +12,7 @@ import {
   type PhotoForm,
 } from './photo-upload.js';
 import type { Turn } from './turnstile.js';
+import { whileConnected } from './while-connected.js';
 
 /** Bytes of photos in memory at once, of all clients, those that still arrive included. */
 const HELD_BYTES = 512 * 1024 * 1024;
@@ -85,15 +86,12 @@ export class PhotoIntake {
       own += bytes;
       return true;
     };
-    const gone = new AbortController();
-    const leave = (): void => gone.abort(new AppError('REQUEST.ABORTED', 'The client closed the connection.'));
-    const { socket } = request.raw;
-    socket.once('close', leave);
     try {
-      return await work(await this.#arrived(request, read(hold)), { client, signal: gone.signal });
+      return await whileConnected(request, async (signal) =>
+        work(await this.#arrived(request, read(hold)), { client, signal }),
+      );
     } finally {
       over = true;
-      socket.off('close', leave);
       this.#room.give(client, own);
     }
   }

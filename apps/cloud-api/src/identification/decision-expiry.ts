@@ -16,7 +16,7 @@ const IS_IN_NO_SET = sql`NOT EXISTS (
   SELECT FROM cloud.labelled_set_member member
   WHERE member.tenant_id = kept_probe.tenant_id AND member.sighting_id = kept_probe.sighting_id)`;
 
-/** Deletes kept probes that no labelled set holds, and hard negatives, once they have expired. */
+/** Deletes kept probes that no labelled set holds, hard negatives, and searches, once they have expired. */
 @Injectable()
 export class DecisionExpiry {
   constructor(
@@ -36,8 +36,11 @@ export class DecisionExpiry {
    * @returns how many rows there were
    */
   async expire(signal?: AbortSignal): Promise<number> {
-    const probes = await this.#delete(sql`cloud.kept_probe`, IS_IN_NO_SET, signal);
-    return probes + (await this.#delete(sql`cloud.hard_negative`, sql`true`, signal));
+    let deleted = await this.#delete(sql`cloud.kept_probe`, IS_IN_NO_SET, signal);
+    for (const table of ['hard_negative', 'search_hit', 'search']) {
+      deleted += await this.#delete(sql`cloud.${sql.identifier(table)}`, sql`true`, signal);
+    }
+    return deleted;
   }
 
   async #delete(table: SQL, condition: SQL, signal: AbortSignal | undefined): Promise<number> {

@@ -25,13 +25,8 @@ import { SearchedTemplates } from './searched-templates.js';
     ...[Explanations, Reviews, DecisionExpiry],
   ],
   exports: [
-    GalleryModule,
-    Identification,
-    PhotoFaces,
-    ProbeKeeping,
-    DecisionPolicies,
-    SearchedTemplates,
-    KeptProbeReader,
+    ...[GalleryModule, Identification, PhotoFaces, ProbeKeeping, KeptProbeReader],
+    ...[DecisionPolicies, DecisionPlaces, SearchedTemplates],
   ],
 })
 export class IdentificationModule {}

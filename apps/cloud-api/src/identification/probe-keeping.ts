@@ -58,15 +58,27 @@ export class ProbeKeeping {
   }
 
   /** The template again; undefined once the key of whom it was kept for is destroyed. */
-  async open(
+  async open(tenantId: TenantId, probe: Omit<SealedProbe, 'keptForMs'>): Promise<Template | undefined> {
+    const [opened] = await this.openAll(tenantId, [probe]);
+    return opened;
+  }
+
+  /** Templates in the order of the probes; undefined once the key of whom one was kept for is destroyed. */
+  async openAll(
     tenantId: TenantId,
-    { templateId, personIds: [personId], template, sealed }: Omit<SealedProbe, 'keptForMs'>,
-  ): Promise<Template | undefined> {
-    if (personId === undefined) {
-      return { ...template, data: this.#sealer.open(sealed, contextOf(tenantId, templateId)) };
-    }
-    const [opened] = await this.personalData.openTemplates([{ tenantId, personId, id: templateId, sealed }]);
-    return opened && { ...template, data: opened.data };
+    probes: readonly Omit<SealedProbe, 'keptForMs'>[],
+  ): Promise<readonly (Template | undefined)[]> {
+    const named = probes.flatMap(({ personIds: [personId], templateId: id, sealed }) =>
+      personId === undefined ? [] : [{ tenantId, personId, id, sealed }],
+    );
+    const opened = (await this.personalData.openTemplates(named)).values();
+    return probes.map(({ templateId, personIds: [personId], template, sealed }) => {
+      if (personId === undefined) {
+        return { ...template, data: this.#sealer.open(sealed, contextOf(tenantId, templateId)) };
+      }
+      const own = opened.next().value;
+      return own && { ...template, data: own.data };
+    });
   }
 
   async #seal({ tenantId, probe, decision }: DecidedProbe): Promise<SealedProbe | undefined> {

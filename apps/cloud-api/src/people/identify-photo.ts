@@ -36,7 +36,7 @@ export class IdentifyPhoto {
     return {
       faces: faces.flatMap(({ box, quality }, index) => {
         const result = results[index];
-        return result === undefined ? [] : [{ ...answer(result, names), box: { ...box }, quality }];
+        return result === undefined ? [] : [{ ...foundPeople(result, names), box: { ...box }, quality }];
       }),
       release: { version: release.manifest.version, digest: release.digest },
       modelSpace: release.manifest.modelSpace.id,
@@ -45,7 +45,8 @@ export class IdentifyPhoto {
   }
 }
 
-function answer(result: SearchResult, names: Names): Omit<rest.IdentifiedFace, 'box' | 'quality'> {
+/** What a search found, as REST shows it. */
+export function foundPeople(result: SearchResult, names: Names): Omit<rest.IdentifiedFace, 'box' | 'quality'> {
   const decision = decide(result, (personId) => names.has(personId));
   const { outcome, threshold, falseMatchRate } = decision;
   const name = decision.outcome === 'identified' ? names.get(decision.personId) : undefined;

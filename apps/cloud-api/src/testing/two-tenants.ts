@@ -146,6 +146,7 @@ class Seed {
     for (const url of ['/v1/sightings', '/v1/quarantine']) {
       await until(async () => ((await this.#list(url)).length > 0 ? true : undefined), `something at ${url}`);
     }
+    await this.searched();
     for (const sighting of this.ids.get('/v1/sightings') ?? []) this.#add('/v1/identifications', `${sighting}:1`);
   }
 
@@ -161,6 +162,17 @@ class Seed {
     await this.post('/v1/evaluations', { labelledSetId: set.id, siteId: 'gate' });
     const found = async () => ((await this.#list('/v1/proposals')).length > 0 ? true : undefined);
     await until(found, 'the proposal of an evaluation');
+  }
+
+  /** A search that finds nothing to search with, and is kept all the same. */
+  async searched(): Promise<void> {
+    const payload = {
+      sightingId: this.ids.get('/v1/sightings')?.[0],
+      purpose: 'other',
+      reason: `marker ${this.tenant}`,
+    };
+    await this.post('/v1/searches', payload);
+    await this.#list('/v1/searches');
   }
 
   async #person(kind: string): Promise<rest.Person> {

@@ -22,6 +22,7 @@ export * from './people-enrolments.js';
 export * from './people-groups.js';
 export * from './people-search.js';
 export * from './people-transfer.js';
+export * from './photo-search.js';
 export * from './quarantine.js';
 export * from './retention.js';
 export * from './retraining.js';
