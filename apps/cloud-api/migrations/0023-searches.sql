@@ -45,3 +45,36 @@ CREATE TABLE cloud.search_hit (
 );
 CREATE INDEX search_hit_sighting ON cloud.search_hit (tenant_id, sighting_id);
 CREATE INDEX search_hit_expiry ON cloud.search_hit (expires_at);
+
+-- Where a tenant has unknown people told apart. A tenant without a row has nobody told apart anywhere.
+CREATE TABLE cloud.stranger_clustering (
+  tenant_id text PRIMARY KEY REFERENCES cloud.tenant (id),
+  sites text[] NOT NULL,
+  retention_days integer NOT NULL CHECK (retention_days BETWEEN 1 AND 30),
+  minimum_quality double precision NOT NULL,
+  false_positive_rate double precision NOT NULL,
+  changed_at timestamptz NOT NULL
+);
+-- Somebody whom nobody knows. There is nothing of them but the probes that are kept of sightings anyway.
+CREATE TABLE cloud.stranger (
+  tenant_id text NOT NULL REFERENCES cloud.tenant (id),
+  id uuid NOT NULL,
+  created_at timestamptz NOT NULL,
+  -- While they are being enrolled: as whom. Whoever is erased takes it along.
+  person_id uuid,
+  PRIMARY KEY (tenant_id, id),
+  FOREIGN KEY (tenant_id, person_id) REFERENCES cloud.person (tenant_id, id) ON DELETE CASCADE
+);
+CREATE INDEX stranger_person ON cloud.stranger (tenant_id, person_id) WHERE person_id IS NOT NULL;
+CREATE TABLE cloud.stranger_sighting (
+  tenant_id text NOT NULL,
+  sighting_id uuid NOT NULL,
+  stranger_id uuid NOT NULL,
+  expires_at timestamptz NOT NULL,
+  PRIMARY KEY (tenant_id, sighting_id),
+  FOREIGN KEY (tenant_id, stranger_id) REFERENCES cloud.stranger (tenant_id, id) ON DELETE CASCADE,
+  FOREIGN KEY (tenant_id, sighting_id) REFERENCES cloud.kept_probe (tenant_id, sighting_id) ON DELETE CASCADE
+);
+CREATE INDEX stranger_sighting_stranger ON cloud.stranger_sighting (tenant_id, stranger_id);
+CREATE INDEX stranger_sighting_expiry ON cloud.stranger_sighting (expires_at);
+CREATE INDEX kept_probe_unknown ON cloud.kept_probe (tenant_id, sighting_id) WHERE person_id IS NULL;

@@ -24,6 +24,7 @@ import { PlatformModule, type Platform } from './platform/platform.module.js';
 import { readiness } from './readiness.js';
 import { RetentionModule } from './retention/retention.module.js';
 import { SightingsModule } from './sightings/sightings.module.js';
+import { StrangersModule } from './strangers/strangers.module.js';
 import { TemplateKeysModule } from './template-keys/template-keys.module.js';
 
 @Module({})
@@ -52,6 +53,7 @@ export class AppModule {
         SightingsModule,
         AttendanceModule,
         PhotoSearchModule,
+        StrangersModule,
         TemplateKeysModule,
         PageModule,
         MetricsModule,

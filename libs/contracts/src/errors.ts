@@ -103,6 +103,8 @@ export const errorDefinitions = {
   'PRESENTATION.NOT_ASSESSED': { status: 422, title: 'The camera requires a live presentation, and none was scored' },
   'SEARCH.NOT_FOUND': { status: 404, title: 'No such search, or its results are not kept any more' },
   'SEARCH.PROBE_NOT_KEPT': { status: 409, title: 'Nothing to search with is kept of the sighting' },
+  'STRANGER.NOT_FOUND': { status: 404, title: 'No such stranger' },
+  'STRANGER.PROBES_NOT_KEPT': { status: 409, title: 'The decision policy keeps no probes of unknown people' },
   'SIGHTING.NOT_FOUND': { status: 404, title: 'No such sighting' },
   'SIGHTING.INVALID': { status: 422, title: 'The record has values that cannot be' },
   'SIGHTING.LOW_QUALITY': { status: 422, title: 'The sighting is not good enough for what it is used for' },

@@ -16,7 +16,7 @@ const IS_IN_NO_SET = sql`NOT EXISTS (
   SELECT FROM cloud.labelled_set_member member
   WHERE member.tenant_id = kept_probe.tenant_id AND member.sighting_id = kept_probe.sighting_id)`;
 
-/** Deletes kept probes that no labelled set holds, hard negatives, and searches, once they have expired. */
+/** Deletes kept probes that no labelled set holds, hard negatives, searches, and strangers' sightings, once expired. */
 @Injectable()
 export class DecisionExpiry {
   constructor(
@@ -37,7 +37,7 @@ export class DecisionExpiry {
    */
   async expire(signal?: AbortSignal): Promise<number> {
     let deleted = await this.#delete(sql`cloud.kept_probe`, IS_IN_NO_SET, signal);
-    for (const table of ['hard_negative', 'search_hit', 'search']) {
+    for (const table of ['stranger_sighting', 'hard_negative', 'search_hit', 'search']) {
       deleted += await this.#delete(sql`cloud.${sql.identifier(table)}`, sql`true`, signal);
     }
     return deleted;

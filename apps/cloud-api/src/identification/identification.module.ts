@@ -26,7 +26,7 @@ import { SearchedTemplates } from './searched-templates.js';
   ],
   exports: [
     ...[GalleryModule, Identification, PhotoFaces, ProbeKeeping, KeptProbeReader],
-    ...[DecisionPolicies, DecisionPlaces, SearchedTemplates],
+    ...[DecisionPolicies, DecisionPlaces, SearchedTemplates, Reviews],
   ],
 })
 export class IdentificationModule {}

@@ -35,6 +35,6 @@ import { TransferController } from './transfer/transfer.controller.js';
     ...[NearPeople, TemplateAdmission, SightingEnrolment, Duplicates, Merges, PeopleExport, PeopleImport],
     ...[People, Groups, Enrolment, BulkEnrolments, BulkEnrolmentRun, IdentifyPhoto],
   ],
-  exports: [People],
+  exports: [People, SightingEnrolment],
 })
 export class PeopleModule {}

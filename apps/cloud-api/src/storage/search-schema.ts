@@ -1,5 +1,5 @@
 import type { rest } from '@sightline/contracts';
-import type { SightingId, TenantId } from '@sightline/kernel';
+import type { PersonId, SightingId, TenantId } from '@sightline/kernel';
 import { doublePrecision, integer, jsonb, primaryKey, text, uuid } from 'drizzle-orm/pg-core';
 
 import { bytea, cloud, instant } from './columns.js';
@@ -37,4 +37,35 @@ export const searchHit = cloud.table(
     expiresAt: instant('expires_at').notNull(),
   },
   (table) => [primaryKey({ columns: [table.tenantId, table.searchId, table.place] })],
+);
+
+export const strangerClustering = cloud.table('stranger_clustering', {
+  tenantId: text('tenant_id').$type<TenantId>().primaryKey(),
+  sites: text('sites').array().notNull(),
+  retentionDays: integer('retention_days').notNull(),
+  minimumQuality: doublePrecision('minimum_quality').notNull(),
+  falsePositiveRate: doublePrecision('false_positive_rate').notNull(),
+  changedAt: instant('changed_at').notNull(),
+});
+
+export const stranger = cloud.table(
+  'stranger',
+  {
+    tenantId: tenantId(),
+    id: uuid('id').notNull(),
+    createdAt: instant('created_at').notNull(),
+    personId: uuid('person_id').$type<PersonId>(),
+  },
+  (table) => [primaryKey({ columns: [table.tenantId, table.id] })],
+);
+
+export const strangerSighting = cloud.table(
+  'stranger_sighting',
+  {
+    tenantId: tenantId(),
+    sightingId: uuid('sighting_id').$type<SightingId>().notNull(),
+    strangerId: uuid('stranger_id').notNull(),
+    expiresAt: instant('expires_at').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenantId, table.sightingId] })],
 );

@@ -28,6 +28,7 @@ export * from './retention.js';
 export * from './retraining.js';
 export * from './sealed-images.js';
 export * from './sightings.js';
+export * from './strangers.js';
 export * from './template-keys.js';
 export * from './verification.js';
 export * from './weekly-schedule.js';
