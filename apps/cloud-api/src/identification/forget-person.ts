@@ -35,6 +35,11 @@ export async function forgetPerson(tx: Transaction, tenantId: TenantId, personId
     DELETE FROM cloud.kept_probe probe USING cloud.identification_review review
     WHERE review.tenant_id = ${tenantId} AND review.person_id = ${personId} AND review.verdict = 'is-person'
       AND probe.tenant_id = review.tenant_id AND probe.sighting_id = review.sighting_id`);
+  // Of a stranger who is just being enrolled as this person.
+  await tx.execute(sql`
+    DELETE FROM cloud.kept_probe probe USING cloud.stranger_sighting own, cloud.stranger one
+    WHERE one.tenant_id = ${tenantId} AND one.person_id = ${personId} AND own.tenant_id = one.tenant_id
+      AND own.stranger_id = one.id AND probe.tenant_id = own.tenant_id AND probe.sighting_id = own.sighting_id`);
   await tx.execute(sql`
     WITH gone AS (DELETE FROM cloud.labelled_set_member WHERE ${isPerson} RETURNING tenant_id, set_id)
     UPDATE cloud.labelled_set own SET erased = erased + counted.members

@@ -185,11 +185,6 @@ describe('searches', () => {
     await json('POST', url, { purpose: 'photo-search', legalBasis: 'consent' });
   });
 
-  it('find across a rotation of the template key', async () => {
-    await json('POST', '/v1/template-keys/rotate', { retireAfterHours: 1 });
-    expect(found((await withPhoto(photos.other)).json<rest.SearchResult>())).toHaveLength(2);
-  });
-
   it('forget what they found with the person, and themselves in time', async () => {
     const { search: made } = await search({ personId: ada });
     const url = `/v1/searches/${made.id}/sightings`;

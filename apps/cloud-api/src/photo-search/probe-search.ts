@@ -20,7 +20,7 @@ const MOST_PROBES = 250_000;
 /** How long a search looks on, ms: what is left then it says. */
 const LONGEST_MS = 30_000;
 /** Probes that are opened at once: some milliseconds in which this process does nothing else. */
-const BATCH = 500;
+const BATCH = 1000;
 /** Searches at once: each takes a good part of a core. Tenants take turns. */
 const PLACES = 1;
 const WAITING = 32;

@@ -60,7 +60,8 @@ export async function readProbes(
     SELECT kept.sighting_id AS "sightingId", kept.template_id AS "templateId", kept.person_id AS "personId",
       kept.model_space AS "spaceId", kept.key_id AS "keyId", encode(kept.variant_digest, 'hex') AS "variantDigest",
       kept.codec, kept.scale, kept.dimension, kept.quality, kept.sealed
-    FROM ${probes(filter)} AND ${reasonOf(filter)} = 'searchable'
+    FROM ${probes(filter)} AND kept.model_space = ${filter.spaceId} AND kept.key_id IN (${keysOf(filter)})
+      AND NOT ${SHOWS_UNWILLING}
       ${before === undefined ? sql`` : sql`AND kept.sighting_id < ${before}::uuid`}
     ORDER BY kept.sighting_id DESC LIMIT ${limit}`);
   return rows.map(({ sightingId, templateId, personId, sealed, ...template }) => ({
@@ -101,14 +102,16 @@ function probes({ tenantId, now, fields, except }: ProbeFilter): SQL {
 }
 
 /** A probe that shows, or may show, somebody who does not permit it is not looked at. */
-function reasonOf({ spaceId, keyIds }: ProbeFilter): SQL {
-  const keys = sql.join(
-    keyIds.map((keyId) => sql`${keyId}`),
-    sql`, `,
-  );
+function reasonOf(filter: ProbeFilter): SQL {
   return sql`CASE
-    WHEN kept.model_space <> ${spaceId} THEN 'model-space'
-    WHEN kept.key_id NOT IN (${keys}) THEN 'template-key'
+    WHEN kept.model_space <> ${filter.spaceId} THEN 'model-space'
+    WHEN kept.key_id NOT IN (${keysOf(filter)}) THEN 'template-key'
     WHEN ${SHOWS_UNWILLING} THEN 'purpose'
     ELSE 'searchable' END`;
 }
+
+const keysOf = ({ keyIds }: ProbeFilter): SQL =>
+  sql.join(
+    keyIds.map((keyId) => sql`${keyId}`),
+    sql`, `,
+  );

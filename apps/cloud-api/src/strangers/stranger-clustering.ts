@@ -99,7 +99,11 @@ export class StrangerClustering {
   }
 
   /** Sightings that have ended, or of which nothing was heard for some minutes. */
-  async #newcomers(tx: Transaction, { tenantId, sites, minimumQuality, retentionDays }: Settings, keyIds: readonly KeyId[]) {
+  async #newcomers(
+    tx: Transaction,
+    { tenantId, sites, minimumQuality, retentionDays }: Settings,
+    keyIds: readonly KeyId[],
+  ) {
     const { recogniser } = this.releases.current();
     const now = new Date(this.clock.wallMs()).toISOString();
     const rows = await tx
@@ -213,4 +217,5 @@ async function mergeStrangers(
   await tx.execute(sql`DELETE FROM cloud.stranger WHERE tenant_id = ${tenantId} AND id = ${from}::uuid`);
 }
 
-const isOneOf = (column: SQL, values: readonly string[]): SQL => sql`${column} = ANY (${sql.param([...values])}::text[])`;
+const isOneOf = (column: SQL, values: readonly string[]): SQL =>
+  sql`${column} = ANY (${sql.param([...values])}::text[])`;

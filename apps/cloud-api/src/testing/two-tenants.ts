@@ -1,5 +1,5 @@
 import type { rest } from '@sightline/contracts';
-import { topicOf } from '@sightline/contracts';
+import { SightingPhase, topicOf } from '@sightline/contracts';
 import { inTransaction } from '@sightline/database';
 import { newStreamId, type DeviceId, type TenantId } from '@sightline/kernel';
 import { connectMqtt } from '@sightline/messaging';
@@ -7,6 +7,7 @@ import { exampleOf, operationsOf, type ApiDocument, type ApiOperation } from '@s
 import type { InjectOptions, LightMyRequestResponse } from 'fastify';
 
 import { Alerts } from '../alerts/alerts.js';
+import { StrangerClustering } from '../strangers/stranger-clustering.js';
 import { TemplateKeys } from '../template-keys/template-keys.js';
 import { axis, DIMENSION, templateOf } from './fake-release.js';
 import { multipart } from './photos.js';
@@ -65,7 +66,10 @@ export async function sendSighting(
   const protector = await cloud.api.app.get(TemplateKeys).protector(address.tenantId, DIMENSION);
   const template = templateOf(axis(1), protector);
   const records = [
-    { sequence: 1, payload: sightingPayload({ cameraId, templates: [wireTemplate(template)] }) },
+    {
+      sequence: 1,
+      payload: sightingPayload({ cameraId, phase: SightingPhase.CLOSE, templates: [wireTemplate(template)] }),
+    },
     { sequence: 2, payload: new Uint8Array([255, 255, 255]) },
   ];
   await connection.publish(topicOf(address, 'sighting'), batchPayload(newStreamId(), records));
@@ -142,10 +146,14 @@ class Seed {
 
   /** A sighting and a record that cannot be read. */
   async seen(provisioning: rest.Provisioning): Promise<void> {
+    const put = (url: string, payload: object) => requestAs(this.cloud, this.key, { method: 'PUT', url, payload });
+    await put('/v1/decision-policy', { retention: { unknownHours: 24 } });
+    await put('/v1/stranger-clustering', { sites: ['gate'] });
     await sendSighting(this.cloud, provisioning, `marker-${this.tenant}`);
     for (const url of ['/v1/sightings', '/v1/quarantine']) {
       await until(async () => ((await this.#list(url)).length > 0 ? true : undefined), `something at ${url}`);
     }
+    await this.toldApart();
     await this.searched();
     for (const sighting of this.ids.get('/v1/sightings') ?? []) this.#add('/v1/identifications', `${sighting}:1`);
   }
@@ -164,7 +172,13 @@ class Seed {
     await until(found, 'the proposal of an evaluation');
   }
 
-  /** A search that finds nothing to search with, and is kept all the same. */
+  /** A stranger: whoever was seen now, and is kept and told apart for that. */
+  async toldApart(): Promise<void> {
+    await this.cloud.api.app.get(StrangerClustering).pass(new AbortController().signal);
+    await this.#list('/v1/strangers');
+  }
+
+  /** A search with the sighting. */
   async searched(): Promise<void> {
     const payload = {
       sightingId: this.ids.get('/v1/sightings')?.[0],
