@@ -164,10 +164,12 @@ describe('the uploader', () => {
     const box = openBox({ nextSequence: 1, acknowledgedThrough: 9 });
     const [unwanted, later] = [await sight(box, 1), await sight(box, 2)];
     server.refusals.push({ status: 404, code: 'SEALED_IMAGE.NOT_EXPECTED' });
-    server.refusals.push({ status: 507, code: 'SEALED_IMAGE.NO_ROOM' });
+    const noRoom = { status: 507, code: 'SEALED_IMAGE.NO_ROOM' };
+    server.refusals.push(...Array.from({ length: 1000 }, () => noRoom));
     box.uploader.start();
-    await until(() => expect(box.uploader.status.problem).toBe('SEALED_IMAGE.NO_ROOM'));
+    await until(() => expect(box.uploader.status.problem).toBe(noRoom.code));
     expect(box.spool.images.map(({ digest }) => digest)).toEqual([later]);
+    server.refusals.length = 0;
     await until(() => expect(server.stored.has(later)).toBe(true));
     expect(server.uploads.has(unwanted)).toBe(false);
     await until(() => expect(box.uploader.status).toEqual({ uploaded: 1, refused: 1, problem: null }));
