@@ -132,7 +132,8 @@ function textOf({ format, pattern, minLength = 1 }: JsonSchema, draw: (below: nu
   if (format === 'uuid') return randomUUID();
   if (format === 'date-time') return new Date(Date.UTC(2026, 0, 1 + draw(300))).toISOString();
   if (format === 'date') return new Date(Date.UTC(2026, 0, 1 + draw(300))).toISOString().slice(0, 10);
-  if (format === 'uri') return 'https://example.org/hook';
+  // Of documentation (RFC 5737): nobody is there, and nothing is sent there.
+  if (format === 'uri') return 'https://192.0.2.1/hook';
   const word = `x${draw(1e6)}`.padEnd(minLength, 'x');
   const candidates = [word, 'ab'.repeat(32), 'ab'.repeat(16), 'QUJD', '12:30', 'UTC', '1', 'A'.repeat(64)];
   const fits = pattern === undefined ? word : candidates.find((text) => new RegExp(pattern, 'u').test(text));

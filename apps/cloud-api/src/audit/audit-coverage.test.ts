@@ -7,22 +7,19 @@ import { documentOf, isStream, requestAs, startTenant, type TestTenant } from '.
 import { exemptRoutes } from './exempt-routes.js';
 
 const PLATFORM_KEY = 'test-platform-key-0123456789';
-/** Changes that record in their transaction, and that no generated request brings about; their own tests do. */
-const unreached: ReadonlySet<string> = new Set([
-  // A camera with a baseline, a site whose retraining loop is on, and what comes of that.
-  'POST /v1/drift/baselines',
-  'POST /v1/labelled-sets',
-  'POST /v1/labelled-sets/{id}/approval',
-  'DELETE /v1/labelled-sets/{id}',
-  'POST /v1/evaluations',
-  'POST /v1/proposals/{id}/accept',
-  'POST /v1/proposals/{id}/revert',
-  'POST /v1/proposals/{id}/dismiss',
-]);
+/** Changes that record in their transaction, and that no generated request brings about: why. Their own tests do. */
+const unreached: Readonly<Record<string, string>> = {
+  'POST /v1/drift/baselines': 'needs a camera that has been watched',
+  'POST /v1/labelled-sets': 'needs a site whose retraining loop is on',
+  'POST /v1/labelled-sets/{id}/approval': 'needs somebody else than who made the set',
+  'POST /v1/evaluations': 'needs a set of the site that it asks for',
+  'POST /v1/proposals/{id}/accept': 'needs an evaluation that found something to change',
+  'POST /v1/proposals/{id}/revert': 'needs a proposal that was accepted',
+};
 /** A tenant that may be suspended. */
 const SPARE = 'spare';
 /** Each with other ids and another body: one of them is about something that is there. */
-const ATTEMPTS = 12;
+const ATTEMPTS = 6;
 
 let cloud: TestCloud;
 let document: ApiDocument;
@@ -77,7 +74,7 @@ async function ask(operation: ApiOperation, turn: number): Promise<boolean> {
 
 describe('the audit', () => {
   it('has an entry of every operation, but of those that stand among the exempt', async () => {
-    const silent: string[] = [];
+    const [silent, missed]: [string[], string[]] = [[], []];
     for (const operation of own.filter((one) => !(nameOf(one) in exemptRoutes))) {
       const before = await entriesOfRequests();
       let left = false;
@@ -85,12 +82,12 @@ describe('the audit', () => {
         const succeeded = await ask(operation, turn);
         left = (await entriesOfRequests()) > before;
         if (succeeded && !left) break;
-        if (turn === ATTEMPTS - 1 && unreached.has(nameOf(operation))) left = true;
       }
-      if (!left) silent.push(nameOf(operation));
+      if (!left) (nameOf(operation) in unreached ? missed : silent).push(nameOf(operation));
     }
     expect(silent).toEqual([]);
-    expect([...unreached].filter((name) => !own.some((one) => nameOf(one) === name))).toEqual([]);
+    // What is reached after all stands there no longer.
+    expect(missed.sort()).toEqual(Object.keys(unreached).sort());
   }, 60_000);
 
   it('has none of the exempt, and all of these exist', async () => {

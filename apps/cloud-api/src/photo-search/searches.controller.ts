@@ -54,7 +54,9 @@ export class SearchesController {
     );
   }
 
+  // The reasons are free text, which may name somebody.
   @Get()
+  @Audited('search.list')
   @Roles('operator', 'auditor')
   @ApiOperation({ summary: 'Who searched, when and what for, and what came of it in numbers; newest first' })
   @ApiOkResponse({ standardSchema: rest.searchPageSchema })
@@ -66,6 +68,7 @@ export class SearchesController {
   }
 
   @Get(':id')
+  @Audited('search.read', { kind: 'search', param: 'id' })
   @Roles('operator', 'auditor')
   @ApiOperation({ summary: 'One search' })
   @ApiOkResponse({ standardSchema: rest.searchSchema })
@@ -74,7 +77,7 @@ export class SearchesController {
   }
 
   @Get(':id/sightings')
-  @Audited('search.read', { kind: 'search', param: 'id' })
+  @Audited('search.sightings', { kind: 'search', param: 'id' })
   @Roles('operator')
   @ApiOperation({ summary: 'The sightings that a search found, best first, for an hour' })
   @ApiOkResponse({ standardSchema: rest.foundSightingPageSchema })

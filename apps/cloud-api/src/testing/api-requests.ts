@@ -6,7 +6,7 @@ import {
   type ExampleOptions,
   type JsonSchema,
 } from '@sightline/testing';
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 
 import { multipart } from './photos.js';
 import type { TestTenant } from './two-tenants.js';
@@ -18,13 +18,17 @@ const isSlug = ({ format }: JsonSchema) => format !== 'uuid';
 export const nobody: Ids = (_, schema) => {
   // An identification: a sighting's id and a revision.
   if (schema.pattern?.includes('}:[') === true) return `${randomUUID()}:1`;
+  if (schema.pattern?.endsWith('{64}$') === true) return createHash('sha256').update(randomUUID()).digest('hex');
   return isSlug(schema) ? `nobody-${randomUUID().slice(0, 8)}` : randomUUID();
 };
 const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** The ids of a collection, or of anything else whose id looks the same. */
 export function idsOf({ ids }: Pick<TestTenant, 'ids'>, turn: number): Ids {
   return (collection, schema, already) => {
-    const fitting = (list: readonly string[]) => list.filter((id) => isSlug(schema) || uuid.test(id));
+    const { pattern } = schema;
+    const fits = (id: string) =>
+      pattern === undefined ? isSlug(schema) || uuid.test(id) : new RegExp(pattern).test(id);
+    const fitting = (list: readonly string[]) => list.filter(fits);
     const own = fitting(ids.get(collection) ?? []);
     const all = own.length > 0 ? own : fitting([...ids.values()].flat());
     return all[(turn + already) % Math.max(1, all.length)];
@@ -41,6 +45,8 @@ const kinds: Readonly<Record<string, string>> = {
     deviceId: '/v1/devices',
     sightingId: '/v1/sightings',
     groupId: '/v1/groups',
+    subscriptionId: '/v1/alert-subscriptions',
+    labelledSetId: '/v1/labelled-sets',
   },
 };
 

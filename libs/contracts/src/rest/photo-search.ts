@@ -40,12 +40,10 @@ export const photoSearchFieldsSchema = z
   .strict();
 
 /** A search without a photo. */
-export const searchRequestSchema = z
-  .union([
-    z.object({ sightingId: uuidSchema.describe('Whose probe is searched with.'), ...fields }).strict(),
-    z.object({ personId: uuidSchema.describe('Whose templates are searched with.'), ...fields }).strict(),
-  ])
-  .meta({ id: 'SearchRequest' });
+export const searchRequestSchema = z.union([
+  z.object({ sightingId: uuidSchema.describe('Whose probe is searched with.'), ...fields }).strict(),
+  z.object({ personId: uuidSchema.describe('Whose templates are searched with.'), ...fields }).strict(),
+]);
 export type SearchRequest = z.output<typeof searchRequestSchema>;
 export type SearchFields = Omit<z.output<typeof photoSearchFieldsSchema>, 'face'>;
 
