@@ -12,6 +12,7 @@ import {
   sharedColumns,
   sharedSums,
 } from './hour-columns.js';
+import { seriesColumns } from './series.js';
 
 /** Hours of one tenant whose sightings have changed; times as PostgreSQL writes them. */
 export interface ChangedHours {
@@ -32,15 +33,25 @@ export const touchedHours = ({ hours }: ChangedHours): SQL => sql`touched AS MAT
     hours.map(({ hour, siteIds }) => ({ hour, site_ids: siteIds })),
   )}::json) AS given (hour timestamptz, site_ids text[]))`;
 
-/** The sightings of the touched hours as they are now, each with the decision about its current revision. */
-export const seenInHours = ({ tenantId }: ChangedHours): SQL => sql`
-  touched JOIN cloud.sighting s ON s.tenant_id = ${tenantId}
-    AND s.first_seen_at >= touched.hour AND s.first_seen_at < touched.hour + interval '1 hour'
-    AND s.site_id = ANY (touched.site_ids)
-  JOIN cloud.identification i ON i.tenant_id = s.tenant_id AND i.sighting_id = s.id AND i.revision = s.revision`;
+/**
+ * The sightings of a `touched` hour as they are now, each with the decision about its current revision: what is behind
+ * FROM in a LATERAL. How many hours and sightings there are the planner can only guess. What is behind `OFFSET 0` is read
+ * row by row from an index, not from whole tables for a few hours; and expressions are computed once a row, not once for
+ * each aggregate.
+ */
+export const seenInHour = ({ tenantId }: ChangedHours): SQL => sql`
+  cloud.sighting s CROSS JOIN LATERAL (
+    SELECT outcome, person_id, score, facts FROM cloud.identification
+    WHERE tenant_id = s.tenant_id AND sighting_id = s.id AND revision = s.revision OFFSET 0) AS i
+  WHERE s.tenant_id = ${tenantId} AND s.site_id = ANY (touched.site_ids)
+    AND s.first_seen_at >= touched.hour AND s.first_seen_at < touched.hour + interval '1 hour'`;
 
-const isOpen = ({ closedBefore }: ChangedHours, hour: SQL): SQL =>
+/** Whether all sightings of an hour are still there. */
+export const isOpen = ({ closedBefore }: ChangedHours, hour: SQL): SQL =>
   sql`${hour} >= coalesce(${closedBefore}::timestamptz, '-infinity')`;
+
+const isOfSites = ({ tenantId }: ChangedHours, siteIds: SQL): SQL => sql`series_id IN (
+  SELECT id FROM cloud.analytics_series WHERE tenant_id = ${tenantId} AND site_id = ANY (${siteIds}))`;
 
 /**
  * Counts hours anew from their sightings. Of a closed hour a row is replaced only by one that counts no fewer, and none
@@ -51,29 +62,39 @@ export async function rollUpHours(tx: Transaction, changed: ChangedHours): Promi
   await tx.execute(sql`
     WITH ${touchedHours(changed)},
     counted AS MATERIALIZED (
-      SELECT hour, site_id, device_id, camera_id, release_digest, variant_digest, ${hourAggregates}
-      FROM (
-        SELECT touched.hour, s.site_id, s.device_id, s.camera_id, s.release_digest,
-          coalesce(${variantDigest}, '') AS variant_digest, ${measures}
-        FROM ${seenInHours(changed)}) AS seen
-      GROUP BY hour, site_id, device_id, camera_id, release_digest, variant_digest),
+      SELECT touched.hour, known.id AS series_id, of_hour.*
+      FROM touched CROSS JOIN LATERAL (
+        SELECT ${columnList(seriesColumns)}, ${hourAggregates}
+        FROM (
+          SELECT s.site_id, s.device_id, s.camera_id, s.release_digest,
+            coalesce(${variantDigest}, '') AS variant_digest, ${measures}
+          FROM ${seenInHour(changed)} OFFSET 0) AS seen
+        GROUP BY ${columnList(seriesColumns)}) AS of_hour
+      LEFT JOIN LATERAL (
+        SELECT id FROM cloud.analytics_series series
+        WHERE tenant_id = ${tenantId} AND (${columnList(seriesColumns, 'series')}) = (${columnList(seriesColumns, 'of_hour')})
+        OFFSET 0) AS known ON true),
     added AS (
-      INSERT INTO cloud.analytics_series (tenant_id, site_id, device_id, camera_id, release_digest, variant_digest)
-      SELECT DISTINCT ${tenantId}, site_id, device_id, camera_id, release_digest, variant_digest FROM counted
-      EXCEPT
-      SELECT tenant_id, site_id, device_id, camera_id, release_digest, variant_digest FROM cloud.analytics_series
-      WHERE tenant_id = ${tenantId}
+      INSERT INTO cloud.analytics_series (tenant_id, ${columnList(seriesColumns)})
+      SELECT DISTINCT ${tenantId}, ${columnList(seriesColumns)} FROM counted WHERE series_id IS NULL
       RETURNING *),
-    series AS (
-      SELECT * FROM cloud.analytics_series WHERE tenant_id = ${tenantId} UNION ALL SELECT * FROM added),
     placed AS MATERIALIZED (
-      SELECT series.id AS series_id, counted.*
-      FROM counted JOIN series USING (site_id, device_id, camera_id, release_digest, variant_digest)),
+      SELECT hour, series_id, ${columnList(hourColumns)} FROM counted WHERE series_id IS NOT NULL
+      UNION ALL
+      SELECT hour, added.id, ${columnList(hourColumns)}
+      FROM counted JOIN added USING (${columnList(seriesColumns)}) WHERE counted.series_id IS NULL),
     vanished AS (
-      DELETE FROM cloud.analytics_hour old USING touched, cloud.analytics_series series
-      WHERE old.tenant_id = ${tenantId} AND old.hour = touched.hour AND ${isOpen(changed, sql`old.hour`)}
-        AND series.id = old.series_id AND series.site_id = ANY (touched.site_ids)
-        AND NOT EXISTS (SELECT FROM placed WHERE placed.hour = old.hour AND placed.series_id = old.series_id))
+      DELETE FROM cloud.analytics_hour WHERE ctid = ANY (ARRAY(
+        SELECT max(at) FROM (
+          SELECT hour, series_id, NULL::tid AS at FROM placed
+          UNION ALL
+          SELECT touched.hour, old.series_id, old.at
+          FROM touched CROSS JOIN LATERAL (
+            SELECT series_id, ctid AS at FROM cloud.analytics_hour
+            WHERE tenant_id = ${tenantId} AND hour = touched.hour AND ${isOfSites(changed, sql`touched.site_ids`)}
+            OFFSET 0) AS old
+          WHERE ${isOpen(changed, sql`touched.hour`)}) AS either
+        GROUP BY hour, series_id HAVING count(at) = count(*))))
     INSERT INTO cloud.analytics_hour AS old (tenant_id, hour, series_id, ${columnList(hourColumns)})
     SELECT ${tenantId}, hour, series_id, ${columnList(hourColumns)} FROM placed
     ON CONFLICT (tenant_id, hour, series_id) DO UPDATE SET ${overwritten(hourColumns)}
@@ -87,20 +108,27 @@ async function addUpDays(tx: Transaction, changed: ChangedHours): Promise<void> 
   const { tenantId } = changed;
   await tx.execute(sql`
     WITH ${touchedHours(changed)},
-    touched_day AS (
-      SELECT DISTINCT date_bin('1 day', hour, 'epoch') AS day, site_id FROM touched, unnest(site_ids) AS site_id),
-    touched_series AS MATERIALIZED (
-      SELECT day, series.id AS series_id
-      FROM touched_day JOIN cloud.analytics_series series ON series.tenant_id = ${tenantId} AND series.site_id = touched_day.site_id),
+    touched_day AS MATERIALIZED (
+      SELECT date_bin('1 day', hour, 'epoch') AS day, array_agg(DISTINCT site_id) AS site_ids
+      FROM touched, unnest(site_ids) AS site_id GROUP BY 1),
     counted AS MATERIALIZED (
-      SELECT day, series_id, ${sharedSums}
-      FROM touched_series JOIN cloud.analytics_hour USING (series_id)
-      WHERE tenant_id = ${tenantId} AND hour >= day AND hour < day + interval '1 day'
-      GROUP BY day, series_id),
+      SELECT day, of_day.*
+      FROM touched_day CROSS JOIN LATERAL (
+        SELECT series_id, ${sharedSums} FROM cloud.analytics_hour
+        WHERE tenant_id = ${tenantId} AND hour >= day AND hour < day + interval '1 day'
+          AND ${isOfSites(changed, sql`touched_day.site_ids`)}
+        GROUP BY series_id) AS of_day),
     vanished AS (
-      DELETE FROM cloud.analytics_day old USING touched_series
-      WHERE old.tenant_id = ${tenantId} AND old.day = touched_series.day AND old.series_id = touched_series.series_id
-        AND NOT EXISTS (SELECT FROM counted WHERE counted.day = old.day AND counted.series_id = old.series_id))
+      DELETE FROM cloud.analytics_day WHERE ctid = ANY (ARRAY(
+        SELECT max(at) FROM (
+          SELECT day, series_id, NULL::tid AS at FROM counted
+          UNION ALL
+          SELECT touched_day.day, old.series_id, old.at
+          FROM touched_day CROSS JOIN LATERAL (
+            SELECT series_id, ctid AS at FROM cloud.analytics_day
+            WHERE tenant_id = ${tenantId} AND day = touched_day.day AND ${isOfSites(changed, sql`touched_day.site_ids`)}
+            OFFSET 0) AS old) AS either
+        GROUP BY day, series_id HAVING count(at) = count(*))))
     INSERT INTO cloud.analytics_day AS old (tenant_id, day, series_id, ${columnList(sharedColumns)})
     SELECT ${tenantId}, day, series_id, ${columnList(sharedColumns)} FROM counted
     ON CONFLICT (tenant_id, day, series_id) DO UPDATE SET ${overwritten(sharedColumns)}

@@ -136,6 +136,25 @@ describe('the roll-up', () => {
     expect(await countsOf('2031-03-06')).toEqual([0, 0, 30, 0]);
   });
 
+  it('counts a backlog of many days in parts, each day whole', async () => {
+    const at = (day: number, hour: number) => new Date(Date.UTC(2031, 3, day, hour, 20)).toISOString();
+    // 24, 14, 14, 14 and 1 hours: two of the days fit into one transaction at most.
+    const hours = [24, 14, 14, 14, 1].flatMap((count, day) =>
+      Array.from({ length: count }, (_, hour) => at(day + 1, hour)),
+    );
+    await seedSightings(
+      cloud.api.database.db,
+      hours.map((time) => ({ at: time, personId: ada })),
+    );
+    expect(await rollUps().pass(signal)).toBe(hours.length);
+    expect(await Promise.all([1, 2, 3, 4, 5].map((day) => countsOf(`2031-04-0${day}`)))).toEqual(
+      [24, 14, 14, 14, 1].map((count) => [count, 0, 0, 0]),
+    );
+    expect(await bitsOf(ada, '2031-04-01')).toEqual(Array.from({ length: 24 }, (_, hour) => 4 * hour + 1));
+    expect(await bitsOf(ada, '2031-04-05')).toEqual([1]);
+    expect(await rollUps().pass(signal)).toBe(0);
+  });
+
   it('keeps tenants apart', async () => {
     await execute(sql`INSERT INTO cloud.tenant (id, created_at) VALUES ('other', now())`);
     await execute(sql`

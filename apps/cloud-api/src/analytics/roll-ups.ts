@@ -8,7 +8,7 @@ import { noteChangedSightings } from './changed-hours.js';
 import { rollUpHours, type ChangedHours } from './roll-up-hours.js';
 import { rollUpPeople } from './roll-up-people.js';
 
-/** Hours of one transaction. */
+/** Hours of one transaction: of whole days where there are many, so that a day is added up once. */
 const HOURS = 24;
 
 /**
@@ -42,7 +42,7 @@ export class RollUps {
       signal.throwIfAborted();
       some = await inTransaction(this.database, (tx) => this.#some(tx, tenantId, until));
       hours += some;
-    } while (some === HOURS);
+    } while (some > 0);
     if (hours > HOURS) this.log.info({ tenantId, hours }, 'hours of sightings were counted anew');
     return hours;
   }
@@ -56,8 +56,15 @@ export class RollUps {
       WITH taken AS (
         DELETE FROM cloud.analytics_dirty
         WHERE tenant_id = ${tenantId} AND hour IN (
-          SELECT hour FROM cloud.analytics_dirty WHERE tenant_id = ${tenantId} AND noted_at <= ${until}::timestamptz
-          GROUP BY hour ORDER BY min(noted_at), hour DESC LIMIT ${HOURS})
+          SELECT hour FROM (
+            -- Hours of this day and of those before it.
+            SELECT hour, count(*) OVER (ORDER BY since, day DESC) AS hours
+            FROM (
+              SELECT hour, day, min(min(noted_at)) OVER (PARTITION BY day) AS since
+              FROM cloud.analytics_dirty, date_bin('1 day', hour, 'epoch') AS day
+              WHERE tenant_id = ${tenantId} AND noted_at <= ${until}::timestamptz
+              GROUP BY hour, day) AS noted) AS ordered
+          WHERE hours <= ${HOURS})
         RETURNING hour, site_ids)
       SELECT hour, array_agg(DISTINCT site_id) AS "siteIds" FROM taken, unnest(site_ids) AS site_id GROUP BY hour`);
     if (rows.length === 0) return 0;
