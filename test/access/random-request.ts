@@ -105,7 +105,7 @@ export function randomRequest(operation: ApiOperation, document: ApiDocument, dr
   }
   const address = query.length > 0 ? `${path}?${query.join('&')}` : path;
   const { method } = operation;
-  if (method === 'GET') return { method, path: address, headers: {} };
+  if (method === 'GET' || method === 'HEAD') return { method, path: address, headers: {} };
   return { method, path: address, ...bodyOf(operation, document, draw) };
 }
 

@@ -29,7 +29,7 @@ export interface ApiParameter {
 
 /** One thing that can be asked of an API. */
 export interface ApiOperation {
-  readonly method: 'GET' | 'PUT' | 'POST' | 'PATCH' | 'DELETE';
+  readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'PATCH' | 'DELETE';
   /** With its parameters in braces. */
   readonly path: string;
   readonly parameters: readonly ApiParameter[];
