@@ -9,6 +9,7 @@ import { freePort } from '@sightline/testing';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
 import { Authority } from '../edge/certificates.js';
+import { findMarkers } from '../privacy/scan.js';
 import { startFleetBroker, type FleetBroker } from './fleet-broker.js';
 
 const PASSWORD = 'correct horse battery';
@@ -142,5 +143,16 @@ describe('Mosquitto on the configuration of infra/mosquitto', () => {
     opened.push(...connected);
     await new Promise((resolve) => setTimeout(resolve, 700));
     expect(connected.map((connection) => connection.connected)).toEqual([false, false, false]);
+  });
+
+  it('writes to no disk what it holds for a box that is away', async () => {
+    await connections.get('acme/door-2')?.close();
+    const payload = Buffer.from('what a template looks like to a broker');
+    for (const channel of ['gallery', 'desired/config'] as const)
+      await connections.get('cloud-api')?.publish(topicOf(addressOf('acme/door-2'), channel), payload);
+    await broker.stop();
+    const { found, bytes } = await findMarkers([folder], [{ what: 'payload', bytes: payload }]);
+    expect([...found]).toEqual([]);
+    expect(bytes).toBeGreaterThan(0);
   });
 });

@@ -1,6 +1,6 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -17,6 +17,8 @@ export interface FleetBroker {
   /** For boxes, with a certificate. */
   readonly deviceUrl: string;
   readonly pidFile: string;
+  /** Ends it as its operator does: it writes what it means to keep. */
+  stop(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -34,11 +36,9 @@ export async function startFleetBroker({ folder, ports, password }: FleetBrokerO
   await writeFile(join(folder, 'passwords'), '', { mode: 0o600 });
   for (const user of ['cloud-api', 'model-registry'])
     await promisify(execFile)('mosquitto_passwd', ['-b', join(folder, 'passwords'), user, password]);
-  await mkdir(join(folder, 'data'), { recursive: true });
   const configured = (await readFile(new URL('mosquitto.conf', INFRA), 'utf8'))
     .replaceAll('/etc/sightline/mosquitto/', `${folder}/`)
     .replaceAll('/run/mosquitto/', `${folder}/`)
-    .replace('/var/lib/mosquitto/', `${folder}/data/`)
     .replace('listener 1883 127.0.0.1', `listener ${ports.services} 127.0.0.1`)
     .replace('listener 8883', `listener ${ports.devices} 127.0.0.1`);
   // As root it would become a user of its own, who may not read a folder that is root's alone.
@@ -53,13 +53,16 @@ export async function startFleetBroker({ folder, ports, password }: FleetBrokerO
     serviceUrl: `mqtt://127.0.0.1:${ports.services}`,
     deviceUrl: `mqtts://127.0.0.1:${ports.devices}`,
     pidFile: join(folder, 'mosquitto.pid'),
-    close: async () => {
-      if (server.exitCode !== null || server.signalCode !== null) return;
-      const exited = once(server, 'exit');
-      server.kill('SIGKILL');
-      await exited;
-    },
+    stop: () => end(server, 'SIGTERM'),
+    close: () => end(server, 'SIGKILL'),
   };
+}
+
+async function end(server: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+  if (server.exitCode !== null || server.signalCode !== null) return;
+  const exited = once(server, 'exit');
+  server.kill(signal);
+  await exited;
 }
 
 async function untilListening(server: ChildProcess, port: number): Promise<void> {
