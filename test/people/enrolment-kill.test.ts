@@ -8,8 +8,11 @@ import { fileURLToPath } from 'node:url';
 import { startTestDatabase } from '@sightline/database/testing';
 import { seededIntegers, silentLogger, StopStack } from '@sightline/kernel';
 import { startEmbeddedBroker } from '@sightline/messaging';
+import { startRedis } from '@sightline/testing';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+
+import { findMarkers } from '../privacy/scan.js';
 
 const SCRIPT = fileURLToPath(new URL('../../apps/cloud-api/dist/testing/enrolment-child.js', import.meta.url));
 const ADMIN_KEY = 'test-admin-key-0123456789abcdef';
@@ -38,9 +41,11 @@ beforeAll(async () => {
 });
 afterAll(() => stack.stop());
 
-async function start(): Promise<{ readonly child: ChildProcess; readonly url: string }> {
+async function start(
+  more: { readonly redisUrl?: string } = {},
+): Promise<{ readonly child: ChildProcess; readonly url: string }> {
   const child = fork(SCRIPT, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-  child.send(options);
+  child.send({ ...options, ...more });
   const [reply] = (await once(child, 'message')) as [{ url?: string; error?: string }];
   if (reply.url === undefined) throw new Error(reply.error);
   return { child, url: reply.url };
@@ -65,11 +70,11 @@ interface Progress {
 }
 
 /** A table of as many people, each with a photo of their own. */
-async function upload(url: string): Promise<Progress> {
+async function upload(url: string, people = ROWS): Promise<Progress> {
   const form = new FormData();
-  const rows = Array.from({ length: ROWS }, (_, index) => `Person ${index},${index}.png,E-${index}`);
+  const rows = Array.from({ length: people }, (_, index) => `Person ${index},${index}.png,E-${index}`);
   form.append('people', new Blob([['name,photo,externalId', ...rows].join('\n')]), 'people.csv');
-  for (let index = 0; index < ROWS; index += 1) {
+  for (let index = 0; index < people; index += 1) {
     const background = { r: (index * 37) % 256, g: (index * 91) % 256, b: index };
     const photo = await sharp({ create: { width: 40, height: 40, channels: 3, background } })
       .png()
@@ -107,4 +112,20 @@ it('an enrolment in bulk goes on after every SIGKILL, and enrols nobody twice', 
   expect(items.every(({ faces }) => faces === 1)).toBe(true);
   expect(await readdir(join(dataDirectory, 'enrolments'))).toEqual([]);
   await kill(child);
+});
+
+it('names nobody in the files of Redis, which has every command in them that it was ever given', async () => {
+  const redis = await startRedis({ writes: true });
+  stack.push(() => redis.close());
+  const { child, url } = await start({ redisUrl: redis.url });
+  const { id } = await upload(url, 3);
+  const progress = () => read<Progress>(`${url}/v1/enrolments/${id}`);
+  await expect.poll(async () => (await progress()).state, { timeout: 60_000, interval: 100 }).toBe('done');
+  await kill(child);
+  const { found } = await findMarkers(
+    [redis.directory],
+    ['Person 0', 'Person 1', '1.png', id].map((what) => ({ what, bytes: Buffer.from(what) })),
+  );
+  // The job is there: what is looked for would be found.
+  expect([...found.keys()]).toEqual([id]);
 });

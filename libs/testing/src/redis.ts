@@ -21,14 +21,15 @@ export interface RedisServer {
 }
 
 /**
- * Starts Debian's Redis on a free port of the loopback address, in memory alone.
+ * Starts Debian's Redis on a free port of the loopback address.
  *
+ * @param options `writes`: whether it writes every command to its files; by default it is in memory alone
  * @throws Error when it is not installed
  */
-export async function startRedis({ policy = 'noeviction' } = {}): Promise<RedisServer> {
+export async function startRedis({ policy = 'noeviction', writes = false } = {}): Promise<RedisServer> {
   const directory = await mkdtemp(join(tmpdir(), 'sightline-redis-'));
   const port = await freePort();
-  const start = (): Promise<ChildProcess> => startServer(directory, { port, policy });
+  const start = (): Promise<ChildProcess> => startServer(directory, { port, policy, writes });
   let server = await start();
   return {
     url: `redis://127.0.0.1:${port}`,
@@ -46,9 +47,10 @@ export async function startRedis({ policy = 'noeviction' } = {}): Promise<RedisS
 
 async function startServer(
   directory: string,
-  { port, policy }: { readonly port: number; readonly policy: string },
+  { port, policy, writes }: { readonly port: number; readonly policy: string; readonly writes: boolean },
 ): Promise<ChildProcess> {
-  const settings = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
+  const durability = ['--save', '', '--appendonly', writes ? 'yes' : 'no', '--appendfsync', 'always'];
+  const settings = ['--port', String(port), '--bind', '127.0.0.1', ...durability];
   const server = spawn(SERVER, [...settings, '--dir', directory, '--maxmemory-policy', policy], { stdio: 'ignore' });
   if (!(await comesUp(server, SERVER, port))) throw new Error('redis-server ended at once: its port was taken');
   return server;
