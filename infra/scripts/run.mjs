@@ -147,6 +147,7 @@ const tasks = {
   test: vitest('unit'),
   'test:system': vitest('system'),
   'bench:accuracy': (args) => run(process.execPath, ['test/dist/bench/accuracy.js', ...args], direct),
+  'bench:analytics': (args) => run(process.execPath, ['test/dist/bench/analytics.js', ...args], direct),
   'bench:pipeline': (args) => run(process.execPath, ['test/dist/bench/pipeline.js', ...args], direct),
   'bench:tracking': (args) => run(process.execPath, ['test/dist/bench/tracking.js', ...args], direct),
   'bench:pad': (args) => run(process.execPath, ['test/dist/bench/pad.js', ...args], direct),
