@@ -171,10 +171,7 @@ describe('an edge agent', () => {
   it('stops in bounded time without a cloud, and sends the rest after the next start', async () => {
     await stage.cloud.stop();
     const agent = await stage.start([passers(3), lingerer()]);
-    await until(() => {
-      expect(agent.status().cameras).toMatchObject([{ sightings: 3 }, { sightings: 1 }]);
-      expect(agent.status().outbox.backlog).toBeGreaterThan(5);
-    });
+    await until(() => expect(agent.status().cameras).toMatchObject([{ sightings: 3 }, { sightings: 1 }]));
     const { streamId, nextSequence } = agent.status().outbox;
     const before = performance.now();
     await agent.stop();
