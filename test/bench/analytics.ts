@@ -161,7 +161,7 @@ async function measureRollUp(cloud: CloudProcess, pool: Pool) {
     left = await nextHoursLeft(pool);
   }
   const seconds = (performance.now() - begunAt) / 1000;
-  console.error(`\ncounted ${rows.toLocaleString('en')} sightings in ${significant(seconds)} s`);
+  if (rows > 0) console.error(`\ncounted ${rows.toLocaleString('en')} sightings in ${significant(seconds)} s`);
   return {
     ...(rows > 0 && { seconds: significant(seconds), rowsPerSecond: significant(rows / seconds), rows, hours }),
     hourRows: await count(pool, 'cloud.analytics_hour'),

@@ -40,14 +40,21 @@ const merged = (tenantId: TenantId): SQL => sql`
     WHERE next.tenant_id = ${tenantId} AND next.merged_into IS NOT NULL),
   same AS (SELECT id, stays FROM merged WHERE NOT EXISTS (SELECT FROM merged further WHERE further.id = merged.stays))`;
 
-const seenIn = (tenantId: TenantId, parts: readonly DayPart[]): SQL => sql`
-  ${unnest([
-    ['integer', parts.map(({ bucket }) => bucket)],
-    ['timestamptz', parts.map(({ day }) => day.toISOString())],
-    ['text', parts.map(({ quarters }) => quarters)],
-  ])} AS part (bucket, day, quarters)
-  JOIN cloud.analytics_person_day seen ON seen.tenant_id = ${tenantId} AND seen.day = part.day
-    AND (seen.quarters & part.quarters::bit(96)) <> 0::bit(96)`;
+const partTable = (parts: readonly DayPart[]): SQL => sql`
+  part AS MATERIALIZED (
+    SELECT bucket, day, quarters::bit(96) FROM ${unnest([
+      ['integer', parts.map(({ bucket }) => bucket)],
+      ['timestamptz', parts.map(({ day }) => day.toISOString())],
+      ['text', parts.map(({ quarters }) => quarters)],
+    ])} AS part (bucket, day, quarters))`;
+
+/** Who was seen in each `part`. `OFFSET 0`: a day is read from the index, and once for all of its parts. */
+const seenIn = (tenantId: TenantId, siteId: string | undefined): SQL => sql`
+  (SELECT DISTINCT day FROM part) AS wanted CROSS JOIN LATERAL (
+    SELECT day, site_id, person_id, quarters FROM cloud.analytics_person_day
+    WHERE tenant_id = ${tenantId} AND day = wanted.day ${siteId === undefined ? sql`` : sql`AND site_id = ${siteId}`}
+    OFFSET 0) AS seen
+  JOIN part ON part.day = seen.day AND (seen.quarters & part.quarters) <> 0::bit(96)`;
 
 /** Different people of a time, at each site and over all of them. */
 export async function readUniquePeople(
@@ -62,10 +69,8 @@ export async function readUniquePeople(
   readonly sites: readonly { readonly siteId: string; readonly people: number }[];
 }> {
   const { rows } = await db.execute<{ siteId: string | null; people: number }>(sql`
-    WITH RECURSIVE ${merged(tenantId)},
-    seen AS (
-      SELECT DISTINCT seen.site_id, seen.person_id FROM ${seenIn(tenantId, dayParts(buckets))}
-      ${siteId === undefined ? sql`` : sql`WHERE seen.site_id = ${siteId}`}),
+    WITH RECURSIVE ${merged(tenantId)}, ${partTable(dayParts(buckets))},
+    seen AS (SELECT DISTINCT seen.site_id, seen.person_id FROM ${seenIn(tenantId, siteId)}),
     person AS (
       SELECT site_id, coalesce(same.stays, seen.person_id) AS id FROM seen LEFT JOIN same ON same.id = seen.person_id)
     SELECT site_id AS "siteId", count(DISTINCT id)::int AS people FROM person GROUP BY GROUPING SETS ((site_id), ())
@@ -86,9 +91,9 @@ export async function readPeopleByTime(
   }: { readonly tenantId: TenantId; readonly siteId: string; readonly buckets: TimeBuckets },
 ): Promise<ReadonlyMap<number, number>> {
   const { rows } = await db.execute<{ bucket: number; people: number }>(sql`
-    WITH RECURSIVE ${merged(tenantId)}
+    WITH RECURSIVE ${merged(tenantId)}, ${partTable(dayParts(buckets))}
     SELECT bucket, count(DISTINCT coalesce(same.stays, seen.person_id))::int AS people
-    FROM ${seenIn(tenantId, dayParts(buckets))} AND seen.site_id = ${siteId}
+    FROM ${seenIn(tenantId, siteId)}
       LEFT JOIN same ON same.id = seen.person_id
     GROUP BY bucket`);
   return new Map(rows.map(({ bucket, people }) => [bucket, people]));
