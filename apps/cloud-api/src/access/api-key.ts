@@ -1,5 +1,7 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { crc32 } from 'node:zlib';
+
+import { sha256 } from '../platform/digests.js';
 
 /** Characters of a key that are kept to recognise it by. */
 const PREFIX_LENGTH = 10;
@@ -11,10 +13,6 @@ const ownKey = /^slk_[A-Za-z0-9_-]{43}[0-9a-f]{8}$/;
 export interface HashedApiKey {
   readonly prefix: string;
   readonly sha256: Uint8Array;
-}
-
-export function sha256(bytes: string | Uint8Array): Uint8Array {
-  return new Uint8Array(createHash('sha256').update(bytes).digest());
 }
 
 /** A new key of 256 random bits, with a checksum: `slk_`, 43 characters, 8 hexadecimal digits. */
@@ -33,11 +31,6 @@ const checksumOf = (text: string): string => crc32(text).toString(16).padStart(8
 /** What is stored of an API key. A key is long and random, so that a fast hash is enough. */
 export function hashApiKey(key: string): HashedApiKey {
   return { prefix: key.slice(0, key.startsWith(MARK) ? PREFIX_LENGTH : 6), sha256: sha256(key) };
-}
-
-/** Compares two digests in a time that does not depend on where they differ. */
-export function digestsEqual(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && timingSafeEqual(a, b);
 }
 
 /** What `Authorization: Basic …` says (RFC 7617, 2), or undefined: a device's own name and password. */

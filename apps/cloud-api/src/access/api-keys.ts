@@ -16,9 +16,10 @@ import { randomUUID } from 'node:crypto';
 
 import { Audit } from '../audit/audit.js';
 import { decodeCursor, toPage, type PageQuery } from '../http/page-cursor.js';
+import { digestsEqual, sha256 } from '../platform/digests.js';
 import { CLOCK, DATABASE, LOGGER } from '../platform/tokens.js';
 import { apiKey, tenant } from '../storage/access-schema.js';
-import { digestsEqual, hashApiKey, isMistyped, newApiKey, sha256 } from './api-key.js';
+import { hashApiKey, isMistyped, newApiKey } from './api-key.js';
 import type { Caller } from './caller.js';
 
 type ApiKeyRow = typeof apiKey.$inferSelect;

@@ -4,9 +4,10 @@ import type { FastifyRequest } from 'fastify';
 import { decodeJwt } from 'jose';
 
 import type { CloudApiConfig } from '../config.js';
+import { digestsEqual, sha256 } from '../platform/digests.js';
 import { CLOCK, CONFIG } from '../platform/tokens.js';
 import { Devices } from '../devices/devices.js';
-import { basicCredentials, bearerToken, digestsEqual, sha256 } from './api-key.js';
+import { basicCredentials, bearerToken } from './api-key.js';
 import { ApiKeys } from './api-keys.js';
 import type { Caller, Principal } from './caller.js';
 import { ExternalTokens } from './external-tokens.js';

@@ -7,9 +7,9 @@ import { deviceUsername, type ClientCertificate } from '@sightline/messaging';
 import { Inject, Injectable } from '@nestjs/common';
 import { and, asc, eq, isNull, ne } from 'drizzle-orm';
 
-import { digestsEqual, sha256 } from '../access/api-key.js';
 import { Audit } from '../audit/audit.js';
 import type { CloudApiConfig } from '../config.js';
+import { digestsEqual, sha256 } from '../platform/digests.js';
 import { CLOCK, CONFIG, DATABASE } from '../platform/tokens.js';
 import { deviceCertificate, type CertificateEnd } from '../storage/certificate-schema.js';
 import { device } from '../storage/schema.js';

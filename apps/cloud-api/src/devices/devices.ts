@@ -5,9 +5,9 @@ import type { ClientCertificate } from '@sightline/messaging';
 import { Inject, Injectable } from '@nestjs/common';
 import { and, desc, eq, isNull, sql } from 'drizzle-orm';
 
-import { digestsEqual, sha256 } from '../access/api-key.js';
 import { DeviceCertificates } from '../device-certificates/device-certificates.js';
 import { decodeCursor, toPage, type PageQuery } from '../http/page-cursor.js';
+import { digestsEqual, sha256 } from '../platform/digests.js';
 import { DATABASE } from '../platform/tokens.js';
 import { tenant } from '../storage/access-schema.js';
 import { device } from '../storage/schema.js';

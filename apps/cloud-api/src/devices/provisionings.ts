@@ -6,9 +6,9 @@ import { deviceUsername } from '@sightline/messaging';
 import { templateKeyId } from '@sightline/template-protection';
 import { Inject, Injectable } from '@nestjs/common';
 
-import { sha256 } from '../access/api-key.js';
 import type { CloudApiConfig } from '../config.js';
 import { GallerySigningKeys } from '../edge-caches/gallery-signing-keys.js';
+import { sha256 } from '../platform/digests.js';
 import { CLOCK, CONFIG } from '../platform/tokens.js';
 import { TemplateKeys } from '../template-keys/template-keys.js';
 

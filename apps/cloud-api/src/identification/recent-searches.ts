@@ -1,7 +1,7 @@
 import type { Candidate } from '@sightline/gallery';
 import type { Template } from '@sightline/template-protection';
 
-import { sha256 } from '../access/api-key.js';
+import { sha256 } from '../platform/digests.js';
 
 /** Half a minute of a busy fleet: a box that hears nothing sends again after five seconds and more. */
 const CAPACITY = 16_384;

@@ -4,7 +4,7 @@ import type { DeviceAddress } from '@sightline/contracts';
 import type { Database, Transaction } from '@sightline/database';
 import type { StreamId } from '@sightline/kernel';
 
-import { sha256 } from '../access/api-key.js';
+import { sha256 } from '../platform/digests.js';
 import { inChunks } from '../storage/chunks.js';
 import { quarantine } from '../storage/schema.js';
 import type { Poison } from './decode-batch.js';
