@@ -5,8 +5,9 @@ import { expect, test } from 'vitest';
 import type { OnnxModel } from './graph.js';
 import { importModel } from './import-model.js';
 import { readModel, writeModel } from './model-file.js';
-import { proveEquivalence, type ProofInput } from './prove-equivalence.js';
+import { proveEquivalence } from './prove-equivalence.js';
 import { rewriteModel } from './rewrite-model.js';
+import type { ProofInput } from './run-model.js';
 import { floatTensor, type FloatTensor } from './tensor.js';
 import { conv, modelOf, node, noise } from './testing/small-models.js';
 

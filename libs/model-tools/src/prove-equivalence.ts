@@ -1,13 +1,7 @@
 import { AppError } from '@sightline/kernel';
-import { openSession, Tensor, type OnnxSession } from '@sightline/onnx-runtime';
+import { openSession, type OnnxSession } from '@sightline/onnx-runtime';
 
-/** What a model is run on: one float32 tensor for each of its inputs, in their order, with a batch of one. */
-export type ProofInput = readonly ProofTensor[];
-
-export interface ProofTensor {
-  readonly shape: readonly number[];
-  readonly values: Float32Array;
-}
+import { runModel, type ProofInput } from './run-model.js';
 
 /** How far an output of one model was from the other's, at most. */
 export interface OutputAgreement {
@@ -97,17 +91,8 @@ async function runEach(session: OnnxSession, inputs: readonly ProofInput[], sign
 }
 
 async function run(session: OnnxSession, input: ProofInput): Promise<Outputs> {
-  const feeds = session.inputs.map(({ name }, index) => {
-    const { values, shape } = input[index] ?? { values: new Float32Array(), shape: [0] };
-    return [name, new Tensor('float32', values, [...shape])] as const;
-  });
-  const outputs = await session.run(Object.fromEntries(feeds));
-  return new Map(
-    Object.entries(outputs).map(([name, { data }]) => {
-      if (data instanceof Float32Array) return [name, data];
-      throw new AppError('MODEL.INVALID', `The output ${name} is not float32.`);
-    }),
-  );
+  const outputs = await runModel(session, input);
+  return new Map([...outputs].map(([name, { values }]) => [name, values]));
 }
 
 /** The inputs as one batch. */
