@@ -6,5 +6,6 @@ export * from './ids.js';
 export * from './lifecycle.js';
 export * from './logger.js';
 export * from './seeded-integers.js';
+export * from './stopping-error.js';
 export * from './web-assembly.js';
 export * from './weekly-schedule.js';

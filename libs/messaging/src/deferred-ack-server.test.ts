@@ -5,7 +5,7 @@ import { Observable, timer } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import type { EmbeddedBroker } from './broker/embedded-broker.js';
-import { DeferredAckServer } from './deferred-ack-server.js';
+import { DeferredAckServer, FailuresAsTheyAre } from './deferred-ack-server.js';
 import type { MqttConnection, MqttMessage } from './mqtt-connection.js';
 import { connectTestClient, recordingLogger, startTestBroker, untilConnected } from './test-support.js';
 
@@ -55,6 +55,7 @@ function withStrategy(strategy: DeferredAckServer): NestOptions {
 async function startService(): Promise<INestMicroservice> {
   const connection = await connectTestClient(broker.url, 'cloud-api');
   const app = await NestFactory.createMicroservice(TestModule, withStrategy(new DeferredAckServer(connection)));
+  app.useGlobalFilters(new FailuresAsTheyAre());
   await app.listen();
   return app;
 }

@@ -1,6 +1,7 @@
 import { AppError } from '@sightline/kernel';
+import { Catch, type RpcExceptionFilter } from '@nestjs/common';
 import { BaseRpcContext, Server, type CustomTransportStrategy, type MessageHandler } from '@nestjs/microservices';
-import { isObservable, lastValueFrom } from 'rxjs';
+import { isObservable, lastValueFrom, throwError, type Observable } from 'rxjs';
 
 import type { MqttConnection, MqttMessage } from './mqtt-connection.js';
 
@@ -61,5 +62,16 @@ export class DeferredAckServer extends Server implements CustomTransportStrategy
   async #handle(message: MqttMessage, handler: MqttRpcHandler): Promise<void> {
     const result = await handler(message, new BaseRpcContext<[topic: string]>([message.topic]));
     if (isObservable(result)) await lastValueFrom(result, { defaultValue: undefined });
+  }
+}
+
+/**
+ * Brings a handler's failure to the transport as it is, which logs it once. Nest's own filter logs it too, and passes an
+ * "Internal server error" on.
+ */
+@Catch()
+export class FailuresAsTheyAre implements RpcExceptionFilter {
+  catch(error: unknown): Observable<never> {
+    return throwError(() => error);
   }
 }

@@ -1,4 +1,4 @@
-import { systemClock, type Clock } from '@sightline/kernel';
+import { StoppingError, systemClock, type Clock } from '@sightline/kernel';
 import { describe, expect, it } from 'vitest';
 
 import { MessageDispatcher, type DispatchLimits, type IncomingMessage } from './message-dispatcher.js';
@@ -52,6 +52,16 @@ describe('MessageDispatcher', () => {
     second.open();
     await dispatcher.idle();
     expect(message.acknowledged()).toBe(true);
+  });
+
+  it('gives back what a handler leaves because the program stops, and calls it no failure in the log', async () => {
+    const { dispatcher, log } = setUp();
+    dispatcher.register('a', () => Promise.reject(new StoppingError()));
+    const message = incoming('a');
+    dispatcher.accept(message);
+    await dispatcher.idle();
+    expect(message.acknowledged()).toBe(false);
+    expect(log.codes()).toEqual([]);
   });
 
   it('withholds the acknowledgement of a message whose handler failed, and says so once', async () => {

@@ -1,4 +1,4 @@
-import type { Clock, Logger } from '@sightline/kernel';
+import { StoppingError, type Clock, type Logger } from '@sightline/kernel';
 
 import type { MqttMessage, MqttMessageHandler } from './mqtt-connection.js';
 import { matchesFilter } from './topic-filter.js';
@@ -111,15 +111,23 @@ export class MessageDispatcher {
       await Promise.all(handlers.map(async (handler) => handler(message)));
       acknowledge();
     } catch (error) {
-      this.#options.log.warn(
-        { code: 'MQTT.HANDLER_FAILED', topic: message.topic, error },
-        'a message could not be handled and stays unacknowledged',
-      );
+      this.#logFailure(message, error);
       this.#options.onFailure();
     } finally {
       this.#running -= 1;
       this.#release(incoming);
       if (this.#running === 0) this.#idleWaiters.splice(0).forEach((resolve) => resolve());
+    }
+  }
+
+  #logFailure({ topic }: MqttMessage, error: unknown): void {
+    const { log } = this.#options;
+    if (error instanceof StoppingError) log.debug({ topic }, 'a message is given back: the program stops');
+    else {
+      log.warn(
+        { code: 'MQTT.HANDLER_FAILED', topic, error },
+        'a message could not be handled and stays unacknowledged',
+      );
     }
   }
 

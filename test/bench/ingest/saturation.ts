@@ -10,7 +10,7 @@ export const BATCH_RECORDS = 8;
 /** Records that each box keeps waiting, so that it is never the one that is waited for: two windows of batches. */
 const BACKLOG = 2 * 4 * BATCH_RECORDS;
 const WARM_UP_MS = 3000;
-const DRAIN_MS = 60_000;
+const STALLED_MS = 20_000;
 /** The load begins with this part of what saturation took, and is raised by a sixth each time … */
 const FIRST_STEP = 0.6;
 const RAISED = 7 / 6;
@@ -45,7 +45,7 @@ export async function saturate(load: Load, seconds: number) {
   const statements = await statementFigures(load.databaseUrl, false);
   filling = false;
   await full;
-  await drained(load.boxes, DRAIN_MS);
+  await drained(load.boxes, STALLED_MS);
   return {
     sightingsPerSecond: significant(rateBetween(before, after)),
     halves: [significant(rateBetween(before, middle)), significant(rateBetween(middle, after))],
@@ -65,7 +65,7 @@ export async function raiseLoad(load: Load, saturated: number) {
     const left = waitingOn(load.boxes);
     steps.push({ perSecond: significant(perSecond), left });
     console.error(`  ${Math.round(perSecond)} a second: ${left} left`);
-    await drained(load.boxes, DRAIN_MS);
+    await drained(load.boxes, STALLED_MS);
     if (left > LEFT_SECONDS * perSecond) break;
   }
   const keptUp = steps.filter((step) => step.left <= LEFT_SECONDS * step.perSecond).at(-1);

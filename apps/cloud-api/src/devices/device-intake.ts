@@ -1,6 +1,6 @@
 import { fromBinary, type DescMessage, type MessageShape } from '@bufbuild/protobuf';
 import { parseTopic, type DeviceAddress } from '@sightline/contracts';
-import { isAppError, type Clock, type Logger } from '@sightline/kernel';
+import { isAppError, StoppingError, type Clock, type Logger } from '@sightline/kernel';
 import type { MqttMessage } from '@sightline/messaging';
 import { Inject, Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
 
@@ -21,7 +21,7 @@ export class DeviceIntake implements BeforeApplicationShutdown {
   ) {}
 
   beforeApplicationShutdown(): void {
-    this.#stopping.abort(new Error('the service stops'));
+    this.#stopping.abort(new StoppingError());
   }
 
   /** @param store tells whether the device is known */

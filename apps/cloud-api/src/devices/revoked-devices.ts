@@ -1,6 +1,6 @@
 import type { DeviceAddress } from '@sightline/contracts';
 import type { Database } from '@sightline/database';
-import { errorMessage, type Clock, type Logger } from '@sightline/kernel';
+import { errorMessage, StoppingError, type Clock, type Logger } from '@sightline/kernel';
 import { certificatesFrom, connectMqtt, deviceUsername } from '@sightline/messaging';
 import { Inject, Injectable } from '@nestjs/common';
 import { and, eq, gt, isNotNull } from 'drizzle-orm';
@@ -33,7 +33,7 @@ export class RevokedDevices {
   }
 
   async stop(): Promise<void> {
-    this.#stopping.abort(new Error('the service stops'));
+    this.#stopping.abort(new StoppingError());
     await this.#running;
   }
 

@@ -6,7 +6,7 @@ import {
   type DeviceAddress,
   type GalleryReceipt,
 } from '@sightline/contracts';
-import { isAppError, type Clock, type Logger } from '@sightline/kernel';
+import { isAppError, StoppingError, type Clock, type Logger } from '@sightline/kernel';
 import type { MqttMessage } from '@sightline/messaging';
 import { Controller, Inject, type BeforeApplicationShutdown } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
@@ -31,7 +31,7 @@ export class EdgeCacheMessages implements BeforeApplicationShutdown {
   }
 
   beforeApplicationShutdown(): void {
-    this.#stopping.abort(new Error('the service stops'));
+    this.#stopping.abort(new StoppingError());
   }
 
   /** What cannot be read is dropped: it would never get better, and the box is asked again for what is missing. */

@@ -1,3 +1,5 @@
+import { StoppingError } from '@sightline/kernel';
+
 export interface GroupCommitOptions<Item, Result> {
   /** Weight that one commit takes at most; an item that is heavier goes alone. */
   readonly largest: number;
@@ -63,7 +65,7 @@ export class GroupCommit<Item, Result> {
 
   /** Waits for the commit under way; rejects what still waits. */
   async stop(): Promise<void> {
-    this.#stopping.abort(new Error('the service stops'));
+    this.#stopping.abort(new StoppingError());
     await this.#running;
   }
 

@@ -1,4 +1,4 @@
-import { AppError, backoffMs, errorMessage, isAppError, type Clock, type Logger } from '@sightline/kernel';
+import { AppError, backoffMs, errorMessage, isAppError, StoppingError, type Clock, type Logger } from '@sightline/kernel';
 import { thresholdAt } from '@sightline/matching';
 import { Inject, Injectable } from '@nestjs/common';
 
@@ -29,7 +29,7 @@ export class Releases {
   }
 
   async stop(): Promise<void> {
-    this.#stopping.abort(new Error('the service stops'));
+    this.#stopping.abort(new StoppingError());
     await this.#running;
     const active = this.#active;
     this.#active = undefined;
