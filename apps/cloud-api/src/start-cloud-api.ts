@@ -2,7 +2,12 @@ import multipart from '@fastify/multipart';
 import { migrate, openDatabase, type Database } from '@sightline/database';
 import { openJobs, type Jobs } from '@sightline/jobs';
 import { errorMessage, isAppError, StopStack } from '@sightline/kernel';
-import { DeferredAckServer, FailuresAsTheyAre, type ClientCertificate, type MqttConnection } from '@sightline/messaging';
+import {
+  DeferredAckServer,
+  FailuresAsTheyAre,
+  type ClientCertificate,
+  type MqttConnection,
+} from '@sightline/messaging';
 import { createRestApp } from '@sightline/rest-server';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';

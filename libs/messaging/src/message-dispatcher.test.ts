@@ -58,7 +58,7 @@ describe('MessageDispatcher', () => {
     const { dispatcher, log } = setUp();
     dispatcher.register('a', () => Promise.reject(new StoppingError()));
     const message = incoming('a');
-    dispatcher.accept(message);
+    void dispatcher.accept(message);
     await dispatcher.idle();
     expect(message.acknowledged()).toBe(false);
     expect(log.codes()).toEqual([]);

@@ -1,4 +1,12 @@
-import { AppError, backoffMs, errorMessage, isAppError, StoppingError, type Clock, type Logger } from '@sightline/kernel';
+import {
+  AppError,
+  backoffMs,
+  errorMessage,
+  isAppError,
+  StoppingError,
+  type Clock,
+  type Logger,
+} from '@sightline/kernel';
 import { thresholdAt } from '@sightline/matching';
 import { Inject, Injectable } from '@nestjs/common';
 
