@@ -1,5 +1,6 @@
 export * from './activations.js';
 export * from './import-model.js';
 export * from './prove-equivalence.js';
+export * from './reparameterisation.js';
 export * from './rewrite-model.js';
 export type { ModelOutputs, ProofInput, ProofTensor } from './run-model.js';
