@@ -131,6 +131,7 @@ export const errorDefinitions = {
   'RELEASE.SELF_TEST_FAILED': { status: 502, title: 'The release failed its self-test' },
   'MODEL.INVALID': { status: 422, title: 'The model file or its manifest is not valid' },
   'MODEL.NOT_EQUIVALENT': { status: 422, title: 'The rewritten model does not answer as its source does' },
+  'MODEL.NOT_OPTIMISABLE': { status: 422, title: 'The optimisation cannot be applied to this model' },
   'MODEL.SOURCE_UNAVAILABLE': { status: 502, title: 'The source of the model cannot be reached' },
   'DATABASE.UNAVAILABLE': { status: 503, title: 'The database cannot be reached' },
   'DATABASE.CONFLICT': { status: 503, title: 'Another change was in the way' },

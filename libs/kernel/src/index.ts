@@ -2,6 +2,7 @@ export * from './app-error.js';
 export * from './backoff.js';
 export * from './clock.js';
 export * from './exclusive-runner.js';
+export * from './float16.js';
 export * from './ids.js';
 export * from './lifecycle.js';
 export * from './logger.js';

@@ -1,4 +1,5 @@
 export * from './activations.js';
+export * from './half-precision.js';
 export * from './import-model.js';
 export * from './prove-equivalence.js';
 export * from './reparameterisation.js';

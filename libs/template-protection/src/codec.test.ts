@@ -3,7 +3,6 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import { decodeTemplate, encodeTemplate, type TemplateOrigin } from './codec.js';
-import { halfToNumber, numberToHalf } from './float16.js';
 import { poolTemplates } from './pool.js';
 import type { Template } from './template.js';
 import { assertComparable, validateTemplate } from './validate.js';
@@ -22,35 +21,6 @@ const vectors = fc
 
 const length = (vector: Float32Array): number => Math.hypot(...vector);
 const codeError = (code: string): Error => expect.objectContaining({ code }) as Error;
-
-describe('numberToHalf', () => {
-  it('keeps every binary16 value', () => {
-    for (let bits = 0; bits < 0x10000; bits += 1) {
-      const value = halfToNumber(bits);
-      if (!Number.isNaN(value)) expect(numberToHalf(value)).toBe(bits);
-    }
-  });
-
-  it('rounds to the nearest value, ties to the even one', () => {
-    const neighbours = fc.integer({ min: 0, max: 0x7bfe });
-    fc.assert(
-      fc.property(neighbours, fc.double({ min: 0, max: 1, noNaN: true }), (bits, share) => {
-        const [low, high] = [halfToNumber(bits), halfToNumber(bits + 1)];
-        const value = low + share * (high - low);
-        const distance = Math.abs(halfToNumber(numberToHalf(value)) - value);
-        expect(distance).toBe(Math.min(value - low, high - value));
-      }),
-    );
-    for (let bits = 0; bits < 0x7bff; bits += 1) {
-      const middle = (halfToNumber(bits) + halfToNumber(bits + 1)) / 2;
-      expect(numberToHalf(middle) % 2).toBe(0);
-      expect(numberToHalf(-middle)).toBe(numberToHalf(middle) | 0x8000);
-    }
-    expect(halfToNumber(numberToHalf(65519))).toBe(65504);
-    expect(halfToNumber(numberToHalf(65520))).toBe(Infinity);
-    expect(halfToNumber(numberToHalf(NaN))).toBeNaN();
-  });
-});
 
 describe('encodeTemplate', () => {
   it('stores a unit vector within half a step of the codec', () => {

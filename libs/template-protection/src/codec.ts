@@ -1,6 +1,5 @@
-import type { KeyId, Sha256, SpaceId } from '@sightline/kernel';
+import { halfToNumber, numberToHalf, roundToEven, type KeyId, type Sha256, type SpaceId } from '@sightline/kernel';
 
-import { halfToNumber, numberToHalf, roundToEven } from './float16.js';
 import type { Template, TemplateCodec } from './template.js';
 import { validateCodedVector, validateTemplate, validateVector, type CodedVector } from './validate.js';
 
