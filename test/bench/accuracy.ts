@@ -1,5 +1,19 @@
 import type { VerifiedBundle } from '@sightline/contracts';
+import { meanVector } from '@sightline/matching';
 import { isAppError } from '@sightline/kernel';
+import {
+  type DataSet,
+  degradedRates,
+  type EmbeddedImages,
+  embedDegraded,
+  embedImages,
+  fusedRates,
+  measure,
+  type MeasuredRecogniser,
+  qualityAgainstErrors,
+  readDataSet,
+  type Trial,
+} from '@sightline/model-registry/evaluation';
 import { decodeImage, openRecogniser } from '@sightline/recognition';
 import { defaultBundle } from '@sightline/testing';
 import { readFile } from 'node:fs/promises';
@@ -7,22 +21,11 @@ import { join, resolve } from 'node:path';
 
 import type { BoxRoad } from './accuracy/box-roads.js';
 import { openOnBoxRoad } from './accuracy/box-roads-recogniser.js';
-import { readDataSet, type DataSet } from './accuracy/data-set.js';
-import {
-  degradedRates,
-  embedDegraded,
-  fusedRates,
-  qualityAgainstErrors,
-  type Trial,
-} from './accuracy/degraded-probes.js';
-import { embedImages, type EmbeddedImages, type MeasuredRecogniser } from './accuracy/embed-images.js';
-import { measure } from './accuracy/measure.js';
 import { help, readOptions, type Options } from './accuracy/options.js';
 import { printDegraded, printOperatingPoints, printRoads, printSeveralImages } from './accuracy/print.js';
 import { normalisedRow, roadRow, vectorsOf, type RoadRow } from './accuracy/road-rows.js';
 import { bundleWith, released, roads, uncentred, type Configuration, type Road } from './accuracy/roads.js';
 import { measureSeveralImages, severalImages } from './accuracy/several-images.js';
-import { meanVector } from './accuracy/statistics.js';
 import { writeReport } from './report.js';
 
 /** The parts of a run that go through the models, and what they are given. */

@@ -1,13 +1,11 @@
 import { isAppError } from '@sightline/kernel';
+import { type DataSet, embedImages, readDataSet, type Vectors } from '@sightline/model-registry/evaluation';
 import { decodeImage, openRecogniser } from '@sightline/recognition';
 import { defaultBundle } from '@sightline/testing';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 
-import { readDataSet, type DataSet } from './accuracy/data-set.js';
-import { embedImages } from './accuracy/embed-images.js';
-import type { Vectors } from './accuracy/measure.js';
 import { drawsOf } from './decision/draws.js';
 import { marginRows, sizeRows } from './decision/gallery-size.js';
 import { hardNegatives } from './decision/hard-negatives.js';

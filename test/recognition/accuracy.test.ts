@@ -1,5 +1,6 @@
 import type { ReleaseManifest } from '@sightline/contracts';
 import { cosine, verificationAccuracy } from '@sightline/matching';
+import { embedImages, type ImagePair, readDataSet, unprotected } from '@sightline/model-registry/evaluation';
 import { decodeImage, openRecogniser, type Recogniser } from '@sightline/recognition';
 import { decodeTemplate } from '@sightline/template-protection';
 import { bundleOf, defaultBundle, samplePhotos } from '@sightline/testing';
@@ -9,9 +10,6 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, test } from 'vitest';
-
-import { readDataSet, type ImagePair } from '../bench/accuracy/data-set.js';
-import { embedImages, unprotected } from '../bench/accuracy/embed-images.js';
 
 // Evaluation data that may not be copied into the repository: tests on it exist where it lies beside the clone, and always in CI.
 const shared = fileURLToPath(new URL('../../../shared', import.meta.url));

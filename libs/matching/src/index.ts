@@ -1,6 +1,7 @@
 export { thresholdAt, type CalibrationPoint } from './calibration.js';
 export { cosine } from './cosine.js';
 export { driftsAfter, judgeDrift, type DriftRules } from './drift/judge-drift.js';
+export { kolmogorovSmirnov, type KolmogorovSmirnov } from './drift/kolmogorov-smirnov.js';
 export { compareAll, type Comparisons, type EvaluationImage } from './evaluation/comparisons.js';
 export { trialsForRate } from './evaluation/binomial-bounds.js';
 export { evaluateAt, thresholdFor, type SitePoint } from './evaluation/site-evaluation.js';
@@ -8,6 +9,16 @@ export { SiteScoring, type LabelledProbe, type PersonVector, type SiteScores } f
 export { trueAcceptInterval, type Interval } from './evaluation/identity-bootstrap.js';
 export { drawHalf, openSetRates, runOpenSetTrial, type OpenSetTrial } from './evaluation/open-set-rates.js';
 export { crossValidated, thresholdOf, type RatedThreshold } from './evaluation/operating-points.js';
+export {
+  deviation,
+  mean,
+  meanVector,
+  median,
+  percentile,
+  separation,
+  significant,
+  unitSum,
+} from './evaluation/statistics.js';
 export { verificationAccuracy, type ScoredPair } from './evaluation/verification.js';
 export { AMBIGUITY_MARGIN, HARD_NEGATIVE_MARGIN } from './margins.js';
 export {

@@ -1,5 +1,5 @@
-import { deviation, mean } from './statistics.js';
-import type { Vectors, VectorsOf } from './measure.js';
+import { deviation, mean } from '@sightline/matching';
+import { type Vectors, type VectorsOf } from '@sightline/model-registry/evaluation';
 
 /**
  * Symmetric score normalisation (s-norm) against a cohort: each side's mean and deviation of scores against the

@@ -1,5 +1,9 @@
-import type { degradedRates, fusedRates, qualityAgainstErrors } from './degraded-probes.js';
-import type { Measurement } from './measure.js';
+import type {
+  degradedRates,
+  fusedRates,
+  Measurement,
+  qualityAgainstErrors,
+} from '@sightline/model-registry/evaluation';
 import type { RoadRow } from './road-rows.js';
 import type { measureSeveralImages } from './several-images.js';
 

@@ -1,7 +1,11 @@
+import {
+  type DataSet,
+  type EmbeddedImages,
+  measure,
+  type Measurement,
+  type VectorsOf,
+} from '@sightline/model-registry/evaluation';
 import { normalisedAgainst } from './cohort.js';
-import type { DataSet } from './data-set.js';
-import type { EmbeddedImages } from './embed-images.js';
-import { measure, type Measurement, type VectorsOf } from './measure.js';
 
 /** One road, or several together: what it reaches and what it costs. */
 export interface RoadRow {

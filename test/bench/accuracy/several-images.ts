@@ -1,8 +1,11 @@
-import { openSetRates, runOpenSetTrial, type EvaluationImage } from '@sightline/matching';
-
-import { imagesByIdentity, type DataSet } from './data-set.js';
-import { drawnRates, perRate, type VectorsOf } from './measure.js';
-import { unitSum } from './statistics.js';
+import { openSetRates, runOpenSetTrial, type EvaluationImage, unitSum } from '@sightline/matching';
+import {
+  type DataSet,
+  drawnRates,
+  imagesByIdentity,
+  perRate,
+  type VectorsOf,
+} from '@sightline/model-registry/evaluation';
 
 const MOST = 3;
 

@@ -1,6 +1,5 @@
-import { decideOpenSet, searchPoint, type FalseMatchTarget } from '@sightline/matching';
+import { decideOpenSet, searchPoint, type FalseMatchTarget, deviation, mean } from '@sightline/matching';
 
-import { deviation, mean } from '../accuracy/statistics.js';
 import type { Draw } from './draws.js';
 import { personOf, type Scores } from './scores.js';
 

@@ -1,8 +1,6 @@
 import type { PersonId } from '@sightline/kernel';
 import type { ScoredPerson } from '@sightline/matching';
-
-import { identityOf, type DataSet } from '../accuracy/data-set.js';
-import type { Vectors } from '../accuracy/measure.js';
+import { type DataSet, identityOf, type Vectors } from '@sightline/model-registry/evaluation';
 
 /** Every image as a probe against every image as enrolled, and against every other as a probe. */
 export interface Scores {

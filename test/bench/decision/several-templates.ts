@@ -1,6 +1,5 @@
-import { comparisonRateFor, thresholdAt, type CalibrationPoint } from '@sightline/matching';
+import { comparisonRateFor, thresholdAt, type CalibrationPoint, unitSum } from '@sightline/matching';
 
-import { unitSum } from '../accuracy/statistics.js';
 import { product, type Scores } from './scores.js';
 
 const MOST = 3;

@@ -14,7 +14,7 @@ import {
 } from '@sightline/matching';
 
 import { identityOf, imagesByIdentity, type DataSet } from './data-set.js';
-import { deviation, mean } from './statistics.js';
+import { deviation, mean } from '@sightline/matching';
 
 /** Vectors of an image: as it is enrolled, and as a probe. */
 export interface Vectors {

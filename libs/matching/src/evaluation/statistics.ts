@@ -1,6 +1,20 @@
+/** The middle value; the mean of the middle two of an even number. NaN for none. */
 export function median(values: readonly number[]): number {
-  const rising = [...values].sort((a, b) => a - b);
-  return rising[Math.floor(rising.length / 2)] ?? Number.NaN;
+  const sorted = [...values].sort((one, other) => one - other);
+  const middle = sorted.length / 2;
+  const [below, above] = [sorted[Math.ceil(middle) - 1], sorted[Math.floor(middle)]];
+  return below === undefined || above === undefined ? Number.NaN : (below + above) / 2;
+}
+
+/** The value that a share of all is not above. NaN for none. @param share 0 to 1 */
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((one, other) => one - other);
+  return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN;
+}
+
+/** Rounded to four significant digits: a report is read, and nothing here is known better. */
+export function significant(value: number): number {
+  return Number(value.toPrecision(4));
 }
 
 export function mean(values: readonly number[]): number {

@@ -3,7 +3,7 @@ import type { Face, FaceViews, Recogniser, StageMs } from '@sightline/recognitio
 import { decodeTemplate, type TemplateProtector } from '@sightline/template-protection';
 import type { Frame } from '@sightline/vision';
 
-import { median } from './statistics.js';
+import { median } from '@sightline/matching';
 
 /** Leaves embeddings as they are, so that what the models yield is seen. */
 export const unprotected: TemplateProtector = { keyId: 'unprotected' as KeyId, protect: (embedding) => embedding };

@@ -3,7 +3,7 @@ import type { Frame } from '@sightline/vision';
 import type { DataSet, ImagePair } from './data-set.js';
 import { degradations } from './degrade.js';
 import { embedImages, type EmbeddedFace, type EmbeddedImages, type MeasuredRecogniser } from './embed-images.js';
-import { separation, unitSum } from './statistics.js';
+import { separation, unitSum } from '@sightline/matching';
 
 /** The faces of one way to make pictures worse. */
 export interface DegradedRun {
