@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { integerAttributes } from './attributes.js';
 import type { GraphNode, OnnxModel } from './graph.js';
 import { readModel, writeModel } from './model-file.js';
-import type { ProofInput } from './prove-equivalence.js';
+import type { ProofInput } from './run-model.js';
 import { reparameteriseModel } from './reparameterisation.js';
 import { floatTensor, type Tensor } from './tensor.js';
 import { conv, modelOf, node, noise } from './testing/small-models.js';
@@ -114,7 +114,12 @@ test('branches of two values become two convolutions, and terms that are no bran
       ...['c', 'd'].map((name) => conv('r', name)),
       node('Sum', ['a', 'c', 't', 'd', 'b'], ['y']),
     ],
-    constants: Object.assign({}, ...['a', 'b', 'c', 'd'].map((name, index) => weights(name, [8, 8, 1, 1], index * 2))),
+    constants: {
+      ...weights('a', [8, 8, 1, 1], 1),
+      ...weights('b', [8, 8, 1, 1], 3),
+      ...weights('c', [8, 8, 1, 1], 5),
+      ...weights('d', [8, 8, 1, 1], 7),
+    },
     outputs: { y: SHAPE },
   });
   const { bytes, report } = await reparameteriseModel(writeModel(model), { inputs });

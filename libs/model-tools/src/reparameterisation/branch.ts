@@ -1,20 +1,9 @@
-import { integerAttribute, integersAttribute, stringAttribute } from '../attributes.js';
 import { convolutionOf } from '../convolution.js';
+import { geometryOf, type Geometry } from '../convolution-geometry.js';
 import type { GraphNode } from '../graph.js';
 import type { GraphDraft } from '../graph-draft.js';
 import { sizeOf } from '../tensor.js';
 import { normalisationOf } from './batch-normalisation.js';
-
-/** How a convolution walks over its input; one number for each spatial axis. */
-export interface Geometry {
-  readonly kernel: readonly number[];
-  readonly begin: readonly number[];
-  readonly end: readonly number[];
-  readonly strides: readonly number[];
-  readonly groups: number;
-  /** [outputs, inputs / groups] */
-  readonly channels: readonly [number, number];
-}
 
 /** One term of a sum: a convolution of `source`, or `source` itself, each channel scaled and shifted or as it is. */
 export type Branch = ConvolutionBranch | IdentityBranch;
@@ -51,27 +40,11 @@ export function branchOf(draft: GraphDraft, value: string, reader: GraphNode): B
 function convolutionBranch(draft: GraphDraft, node: GraphNode): ConvolutionBranch | undefined {
   const convolution = convolutionOf(draft, node);
   if (convolution === undefined) return undefined;
+  const geometry = geometryOf(convolution);
+  if (geometry?.dilations.every((step, axis) => step === 1 || geometry.kernel[axis] === 1) !== true) return undefined;
   const { weights, bias } = convolution;
-  const [outputs = 0, inputs = 0, ...kernel] = weights.dims;
-  const axes = kernel.length;
-  const padding = stringAttribute(node, 'auto_pad', 'NOTSET');
-  const isDilated = listOf(node, 'dilations', axes, 1).some((step, axis) => step !== 1 && kernel[axis] !== 1);
-  if ((padding !== 'NOTSET' && padding !== 'VALID') || isDilated) return undefined;
-  const pads = listOf(node, padding === 'VALID' ? '' : 'pads', axes * 2, 0);
-  const geometry: Geometry = {
-    kernel,
-    begin: pads.slice(0, axes),
-    end: pads.slice(axes),
-    strides: listOf(node, 'strides', axes, 1),
-    groups: integerAttribute(node, 'group', 1),
-    channels: [outputs, inputs],
-  };
   const [source = ''] = node.inputs;
   return { kind: 'convolution', source, node, geometry, weights: weights.values, bias: bias?.values ?? [] };
-}
-
-function listOf(node: GraphNode, name: string, length: number, missing: number): readonly number[] {
-  return integersAttribute(node, name)?.map(Number) ?? Array.from({ length }, () => missing);
 }
 
 /**

@@ -1,9 +1,10 @@
 import { integerAttributes, withoutAttributes } from '../attributes.js';
+import type { Geometry } from '../convolution-geometry.js';
 import type { GraphNode } from '../graph.js';
 import { GraphDraft } from '../graph-draft.js';
 import type { Pass } from '../passes/pass.js';
 import { floatTensor, sizeOf } from '../tensor.js';
-import { addKernel, branchOf, commonGeometry, isConvolution, type Branch, type Geometry } from './branch.js';
+import { addKernel, branchOf, commonGeometry, isConvolution, type Branch } from './branch.js';
 
 /**
  * Makes one convolution of several that read the same value and whose results are added, with the value itself
