@@ -9,6 +9,7 @@ import {
   DeviceStatusSchema,
   GalleryReceiptSchema,
   RecordPayloadSchema,
+  ReleaseStateSchema,
   ReportedStateSchema,
   rest,
   SightingBatchSchema,
@@ -42,6 +43,7 @@ const messages: Readonly<Record<DeviceChannel, DescMessage>> = {
   'health/window': SightingBatchSchema,
   health: DeviceHealthSchema,
   'command/ack': CommandAckSchema,
+  'release/state': ReleaseStateSchema,
 };
 
 let stand: HubUnderTest;

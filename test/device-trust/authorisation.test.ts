@@ -85,7 +85,7 @@ const writes: Readonly<Record<'cloud-api' | 'model-registry', (channel: Channel)
 };
 const reads: Readonly<Record<'cloud-api' | 'model-registry', (channel: Channel) => boolean>> = {
   'cloud-api': (channel) => channels[channel].publisher === 'device',
-  'model-registry': (channel) => ['birth', 'state/reported', 'health/window'].includes(channel),
+  'model-registry': (channel) => ['birth', 'state/reported', 'release/state', 'health/window'].includes(channel),
 };
 
 function mayWrite(client: Client, box: string, channel: Channel): boolean {

@@ -12,6 +12,7 @@ import {
 } from './generated/sightline/v1/device_pb.js';
 import { GalleryDeltaSchema, GalleryReceiptSchema } from './generated/sightline/v1/gallery_pb.js';
 import { DeviceHealthSchema } from './generated/sightline/v1/health_pb.js';
+import { ReleaseStateSchema } from './generated/sightline/v1/release_pb.js';
 import { IdentificationSchema, SightingAckSchema, SightingBatchSchema } from './generated/sightline/v1/sighting_pb.js';
 import { alertMessageSchema } from './rest/alerts.js';
 import { channels, tenantChannels, tenantFilter, TOPIC_ROOT, type Channel } from './topics.js';
@@ -35,6 +36,7 @@ const messages: Readonly<Record<Channel, { readonly schema: DescMessage; readonl
   command: { schema: CommandSchema, summary: 'Something that the box should do' },
   'command/ack': { schema: CommandAckSchema, summary: 'What became of a command' },
   'desired/release': { schema: DesiredReleaseSchema, summary: 'The release that the box should run' },
+  'release/state': { schema: ReleaseStateSchema, summary: 'How far the box has come with the desired release' },
   'desired/config': { schema: DesiredConfigSchema, summary: 'The site and settings that the box should have' },
 };
 

@@ -5,6 +5,7 @@ export * from './generated/sightline/v1/command_pb.js';
 export * from './generated/sightline/v1/device_pb.js';
 export * from './generated/sightline/v1/gallery_pb.js';
 export * from './generated/sightline/v1/health_pb.js';
+export * from './generated/sightline/v1/release_pb.js';
 export * from './generated/sightline/v1/sighting_pb.js';
 export * from './generated/sightline/v1/template_pb.js';
 export * from './generated/sightline/v1/time_pb.js';

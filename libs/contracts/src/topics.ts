@@ -33,6 +33,7 @@ export const channels = {
   command: { publisher: 'service', qos: 1, retain: false, maximumBytes: 16 * KIB },
   'command/ack': { publisher: 'device', qos: 1, retain: false, maximumBytes: 64 * KIB },
   'desired/release': { publisher: 'service', qos: 1, retain: true, maximumBytes: 16 * KIB },
+  'release/state': { publisher: 'device', qos: 1, retain: false, maximumBytes: 4 * KIB },
   'desired/config': { publisher: 'service', qos: 1, retain: true, maximumBytes: 64 * KIB },
 } as const satisfies Record<string, TopicRule>;
 

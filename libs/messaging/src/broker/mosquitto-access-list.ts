@@ -59,5 +59,9 @@ export const mosquittoServices: readonly MosquittoService[] = [
     clears: true,
     tellsTenants: true,
   },
-  { name: 'model-registry', reads: ['birth', 'state/reported', 'health/window'], writes: ['desired/release'] },
+  {
+    name: 'model-registry',
+    reads: ['birth', 'state/reported', 'release/state', 'health/window'],
+    writes: ['desired/release'],
+  },
 ];
