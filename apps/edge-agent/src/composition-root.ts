@@ -15,7 +15,6 @@ import { createLogger } from '@sightline/observability';
 import { availableProviders } from '@sightline/onnx-runtime';
 import { decodeImage, openRecogniser, runSelfTest, type Recogniser } from '@sightline/recognition';
 import { ReleaseClient, ReleaseStore } from '@sightline/release-trust';
-import { createTemplateProtector, type TemplateKey } from '@sightline/template-protection';
 
 import { agentVersion } from './agent-version.js';
 import { composeCache } from './cache/compose-cache.js';
@@ -33,12 +32,14 @@ import { RecognitionMeter } from './operation/recognition-meter.js';
 import { openOutboxStore } from './outbox/open-outbox-store.js';
 import { Outbox } from './outbox/outbox.js';
 import { CameraPipeline } from './pipeline/camera-pipeline.js';
+import { activeRelease } from './pipeline/active-release.js';
 import { closeLeftOpen } from './pipeline/close-left-open.js';
-import { RecogniserSlot, type ActiveRelease } from './pipeline/recogniser-slot.js';
+import { RecogniserSlot } from './pipeline/recogniser-slot.js';
 import { TrustedTime } from './trusted-time.js';
 import { DesiredSettings } from './update/desired-settings.js';
 import { DesiredVersionsFile } from './update/desired-versions.js';
 import { ReleaseUpdater, type ReleaseUpdaterOptions } from './update/release-updater.js';
+import { UpdateJournal } from './update/update-journal.js';
 import { BatchSender } from './uplink/batch-sender.js';
 import type { BoxTemplateKey } from './uplink/box-template-key.js';
 import { composeCertificates } from './uplink/certificates/compose-certificates.js';
@@ -122,7 +123,7 @@ async function compose(config: EdgeAgentConfig, given: EdgeAgentSurroundings, st
   const { deviceClock, trustedTime, outbox, slot, cache, actions } = core;
 
   let report: (change: Change) => void = () => undefined;
-  const { settings, updater } = composeDesired(core, (change) => report(change));
+  const { settings, updater } = composeDesired(core, meter, (change) => report(change));
   started.push(() => updater.stop());
   const identifications = new IdentificationInbox(deviceClock, config.delivery.identificationBoundMs);
   let pipelines: readonly CameraPipeline[] = [];
@@ -253,6 +254,7 @@ function openOutbox(
 
 function composeDesired(
   { config, surroundings, slot, key, site }: Core,
+  meter: RecognitionMeter,
   onChange: (change: Change) => void,
 ): { readonly settings: DesiredSettings; readonly updater: ReleaseUpdater } {
   const { clock, random, log, releases, selfTest } = surroundings;
@@ -269,7 +271,11 @@ function composeDesired(
   const updater = new ReleaseUpdater({
     ...releases(join(config.dataDirectory, 'releases')),
     ...{ slot, selfTest, versions, onChange, clock, random, log },
-    open: (bundle) => activeRelease(bundle, key.current, config, surroundings),
+    open: async (bundle) =>
+      activeRelease(bundle, await surroundings.openRecogniser(bundle), key.current, { config, log }),
+    journal: new UpdateJournal({ path: join(config.dataDirectory, 'update.json'), clock, log }),
+    policy: config.update,
+    failures: () => meter.counts.failures,
     repositoryUrl: config.provisioning.release.repositoryUrl,
   });
   return { settings, updater };
@@ -358,37 +364,6 @@ function openPipelines(
       });
     }),
   );
-}
-
-/** Of one comparison of two tracks. A release that was not measured so far joins none. */
-const SAME_PERSON_FALSE_MATCH_RATE = 1e-4;
-
-async function activeRelease(
-  bundle: VerifiedBundle,
-  key: TemplateKey,
-  config: EdgeAgentConfig,
-  { openRecogniser: open, log }: EdgeAgentSurroundings,
-): Promise<ActiveRelease> {
-  const recogniser = await open(bundle);
-  if (
-    !recogniser.scoresPresentations &&
-    config.cameras.some((camera) => camera.presentationAttack.mode === 'require')
-  ) {
-    const facts = { code: 'PRESENTATION.UNAVAILABLE', version: bundle.manifest.version };
-    log.error(facts, 'the release scores no presentations: cameras that require a live one identify nobody');
-  }
-  const protector = createTemplateProtector({ ...key, dimension: recogniser.dimension });
-  const { version, calibration } = bundle.manifest;
-  const rare = calibration.points.filter(({ falseMatchRate }) => falseMatchRate <= SAME_PERSON_FALSE_MATCH_RATE);
-  const samePersonThreshold = Math.min(...rare.map(({ threshold }) => threshold));
-  return {
-    version,
-    digest: bundle.digest,
-    recogniser,
-    protector,
-    samePersonThreshold,
-    calibration: calibration.points,
-  };
 }
 
 function looksForAttacks({ cameras }: EdgeAgentConfig): boolean {

@@ -128,6 +128,8 @@ export const errorDefinitions = {
   'RELEASE.UNREACHABLE': { status: 503, title: 'The release repository cannot be reached' },
   'RELEASE.STORAGE_FAILED': { status: 503, title: 'The release store cannot be written to' },
   'RELEASE.CORRUPT': { status: 502, title: 'A file of the release is truncated or changed' },
+  'RELEASE.PROBATION_FAILED': { status: 502, title: 'Recognition failed again and again with the new release' },
+  'RELEASE.GIVEN_UP': { status: 502, title: 'The new release ended the agent again and again' },
   'RELEASE.SELF_TEST_FAILED': { status: 502, title: 'The release failed its self-test' },
   'MODEL.INVALID': { status: 422, title: 'The model file or its manifest is not valid' },
   'MODEL.NOT_EQUIVALENT': { status: 422, title: 'The rewritten model does not answer as its source does' },

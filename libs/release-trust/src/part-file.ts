@@ -3,7 +3,9 @@ import { mkdir, open, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 import { moveFileDurably } from '@sightline/host';
-import { AppError, type Sha256 } from '@sightline/kernel';
+import type { Sha256 } from '@sightline/kernel';
+
+import { storageFailed } from './storage-failed.js';
 
 const READ_BYTES = 1 << 20;
 
@@ -52,10 +54,7 @@ export class PartFile {
     try {
       await this.#handle.appendFile(chunk);
     } catch (cause) {
-      throw new AppError('RELEASE.STORAGE_FAILED', 'The release store cannot be written to.', {
-        retryable: true,
-        cause,
-      });
+      throw storageFailed(cause);
     }
     this.#hash.update(chunk);
     this.#size += chunk.length;

@@ -8,6 +8,7 @@ import { actionsSchema } from './actions-config.js';
 import { cacheSchema } from './cache-config.js';
 import { cameraSchema } from './camera-config.js';
 import { localApiSchema, memorySchema } from './operation-config.js';
+import { updateSchema } from './update-config.js';
 import { uplinkSchema } from './uplink-config.js';
 
 const { sightingSettingBounds: sightingBounds, deliverySettingBounds: deliveryBounds } = rest;
@@ -91,6 +92,7 @@ export const edgeAgentConfigSchema = z
       })
       .strict()
       .prefault({}),
+    update: updateSchema.describe('How the box takes a new release.'),
     localApi: localApiSchema,
     memory: memorySchema,
     stopTimeoutMs: z.number().int().min(0).max(600_000).default(5000).describe('For closing and sending at a stop.'),

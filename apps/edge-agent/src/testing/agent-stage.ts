@@ -1,9 +1,10 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 import type { VerifiedBundle } from '@sightline/contracts';
 import { systemClock, type Sha256 } from '@sightline/kernel';
+import { ReleaseStore } from '@sightline/release-trust';
 
 import type { FrameSource } from '../capture/frame-source.js';
 import { startEdgeAgent, type EdgeAgentSurroundings } from '../composition-root.js';
@@ -24,6 +25,13 @@ export function fakeBundle(version: string, digest: Sha256): VerifiedBundle {
   } as unknown as VerifiedBundle;
 }
 
+interface StoredBundles {
+  readonly current?: VerifiedBundle | undefined;
+  readonly previous?: VerifiedBundle | undefined;
+}
+
+type Pointer = Readonly<Partial<Record<'current' | 'previous', { readonly digest: string }>>>;
+
 /**
  * A box for tests: a data directory that survives restarts, releases on a shelf in the place of a repository,
  * the fake recogniser, and a cloud that is real but for its database.
@@ -34,13 +42,28 @@ export class AgentStage {
   log = new TestLog();
   /** What the repository has, by digest. */
   readonly shelf = new Map<string, VerifiedBundle>();
-  /** What the release store says is active, and what was before. */
-  active: { current?: VerifiedBundle; previous?: VerifiedBundle } = {};
   readonly recognisers: FakeRecogniser[] = [];
   downloads = 0;
   /** Thrown by the next download or self-test. */
   readonly failures: { download?: Error[]; selfTest?: Error[] } = {};
   readonly #agents: EdgeAgent[] = [];
+  readonly #activated = new Map<string, VerifiedBundle>();
+
+  /** What the release store says is active, and what was before. */
+  get active(): StoredBundles {
+    const { current, previous } = JSON.parse(readFileSync(this.#pointerPath, 'utf8')) as Pointer;
+    return { current: current && this.#bundle(current.digest), previous: previous && this.#bundle(previous.digest) };
+  }
+
+  set active({ current, previous }: StoredBundles) {
+    const slotOf = (bundle: VerifiedBundle) => {
+      this.#activated.set(bundle.digest, bundle);
+      return { version: bundle.manifest.version, digest: bundle.digest, activatedAt: '2026-01-01T00:00:00Z' };
+    };
+    const pointer = { current: current && slotOf(current), previous: previous && slotOf(previous) };
+    mkdirSync(dirname(this.#pointerPath), { recursive: true });
+    writeFileSync(this.#pointerPath, JSON.stringify({ formatVersion: 1, ...pointer }));
+  }
 
   async start(sources: readonly FrameSource[], config: Partial<EdgeAgentConfigInput> = {}): Promise<EdgeAgent> {
     const cameras = sources.map((_, index) => ({
@@ -73,6 +96,16 @@ export class AgentStage {
     rmSync(this.directory, { recursive: true, force: true });
   }
 
+  get #pointerPath(): string {
+    return join(this.directory, 'data', 'releases', 'current.json');
+  }
+
+  #bundle(digest: string): VerifiedBundle {
+    const bundle = this.#activated.get(digest) ?? this.shelf.get(digest);
+    if (!bundle) throw new Error('no such bundle was made');
+    return bundle;
+  }
+
   #surroundings(sources: readonly FrameSource[]): Partial<EdgeAgentSurroundings> {
     const unopened = [...sources];
     return {
@@ -92,7 +125,7 @@ export class AgentStage {
         const failure = this.failures.selfTest?.shift();
         if (failure) throw failure;
       },
-      releases: () => ({
+      releases: (directory) => ({
         client: {
           download: async (selector) => {
             this.downloads += 1;
@@ -103,13 +136,7 @@ export class AgentStage {
             return bundle;
           },
         },
-        store: {
-          current: async () => this.active.current,
-          previous: async () => this.active.previous,
-          activate: async (bundle) => {
-            this.active = { current: bundle, ...(this.active.current && { previous: this.active.current }) };
-          },
-        },
+        store: new ReleaseStore({ directory, clock: systemClock, open: async (digest) => this.#bundle(digest) }),
       }),
     };
   }
