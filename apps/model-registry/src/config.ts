@@ -1,6 +1,9 @@
 import { parseConfiguration } from '@sightline/host';
 import type { Clock, Logger } from '@sightline/kernel';
+import { identityProviderEnvironment, identityProviderFrom, trustworthyUrlSchema } from '@sightline/rest-server';
 import { z } from 'zod';
+
+import type { AccessConfig } from './access/authentication.js';
 
 /** What a running model registry needs to know. Parsed once; everything inside trusts it. */
 export interface ModelRegistryConfig {
@@ -16,6 +19,7 @@ export interface ModelRegistryConfig {
   /** PostgreSQL connection string. */
   readonly databaseUrl: string;
   readonly mqtt: { readonly url: string; readonly username: string; readonly password: string };
+  readonly access: AccessConfig;
   readonly log: Logger;
   readonly clock: Clock;
   /** Stops a start that is under way, the fetching of models included. */
@@ -35,6 +39,8 @@ const environmentSchema = z
     SIGHTLINE_MQTT_URL: z.url({ protocol: /^mqtts?$/ }),
     SIGHTLINE_MQTT_USERNAME: z.string().min(1),
     SIGHTLINE_MQTT_PASSWORD: z.string().min(1),
+    SIGHTLINE_CLOUD_API_URL: trustworthyUrlSchema.optional(),
+    ...identityProviderEnvironment,
   })
   .refine((value) => loopback.has(value.SIGHTLINE_HOST) || value.SIGHTLINE_PUBLIC_URL !== undefined, {
     path: ['SIGHTLINE_PUBLIC_URL'],
@@ -46,7 +52,7 @@ const environmentSchema = z
 /**
  * Reads the configuration from the environment.
  *
- * @throws AppError `CONFIG.INVALID` that names every bad key (never its value)
+ * @throws AppError `CONFIG.INVALID` that names every bad key (never its value), or half an identity provider
  */
 export function configFromEnvironment(
   environment: Readonly<Record<string, string | undefined>>,
@@ -65,6 +71,7 @@ export function configFromEnvironment(
       username: value.SIGHTLINE_MQTT_USERNAME,
       password: value.SIGHTLINE_MQTT_PASSWORD,
     },
+    access: { cloudApiUrl: value.SIGHTLINE_CLOUD_API_URL, identityProvider: identityProviderFrom(value) },
     ...parts,
   };
 }

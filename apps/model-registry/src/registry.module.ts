@@ -1,21 +1,40 @@
 import { Module, type DynamicModule } from '@nestjs/common';
-import { HealthController, READINESS, type Readiness } from '@sightline/rest-server';
+import { APP_GUARD, Reflector } from '@nestjs/core';
+import { AccessGuard, HealthController, READINESS, type Readiness } from '@sightline/rest-server';
 
+import type { Authentication } from './access/authentication.js';
 import { BenchmarksController } from './benchmarks/benchmarks.controller.js';
 import { DeviceBenchmarks } from './benchmarks/device-benchmarks.js';
 import { ReleaseLibrary } from './releases/release-library.js';
 import { ReleasesController } from './releases/releases.controller.js';
 
+/** Every REST interface of the registry. */
+export const registryControllers = [ReleasesController, BenchmarksController, HealthController];
+
+/** What the routes work with. */
+export interface RegistryParts {
+  readonly authentication: Authentication;
+  readonly library: ReleaseLibrary;
+  readonly benchmarks: DeviceBenchmarks;
+  readonly readiness: Readiness;
+}
+
 @Module({})
 export class RegistryModule {
-  static of(library: ReleaseLibrary, benchmarks: DeviceBenchmarks, readiness: Readiness): DynamicModule {
+  static of({ authentication, library, benchmarks, readiness }: RegistryParts): DynamicModule {
     return {
       module: RegistryModule,
-      controllers: [ReleasesController, BenchmarksController, HealthController],
+      controllers: registryControllers,
       providers: [
         { provide: ReleaseLibrary, useValue: library },
         { provide: DeviceBenchmarks, useValue: benchmarks },
         { provide: READINESS, useValue: readiness },
+        {
+          provide: APP_GUARD,
+          inject: [Reflector],
+          useFactory: (reflector: Reflector) =>
+            new AccessGuard(reflector, { principalOf: (request) => authentication.principalOf(request) }),
+        },
       ],
     };
   }

@@ -20,6 +20,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import type { ModelRegistryConfig } from './config.js';
+import { startTestAccess, type TestAccess } from './testing/test-access.js';
 import { startModelRegistry, type ModelRegistry, type ModelRegistryParts } from './start-model-registry.js';
 
 const password = 'registry-password';
@@ -31,6 +32,7 @@ let database: TestDatabase;
 let broker: EmbeddedBroker;
 let box: MqttConnection;
 let registry: ModelRegistry;
+let access: TestAccess;
 let builds = 0;
 const stack = new StopStack();
 
@@ -50,6 +52,7 @@ function config(): ModelRegistryConfig {
     modelStoreDirectory,
     databaseUrl: database.url,
     mqtt: { url: broker.url, username: 'model-registry', password },
+    access: access.access,
     log: silentLogger,
     clock: systemClock,
   };
@@ -72,6 +75,8 @@ const start = (): Promise<ModelRegistry> => startModelRegistry(config(), parts);
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'sightline-registry-'));
   stack.push(() => rm(folder, { recursive: true, force: true }));
+  access = await startTestAccess();
+  stack.push(() => access.close());
   database = await startTestDatabase();
   stack.push(() => database.close());
   broker = await startBroker(0);
@@ -83,8 +88,11 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => stack.stop());
 
+const ask = async (path: string): Promise<Response> =>
+  fetch(registry.url + path, { headers: { authorization: await access.authorization('auditor') } });
+
 const releasePath = async () => {
-  const { items } = (await (await fetch(`${registry.url}/v1/releases`)).json()) as {
+  const { items } = (await (await ask('/v1/releases')).json()) as {
     items: { models: { embedder: { target: string; sha256: string; bytes: number } } }[];
   };
   const { target, sha256, bytes } = items[0]!.models.embedder;
@@ -145,7 +153,7 @@ describe('the published repository', () => {
 
 describe('the REST side', () => {
   it('tells origin, licence and thresholds of a release', async () => {
-    const answer = await fetch(`${registry.url}/v1/releases/1.0.0`);
+    const answer = await ask('/v1/releases/1.0.0');
     expect(await answer.json()).toMatchObject({
       version: '1.0.0',
       modelSpace: { dimension: 512 },
@@ -158,7 +166,7 @@ describe('the REST side', () => {
     ['/v1/nothing', 'REQUEST.NOT_FOUND'],
     ['/repository/metadata/9.root.json', 'REQUEST.NOT_FOUND'],
   ])('answers %s with a problem document of code %s', async (path, code) => {
-    const answer = await fetch(registry.url + path);
+    const answer = await ask(path);
     expect(answer.status).toBe(404);
     expect(answer.headers.get('content-type')).toContain('application/problem+json');
     expect(await answer.json()).toMatchObject({ code, status: 404, type: `urn:sightline:error:${code}` });
@@ -275,7 +283,7 @@ describe('what boxes measure of themselves', () => {
     await measured({ measuredWallMs: 1500n, detectMs: 1 });
     await measured({ measuredWallMs: 3000n, detectMs: 900, provider: 'cuda', besideAgent: true });
     await measured({ measuredWallMs: 3000n, detectMs: Number.NaN });
-    const shown = async (): Promise<unknown> => (await fetch(`${registry.url}/v1/device-benchmarks`)).json();
+    const shown = async (): Promise<unknown> => (await ask('/v1/device-benchmarks')).json();
     await expect.poll(shown).toEqual({
       items: [
         {

@@ -6,6 +6,7 @@ import { connectMqtt } from '@sightline/messaging';
 import { createReleaseRepository, openDemoKeys, ReleaseRepository } from '@sightline/release-trust';
 import { createRestApp, type Readiness } from '@sightline/rest-server';
 
+import { Authentication } from './access/authentication.js';
 import { apiHead } from './api-head.js';
 import { DeviceBenchmarks } from './benchmarks/device-benchmarks.js';
 import type { ModelRegistryConfig } from './config.js';
@@ -96,7 +97,9 @@ async function start(config: ModelRegistryConfig, parts: ModelRegistryParts, sta
     ),
     broker: connection.connected,
   });
-  const app = await createRestApp({ module: RegistryModule.of(library, benchmarks, readiness), api: apiHead, log });
+  const authentication = new Authentication(config.access, clock);
+  const module = RegistryModule.of({ authentication, library, benchmarks, readiness });
+  const app = await createRestApp({ module, api: apiHead, log });
   stack.push(() => app.close());
   await serveRepository(app, repositoryDirectory(config));
   await app.listen({ host: config.host, port: config.port });

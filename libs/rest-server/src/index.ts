@@ -1,3 +1,4 @@
+export * from './access/index.js';
 export * from './health.js';
 export { problemOf, sendProblem } from './problem.js';
 export * from './public-route.js';

@@ -1,8 +1,8 @@
+import { AccessGuard } from '@sightline/rest-server';
 import { Module } from '@nestjs/common';
-import { APP_GUARD } from '@nestjs/core';
+import { APP_GUARD, Reflector } from '@nestjs/core';
 
 import { DevicesModule } from '../devices/devices.module.js';
-import { ApiKeyGuard } from './api-key.guard.js';
 import { ApiKeysController } from './api-keys.controller.js';
 import { ApiKeys } from './api-keys.js';
 import { Authentication } from './authentication.js';
@@ -21,7 +21,15 @@ import { TokensController } from './tokens.controller.js';
     IssuedTokens,
     RateLimits,
     Tenants,
-    { provide: APP_GUARD, useClass: ApiKeyGuard },
+    {
+      provide: APP_GUARD,
+      inject: [Reflector, Authentication, RateLimits],
+      useFactory: (reflector: Reflector, authentication: Authentication, rateLimits: RateLimits) =>
+        new AccessGuard(reflector, {
+          principalOf: (request) => authentication.principalOf(request),
+          admit: (request, reply) => rateLimits.count(request, reply),
+        }),
+    },
   ],
   exports: [ApiKeys, Authentication],
 })

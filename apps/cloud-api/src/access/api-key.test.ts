@@ -1,6 +1,7 @@
+import { bearerToken } from '@sightline/rest-server';
 import { describe, expect, it } from 'vitest';
 
-import { bearerToken, hashApiKey, isMistyped, newApiKey } from './api-key.js';
+import { hashApiKey, isMistyped, newApiKey } from './api-key.js';
 
 describe('an API key of ours', () => {
   it('tells a typo from a key, whatever character it is in', () => {

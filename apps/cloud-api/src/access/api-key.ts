@@ -42,8 +42,3 @@ export function basicCredentials(
   const colon = text.indexOf(':');
   return colon > 0 ? { username: text.slice(0, colon), password: text.slice(colon + 1) } : undefined;
 }
-
-/** The token of `Authorization: Bearer …` (RFC 6750, 2.1), or undefined. A token with claims may be some kilobytes long. */
-export function bearerToken(header: string | undefined): string | undefined {
-  return /^Bearer ([\x21-\x7e]{1,8192})$/i.exec(header ?? '')?.[1];
-}

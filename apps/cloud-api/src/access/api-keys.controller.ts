@@ -1,12 +1,11 @@
 import { rest } from '@sightline/contracts';
 import type { TenantId } from '@sightline/kernel';
+import { AdminOnly, Tenant } from '@sightline/rest-server';
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 
 import type { PageQuery } from '../http/page-cursor.js';
-import { Tenant } from './api-key.guard.js';
 import { ApiKeys } from './api-keys.js';
-import { AdminOnly } from './roles.js';
 
 @ApiTags('access')
 @AdminOnly()

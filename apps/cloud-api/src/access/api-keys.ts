@@ -10,6 +10,7 @@ import {
   type Logger,
   type TenantId,
 } from '@sightline/kernel';
+import type { RequestCaller } from '@sightline/rest-server';
 import { Inject, Injectable } from '@nestjs/common';
 import { and, desc, eq, isNull, lt, ne, or, sql, type SQL } from 'drizzle-orm';
 import { randomUUID } from 'node:crypto';
@@ -20,7 +21,6 @@ import { digestsEqual, sha256 } from '../platform/digests.js';
 import { CLOCK, DATABASE, LOGGER } from '../platform/tokens.js';
 import { apiKey, tenant } from '../storage/access-schema.js';
 import { hashApiKey, isMistyped, newApiKey } from './api-key.js';
-import type { Caller } from './caller.js';
 
 type ApiKeyRow = typeof apiKey.$inferSelect;
 
@@ -135,7 +135,7 @@ export class ApiKeys {
    *
    * @throws AppError `ACCESS.TENANT_SUSPENDED`
    */
-  async callerOf(key: string): Promise<Caller | undefined> {
+  async callerOf(key: string): Promise<RequestCaller | undefined> {
     if (isMistyped(key)) return undefined;
     const digest = sha256(key);
     const row = await this.#valid(eq(apiKey.sha256, digest));
@@ -148,7 +148,7 @@ export class ApiKeys {
    *
    * @throws AppError `ACCESS.TENANT_SUSPENDED`
    */
-  async callerById(id: string): Promise<Caller | undefined> {
+  async callerById(id: string): Promise<RequestCaller | undefined> {
     const row = isUuid(id) ? await this.#valid(eq(apiKey.id, id)) : undefined;
     return row && toCaller(row);
   }
@@ -182,7 +182,7 @@ export class ApiKeys {
 
 const subjectOf = (id: string) => ({ kind: 'api-key', id });
 
-function toCaller({ tenantId, id, role, deviceId }: ApiKeyRow): Caller {
+function toCaller({ tenantId, id, role, deviceId }: ApiKeyRow): RequestCaller {
   return { tenantId, actor: `key:${id}`, roles: [role], ...(deviceId !== null && { deviceId }) };
 }
 

@@ -1,13 +1,13 @@
 import { channels, topicOf, type Channel, type rest } from '@sightline/contracts';
 import { AppError, type DeviceId } from '@sightline/kernel';
 import { connectMqtt, type MqttMessage } from '@sightline/messaging';
+import { type IdentityProvider, startIdentityProvider } from '@sightline/rest-server/testing';
 import { operationsOf, type ApiDocument } from '@sightline/testing';
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { tellOf } from '../testing/answer-shape.js';
 import { idsOf, nobody, requestTo } from '../testing/api-requests.js';
-import { startIdentityProvider, type IdentityProvider } from '../testing/identity-provider.js';
 import { startTestCloud, type TestCloud } from '../testing/test-cloud.js';
 import { until } from '../testing/test-device.js';
 import {

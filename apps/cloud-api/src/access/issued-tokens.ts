@@ -3,6 +3,13 @@ import { createPublicKey, type KeyObject } from 'node:crypto';
 import type { rest } from '@sightline/contracts';
 import type { Database } from '@sightline/database';
 import { AppError, type Clock } from '@sightline/kernel';
+import {
+  INSTALLATION_AUDIENCE,
+  INSTALLATION_ISSUER,
+  INSTALLATION_SKEW_SECONDS,
+  invalidToken,
+  type RequestCaller,
+} from '@sightline/rest-server';
 import { Inject, Injectable } from '@nestjs/common';
 import { asc } from 'drizzle-orm';
 import { createLocalJWKSet, exportJWK, jwtVerify, SignJWT } from 'jose';
@@ -11,16 +18,10 @@ import type { CloudApiConfig } from '../config.js';
 import { CLOCK, CONFIG, DATABASE } from '../platform/tokens.js';
 import { tokenSigningKey } from '../storage/access-schema.js';
 import { newSigningKey, unwrapSigningKey } from '../template-keys/wrapped-signing-key.js';
-import type { Caller } from './caller.js';
-import { invalidToken } from './external-tokens.js';
 
-/** Who issues our tokens, and for whom: the programs of this installation. */
-export const TOKEN_ISSUER = 'sightline/cloud-api';
-const AUDIENCE = 'sightline';
 const ALGORITHM = 'EdDSA';
 /** How long a token lasts, s: what a program that only verifies them needs at most to hear of a revoked key. */
 const LIFETIME_SECONDS = 900;
-const SKEW_SECONDS = 30;
 
 interface SigningKey {
   readonly keyId: string;
@@ -42,13 +43,13 @@ export class IssuedTokens {
   ) {}
 
   /** A token that says what the caller's API key does. */
-  async issue({ tenantId, actor, roles, deviceId }: Caller): Promise<rest.IssuedToken> {
+  async issue({ tenantId, actor, roles, deviceId }: RequestCaller): Promise<rest.IssuedToken> {
     const { keyId, privateKey } = await this.#load();
     const issuedAt = Math.floor(this.clock.wallMs() / 1000);
     const accessToken = await new SignJWT({ tenant: tenantId, role: [...roles], ...(deviceId && { device: deviceId }) })
       .setProtectedHeader({ alg: ALGORITHM, kid: keyId, typ: 'JWT' })
-      .setIssuer(TOKEN_ISSUER)
-      .setAudience(AUDIENCE)
+      .setIssuer(INSTALLATION_ISSUER)
+      .setAudience(INSTALLATION_AUDIENCE)
       .setSubject(actor)
       .setIssuedAt(issuedAt)
       .setExpirationTime(issuedAt + LIFETIME_SECONDS)
@@ -65,7 +66,12 @@ export class IssuedTokens {
   async verify(token: string): Promise<string> {
     const { jwks } = await this.#load();
     const { payload } = await jwtVerify(token, createLocalJWKSet({ keys: jwks.keys }), {
-      ...{ issuer: TOKEN_ISSUER, audience: AUDIENCE, algorithms: [ALGORITHM], clockTolerance: SKEW_SECONDS },
+      ...{
+        issuer: INSTALLATION_ISSUER,
+        audience: INSTALLATION_AUDIENCE,
+        algorithms: [ALGORITHM],
+        clockTolerance: INSTALLATION_SKEW_SECONDS,
+      },
       ...{ requiredClaims: ['sub', 'exp'], currentDate: new Date(this.clock.wallMs()) },
     }).catch((error: unknown) => {
       throw invalidToken(error);

@@ -1,5 +1,6 @@
 import rateLimit from '@fastify/rate-limit';
 import { AppError, errorMessage, type Logger } from '@sightline/kernel';
+import { principalOf, type RequestCaller } from '@sightline/rest-server';
 import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -8,7 +9,6 @@ import { Redis } from 'ioredis';
 import type { CloudApiConfig } from '../config.js';
 import { CONFIG, LOGGER } from '../platform/tokens.js';
 import { defaultRequestLimits } from './access-config.js';
-import { principalOf, type Caller } from './caller.js';
 
 const WINDOW_MS = 60_000;
 /** How long an answer of Redis is waited for before a request is let through uncounted, ms. */
@@ -48,7 +48,7 @@ export class RateLimits implements OnModuleInit, OnApplicationShutdown {
     if (this.#limiters.length > 0) return this.#limiters;
     const server = this.host.httpAdapter.getInstance<FastifyInstance>();
     const limits = this.config.access?.requestsPerMinute ?? defaultRequestLimits;
-    const limiter = (max: number, keyOf: (caller: Caller) => string): Limiter =>
+    const limiter = (max: number, keyOf: (caller: RequestCaller) => string): Limiter =>
       server.createRateLimit({ max, timeWindow: WINDOW_MS, keyGenerator: (request) => keyOf(callerOf(request)) });
     this.#limiters = [
       limiter(limits.perTenant, ({ tenantId }) => `tenant:${tenantId}`),
@@ -96,7 +96,7 @@ function openRedis(url: string, log: Logger): Redis {
   return redis;
 }
 
-function callerOf(request: FastifyRequest): Caller {
+function callerOf(request: FastifyRequest): RequestCaller {
   const principal = principalOf(request);
   if (principal?.kind !== 'tenant') throw new AppError('SERVICE.INTERNAL', 'A request of nobody is not counted.');
   return principal.caller;

@@ -1,11 +1,10 @@
-import { isPublicRoute } from '@sightline/rest-server';
+import { isAllowed, isPublicRoute, routeAccessOf } from '@sightline/rest-server';
+import { type Route, routesOf } from '@sightline/rest-server/testing';
 import type { ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { routesOf, type Route } from '../testing/routes.js';
 import { startTestCloud, type TestCloud } from '../testing/test-cloud.js';
-import { isAllowed, routeAccessOf } from './roles.js';
 
 let cloud: TestCloud;
 beforeAll(async () => {

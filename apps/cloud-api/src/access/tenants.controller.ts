@@ -1,10 +1,10 @@
 import { rest } from '@sightline/contracts';
 import type { TenantId } from '@sightline/kernel';
+import { PlatformOnly } from '@sightline/rest-server';
 import { Body, Controller, Get, Param, Patch, Post, Query } from '@nestjs/common';
 import { ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 
 import type { PageQuery } from '../http/page-cursor.js';
-import { PlatformOnly } from './roles.js';
 import { Tenants } from './tenants.js';
 
 @ApiTags('tenants')

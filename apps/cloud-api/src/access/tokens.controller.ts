@@ -1,13 +1,11 @@
 import { rest } from '@sightline/contracts';
 import { AppError } from '@sightline/kernel';
-import { Public } from '@sightline/rest-server';
+import { principalOf, Public, Roles } from '@sightline/rest-server';
 import { Controller, Get, Post, Req } from '@nestjs/common';
 import { ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 
-import { principalOf } from './caller.js';
 import { IssuedTokens } from './issued-tokens.js';
-import { Roles } from './roles.js';
 
 @ApiTags('access')
 @Controller()

@@ -1,10 +1,9 @@
 import { rest } from '@sightline/contracts';
 import type { TenantId } from '@sightline/kernel';
+import { AdminOnly, Tenant } from '@sightline/rest-server';
 import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query } from '@nestjs/common';
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 
-import { Tenant } from '../access/api-key.guard.js';
-import { AdminOnly } from '../access/roles.js';
 import type { PageQuery } from '../http/page-cursor.js';
 import { AlertSubscriptions } from './alert-subscriptions.js';
 

@@ -1,11 +1,9 @@
 import { rest } from '@sightline/contracts';
 import type { TenantId } from '@sightline/kernel';
+import { AdminOnly, Caller, type RequestCaller, Roles, Tenant } from '@sightline/rest-server';
 import { Body, Controller, Get, HttpCode, Param, Post, Put, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 
-import { Caller, Tenant } from '../access/api-key.guard.js';
-import type { Caller as RequestCaller } from '../access/caller.js';
-import { AdminOnly, Roles } from '../access/roles.js';
 import { Audited } from '../audit/audited.js';
 import { AlertLog } from './alert-log.js';
 import { AlertPolicies } from './alert-policies.js';

@@ -1,9 +1,9 @@
 import { tenantOfListener } from '@sightline/contracts';
 import { isAppError, type TenantId } from '@sightline/kernel';
+import { isAllowed } from '@sightline/rest-server';
 import { Injectable } from '@nestjs/common';
 
 import { Authentication } from '../access/authentication.js';
-import { isAllowed } from '../access/roles.js';
 
 /** A program that listens to what concerns a tenant. */
 export interface TenantListener {

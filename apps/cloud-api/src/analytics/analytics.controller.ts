@@ -1,10 +1,9 @@
 import { rest } from '@sightline/contracts';
 import type { TenantId } from '@sightline/kernel';
+import { AdminOnly, Roles, Tenant } from '@sightline/rest-server';
 import { Controller, Get, Header, HttpCode, Post, Query, StreamableFile } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
 
-import { Tenant } from '../access/api-key.guard.js';
-import { AdminOnly, Roles } from '../access/roles.js';
 import { csvFile } from '../http/csv.js';
 import { Analytics } from './analytics.js';
 import { RollUps } from './roll-ups.js';

@@ -1,10 +1,9 @@
 import { rest } from '@sightline/contracts';
 import type { TenantId } from '@sightline/kernel';
+import { Roles, Tenant } from '@sightline/rest-server';
 import { Controller, Get, Header, Query, StreamableFile } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
 
-import { Tenant } from '../access/api-key.guard.js';
-import { Roles } from '../access/roles.js';
 import { Audited } from '../audit/audited.js';
 import { csvFile } from '../http/csv.js';
 import { Attendance } from './attendance.js';

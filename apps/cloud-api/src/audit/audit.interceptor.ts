@@ -1,12 +1,11 @@
 import { isAppError, isSlug, isUuid } from '@sightline/kernel';
-import { problemOf } from '@sightline/rest-server';
+import { principalOf, problemOf, type RequestCaller } from '@sightline/rest-server';
 import { Injectable, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
 import { SSE_METADATA } from '@nestjs/common/constants.js';
 import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
 import { catchError, concatMap, defer, mergeMap, type Observable } from 'rxjs';
 
-import { principalOf, type Caller } from '../access/caller.js';
 import { Acting } from './acting.js';
 import type { AuditEntry } from './audit-entry.js';
 import { Audit } from './audit.js';
@@ -69,7 +68,7 @@ interface Ending {
 
 interface Handled extends Ending {
   readonly request: FastifyRequest;
-  readonly caller: Caller;
+  readonly caller: RequestCaller;
 }
 
 function entryOf({ action, subject }: AuditedRoute, { request, caller, outcome, answer }: Handled): AuditEntry {

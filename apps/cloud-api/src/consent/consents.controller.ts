@@ -1,10 +1,9 @@
 import { rest } from '@sightline/contracts';
 import type { PersonId, TenantId } from '@sightline/kernel';
+import { AdminOnly, Roles, Tenant } from '@sightline/rest-server';
 import { Body, Controller, Get, HttpCode, Param, Post, Put } from '@nestjs/common';
 import { ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 
-import { Tenant } from '../access/api-key.guard.js';
-import { AdminOnly, Roles } from '../access/roles.js';
 import { Audited } from '../audit/audited.js';
 import { Consents } from './consents.js';
 

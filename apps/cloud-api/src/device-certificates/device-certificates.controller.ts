@@ -1,11 +1,9 @@
 import { rest } from '@sightline/contracts';
 import type { DeviceId, TenantId } from '@sightline/kernel';
-import { Public } from '@sightline/rest-server';
+import { Public, Roles, Tenant } from '@sightline/rest-server';
 import { Body, Controller, Get, Header, HttpCode, Ip, Param, Post } from '@nestjs/common';
 import { ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
 
-import { Tenant } from '../access/api-key.guard.js';
-import { Roles } from '../access/roles.js';
 import { CertificateAuthority } from './certificate-authority.js';
 import { DeviceCertificates } from './device-certificates.js';
 import { RequestPace } from './request-pace.js';

@@ -1,7 +1,7 @@
 import { AppError, type Clock } from '@sightline/kernel';
+import { networkOf } from '@sightline/rest-server';
 import { Inject, Injectable } from '@nestjs/common';
 
-import { networkOf } from '../access/failed-attempts.js';
 import { CLOCK } from '../platform/tokens.js';
 
 /** Of one network within a window: a site behind one address has so many boxes that begin at once, or more in a second. */

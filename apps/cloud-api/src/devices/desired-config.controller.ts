@@ -1,10 +1,9 @@
 import { rest } from '@sightline/contracts';
 import type { DeviceId, TenantId } from '@sightline/kernel';
+import { Roles, Tenant } from '@sightline/rest-server';
 import { Body, Controller, Get, Param, Put } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 
-import { Tenant } from '../access/api-key.guard.js';
-import { Roles } from '../access/roles.js';
 import { DesiredConfigs } from './desired-configs.js';
 
 const slug = { schema: rest.slugSchema };

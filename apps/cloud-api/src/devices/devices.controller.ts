@@ -1,10 +1,9 @@
 import { rest } from '@sightline/contracts';
 import type { DeviceId, TenantId } from '@sightline/kernel';
+import { AdminOnly, Roles, Tenant } from '@sightline/rest-server';
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 
-import { Tenant } from '../access/api-key.guard.js';
-import { AdminOnly, Roles } from '../access/roles.js';
 import type { PageQuery } from '../http/page-cursor.js';
 import { DeviceLifecycle } from './device-lifecycle.js';
 import { Devices } from './devices.js';

@@ -1,13 +1,10 @@
 import { rest } from '@sightline/contracts';
 import { AppError, type PersonId } from '@sightline/kernel';
-import { parsePart } from '@sightline/rest-server';
+import { Caller, parsePart, type RequestCaller, Roles } from '@sightline/rest-server';
 import { Controller, HttpCode, Post, Query, Req } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 
-import { Caller } from '../access/api-key.guard.js';
-import type { Caller as RequestCaller } from '../access/caller.js';
-import { Roles } from '../access/roles.js';
 import { Audited } from '../audit/audited.js';
 import { verificationBody } from '../http/photo-body.js';
 import { PhotoIntake } from '../http/photo-intake.js';

@@ -3,11 +3,10 @@ import { Agent, request as httpRequest, type ClientRequest, type IncomingMessage
 
 import multipartParser from '@fastify/multipart';
 import { systemClock, type Clock, type TenantId } from '@sightline/kernel';
-import { problemOf, sendProblem } from '@sightline/rest-server';
+import { problemOf, type RequestCaller, sendProblem } from '@sightline/rest-server';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import type { Caller } from '../access/caller.js';
 import { multipart } from '../testing/photos.js';
 import { PhotoIntake } from './photo-intake.js';
 import { takePhotoBodies } from './photo-upload.js';
@@ -15,7 +14,7 @@ import type { Turn } from './turnstile.js';
 
 const ROOM = 3_000_000;
 const tenantId = 'default' as TenantId;
-const callerOf = (key = 'a'): Caller => ({ tenantId, actor: `key:${key}`, roles: ['operator'] });
+const callerOf = (key = 'a'): RequestCaller => ({ tenantId, actor: `key:${key}`, roles: ['operator'] });
 
 let server: FastifyInstance;
 let origin: string;

@@ -1,7 +1,7 @@
 import { AppError, type Clock } from '@sightline/kernel';
+import type { RequestCaller } from '@sightline/rest-server';
 import type { FastifyRequest } from 'fastify';
 
-import type { Caller } from '../access/caller.js';
 import { FairShare } from './fair-share.js';
 import {
   isPhotoBody,
@@ -53,7 +53,7 @@ export class PhotoIntake {
    */
   async take<T>(
     request: FastifyRequest,
-    caller: Caller,
+    caller: RequestCaller,
     work: (photo: Uint8Array, turn: Turn) => Promise<T>,
   ): Promise<T> {
     const read = (hold: Hold): Promise<Uint8Array> =>
@@ -65,7 +65,7 @@ export class PhotoIntake {
   /** Works with a form of photos and fields; throws as {@link take} does. */
   async takeForm<T>(
     request: FastifyRequest,
-    caller: Caller,
+    caller: RequestCaller,
     shape: FormShape,
     work: (form: PhotoForm, turn: Turn) => Promise<T>,
   ): Promise<T> {
@@ -75,7 +75,7 @@ export class PhotoIntake {
 
   async #during<Upload, T>(
     request: FastifyRequest,
-    { actor: client }: Caller,
+    { actor: client }: RequestCaller,
     read: (hold: Hold) => Promise<Upload>,
     work: (upload: Upload, turn: Turn) => Promise<T>,
   ): Promise<T> {

@@ -1,8 +1,8 @@
 import { rest } from '@sightline/contracts';
+import { PlatformOnly } from '@sightline/rest-server';
 import { Controller, Delete, Get, HttpCode, Param, Post } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 
-import { PlatformOnly } from '../access/roles.js';
 import { GalleryStates } from './gallery-states.js';
 
 /** The gallery is one for all tenants: what is told of it would tell each of the others. */

@@ -2,13 +2,11 @@ import { Readable } from 'node:stream';
 
 import { rest, type DeviceAddress } from '@sightline/contracts';
 import { AppError } from '@sightline/kernel';
+import { Caller, type RequestCaller, Roles } from '@sightline/rest-server';
 import { Controller, Head, Header, Headers, HttpCode, Param, Patch, Post, Req, Res } from '@nestjs/common';
 import { ApiHeader, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
-import { Caller } from '../access/api-key.guard.js';
-import type { Caller as RequestCaller } from '../access/caller.js';
-import { Roles } from '../access/roles.js';
 import { ImageUploads } from './image-uploads.js';
 import { announcedDigest, announcedLength, checksumOf, offsetOf, requireVersion, TUS_VERSION } from './tus-headers.js';
 

@@ -1,11 +1,11 @@
 import type { rest } from '@sightline/contracts';
 import type { Database } from '@sightline/database';
 import { AppError, isAppError, isSha256, type Clock, type Logger, type TenantId } from '@sightline/kernel';
+import type { RequestCaller } from '@sightline/rest-server';
 import { openImage } from '@sightline/template-protection';
 import { Inject, Injectable } from '@nestjs/common';
 import { and, desc, eq, gte, inArray, isNotNull, lt, sql } from 'drizzle-orm';
 
-import type { Caller } from '../access/caller.js';
 import { Audit } from '../audit/audit.js';
 import { decodeCursor, toPage } from '../http/page-cursor.js';
 import { CLOCK, DATABASE, LOGGER } from '../platform/tokens.js';
@@ -75,7 +75,11 @@ export class SealedImages {
    * @throws AppError `SEALED_IMAGE.NOT_FOUND`, `SEALED_IMAGE.NOT_OPENABLE`, `CONSENT.MISSING`, `REQUEST.RATE_LIMITED`
    *   (retryable)
    */
-  async open({ tenantId, actor }: Caller, digest: string, { purpose, reason }: rest.OpenImage): Promise<OpenedImage> {
+  async open(
+    { tenantId, actor }: RequestCaller,
+    digest: string,
+    { purpose, reason }: rest.OpenImage,
+  ): Promise<OpenedImage> {
     const entry = {
       ...{ tenantId, actor, action: 'image.open' as const, subject: { kind: 'image', id: digest } },
       purpose: `${purpose}:${reason}`,

@@ -1,8 +1,8 @@
+import { PlatformOnly } from '@sightline/rest-server';
 import { Controller, Get, Res } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 
-import { PlatformOnly } from '../access/roles.js';
 import { CloudMetrics } from './cloud-metrics.js';
 
 /** Of all tenants together: how busy the installation is would tell each of them about the others. */

@@ -1,10 +1,9 @@
 import { rest } from '@sightline/contracts';
 import type { TenantId } from '@sightline/kernel';
+import { Roles, Tenant } from '@sightline/rest-server';
 import { Body, Controller, Get, HttpCode, Param, Patch, Post, Query } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 
-import { Tenant } from '../access/api-key.guard.js';
-import { Roles } from '../access/roles.js';
 import { Audited, AuditedChange } from '../audit/audited.js';
 import { Duplicates } from './duplicates.js';
 

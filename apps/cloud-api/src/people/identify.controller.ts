@@ -1,11 +1,9 @@
 import { rest } from '@sightline/contracts';
+import { Caller, type RequestCaller, Roles } from '@sightline/rest-server';
 import { Controller, HttpCode, Post, Req } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 
-import { Caller } from '../access/api-key.guard.js';
-import type { Caller as RequestCaller } from '../access/caller.js';
-import { Roles } from '../access/roles.js';
 import { Audited } from '../audit/audited.js';
 import { photoBody } from '../http/photo-body.js';
 import { PhotoIntake } from '../http/photo-intake.js';

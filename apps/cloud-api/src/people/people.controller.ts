@@ -1,12 +1,10 @@
 import { rest } from '@sightline/contracts';
 import type { PersonId, SightingId, TenantId } from '@sightline/kernel';
+import { Caller, type RequestCaller, Roles, Tenant } from '@sightline/rest-server';
 import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
-import { Caller, Tenant } from '../access/api-key.guard.js';
-import type { Caller as RequestCaller } from '../access/caller.js';
-import { Roles } from '../access/roles.js';
 import { Audited, AuditedChange } from '../audit/audited.js';
 import { fromRestTemplate } from '../faces/wire.js';
 import { photoBody } from '../http/photo-body.js';

@@ -1,10 +1,10 @@
 import type { rest } from '@sightline/contracts';
 import type { Database } from '@sightline/database';
 import { AppError, type Clock, type PersonId, type SightingId, type TenantId } from '@sightline/kernel';
+import type { RequestCaller } from '@sightline/rest-server';
 import type { Template } from '@sightline/template-protection';
 import { Inject, Injectable } from '@nestjs/common';
 
-import type { Caller } from '../access/caller.js';
 import { chooseFace } from '../faces/choose-face.js';
 import type { Turn } from '../http/turnstile.js';
 import { DecisionPlaces } from '../identification/decision-places.js';
@@ -55,7 +55,7 @@ export class PhotoSearch {
    *   `CONSENT.MISSING`, `RELEASE.UNAVAILABLE`, `REQUEST.RATE_LIMITED` (retryable)
    */
   async search(
-    { tenantId, actor }: Pick<Caller, 'tenantId' | 'actor'>,
+    { tenantId, actor }: Pick<RequestCaller, 'tenantId' | 'actor'>,
     searched: { readonly with: SearchedWith; readonly fields: rest.SearchFields },
     turn: Turn,
   ): Promise<rest.SearchResult> {

@@ -1,13 +1,10 @@
 import { rest } from '@sightline/contracts';
 import { AppError, type PersonId, type SightingId, type TenantId } from '@sightline/kernel';
-import { parsePart } from '@sightline/rest-server';
+import { Caller, parsePart, type RequestCaller, Roles, Tenant } from '@sightline/rest-server';
 import { Controller, Get, HttpCode, Param, Post, Query, Req } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 
-import { Caller, Tenant } from '../access/api-key.guard.js';
-import type { Caller as RequestCaller } from '../access/caller.js';
-import { Roles } from '../access/roles.js';
 import { Audited } from '../audit/audited.js';
 import type { PageQuery } from '../http/page-cursor.js';
 import { PhotoIntake } from '../http/photo-intake.js';

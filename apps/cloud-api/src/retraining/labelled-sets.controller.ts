@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 
 import { rest } from '@sightline/contracts';
 import type { TenantId } from '@sightline/kernel';
+import { AdminOnly, Caller, type RequestCaller, Roles, Tenant } from '@sightline/rest-server';
 import { Body, Controller, Delete, Get, Header, HttpCode, Param, Post, Query, StreamableFile } from '@nestjs/common';
 import {
   ApiCreatedResponse,
@@ -12,9 +13,6 @@ import {
   ApiTags,
 } from '@nestjs/swagger';
 
-import { Caller, Tenant } from '../access/api-key.guard.js';
-import type { Caller as RequestCaller } from '../access/caller.js';
-import { AdminOnly, Roles } from '../access/roles.js';
 import { Audited } from '../audit/audited.js';
 import type { PageQuery } from '../http/page-cursor.js';
 import { LabelledSets } from './labelled-sets.js';

@@ -3,10 +3,10 @@ import { randomUUID } from 'node:crypto';
 import type { rest } from '@sightline/contracts';
 import { inTransaction, type Database } from '@sightline/database';
 import { AppError, isUuid, type Clock, type TenantId } from '@sightline/kernel';
+import type { RequestCaller } from '@sightline/rest-server';
 import { Inject, Injectable } from '@nestjs/common';
 import { and, desc, eq, isNull, lte, sql } from 'drizzle-orm';
 
-import type { Caller } from '../access/caller.js';
 import { Audit } from '../audit/audit.js';
 import { decodeCursor, toPage, type PageQuery } from '../http/page-cursor.js';
 import { CLOCK, DATABASE } from '../platform/tokens.js';
@@ -32,7 +32,7 @@ export class LabelledSets {
   ) {}
 
   /** @throws AppError `RETRAINING.SITE_OFF` */
-  async create({ tenantId, actor }: Caller, asked: rest.CreateLabelledSet): Promise<rest.LabelledSet> {
+  async create({ tenantId, actor }: RequestCaller, asked: rest.CreateLabelledSet): Promise<rest.LabelledSet> {
     const { sites, from, until, purpose, keepDays } = asked;
     await this.policies.assertOn(tenantId, sites);
     const [id, now] = [randomUUID(), this.clock.wallMs()];
@@ -112,7 +112,7 @@ export class LabelledSets {
    *
    * @throws AppError `LABELLED_SET.NOT_FOUND`, `LABELLED_SET.OWN_APPROVAL`
    */
-  async approve({ tenantId, actor }: Caller, id: string): Promise<rest.LabelledSet> {
+  async approve({ tenantId, actor }: RequestCaller, id: string): Promise<rest.LabelledSet> {
     const key = { tenantId, id };
     const row = await this.row(key);
     if (row.createdBy === actor) {

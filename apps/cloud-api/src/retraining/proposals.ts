@@ -1,10 +1,10 @@
 import type { rest } from '@sightline/contracts';
 import { inTransaction, type Database, type Transaction } from '@sightline/database';
 import { AppError, isUuid, type Clock, type TenantId } from '@sightline/kernel';
+import type { RequestCaller } from '@sightline/rest-server';
 import { Inject, Injectable } from '@nestjs/common';
 import { and, desc, eq, sql } from 'drizzle-orm';
 
-import type { Caller } from '../access/caller.js';
 import { Audit } from '../audit/audit.js';
 import { decodeCursor, toPage } from '../http/page-cursor.js';
 import { DecisionPolicies } from '../identification/decision-policies.js';
@@ -67,7 +67,7 @@ export class Proposals {
    *
    * @throws AppError `PROPOSAL.NOT_FOUND`, `PROPOSAL.NOT_OPEN`
    */
-  async accept(caller: Caller, id: string): Promise<rest.RetrainingProposal> {
+  async accept(caller: RequestCaller, id: string): Promise<rest.RetrainingProposal> {
     const { kind, offsetAfter } = await this.#row(caller.tenantId, id);
     if (kind === 'insufficient-evidence') throw notOpen('There is nothing in it that could be accepted.');
     const decided = { from: 'open', to: 'accepted' } as const;
@@ -77,7 +77,7 @@ export class Proposals {
   }
 
   /** Takes an accepted recalibration back: the offset from before it holds again. @throws as {@link accept} */
-  async revert(caller: Caller, id: string): Promise<rest.RetrainingProposal> {
+  async revert(caller: RequestCaller, id: string): Promise<rest.RetrainingProposal> {
     const { kind, offsetBefore } = await this.#row(caller.tenantId, id);
     const decided = { from: 'accepted', to: 'reverted' } as const;
     return kind === 'recalibration'
@@ -86,12 +86,12 @@ export class Proposals {
   }
 
   /** @throws as {@link accept} */
-  dismiss(caller: Caller, id: string): Promise<rest.RetrainingProposal> {
+  dismiss(caller: RequestCaller, id: string): Promise<rest.RetrainingProposal> {
     return this.#decide(caller, id, { from: 'open', to: 'dismissed' });
   }
 
   async #recalibrate(
-    caller: Caller,
+    caller: RequestCaller,
     id: string,
     { offset, ...decided }: { readonly from: rest.ProposalState; readonly to: Decided; readonly offset: number },
   ): Promise<rest.RetrainingProposal> {
@@ -106,7 +106,7 @@ export class Proposals {
   }
 
   async #decide(
-    caller: Caller,
+    caller: RequestCaller,
     id: string,
     decided: { readonly from: rest.ProposalState; readonly to: Decided },
   ): Promise<rest.RetrainingProposal> {
@@ -116,7 +116,7 @@ export class Proposals {
 
   async #write(
     tx: Transaction,
-    { tenantId, actor }: Caller,
+    { tenantId, actor }: RequestCaller,
     id: string,
     { from, to }: { readonly from: rest.ProposalState; readonly to: Decided },
   ): Promise<ProposalRow> {

@@ -1,11 +1,9 @@
 import { rest } from '@sightline/contracts';
 import type { TenantId } from '@sightline/kernel';
+import { AdminOnly, Caller, type RequestCaller, Roles, Tenant } from '@sightline/rest-server';
 import { Body, Controller, Get, HttpCode, Param, Post, Put, Query } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 
-import { Caller, Tenant } from '../access/api-key.guard.js';
-import type { Caller as RequestCaller } from '../access/caller.js';
-import { AdminOnly, Roles } from '../access/roles.js';
 import type { PageQuery } from '../http/page-cursor.js';
 import { Evaluations } from './evaluations.js';
 import { Proposals } from './proposals.js';

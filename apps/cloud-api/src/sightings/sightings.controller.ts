@@ -1,11 +1,10 @@
 import { rest } from '@sightline/contracts';
 import type { SightingId, TenantId } from '@sightline/kernel';
+import { Roles, Tenant } from '@sightline/rest-server';
 import { Controller, Get, Param, Query, Sse, type MessageEvent } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
 import type { Observable } from 'rxjs';
 
-import { Tenant } from '../access/api-key.guard.js';
-import { Roles } from '../access/roles.js';
 import { Audited } from '../audit/audited.js';
 import type { PageQuery } from '../http/page-cursor.js';
 import { LiveSightings } from './live-sightings.js';

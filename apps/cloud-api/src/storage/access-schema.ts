@@ -1,7 +1,7 @@
 import type { DeviceId, TenantId } from '@sightline/kernel';
+import type { Role } from '@sightline/rest-server';
 import { boolean, text, uuid } from 'drizzle-orm/pg-core';
 
-import type { Role } from '../access/roles.js';
 import { bytea, cloud, instant } from './columns.js';
 
 // The typed view of migrations/0001-tenants-and-access.sql and 0010-access.sql, where they say what the columns mean.

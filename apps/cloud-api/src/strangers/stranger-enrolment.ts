@@ -1,10 +1,10 @@
 import type { rest } from '@sightline/contracts';
 import type { Database } from '@sightline/database';
 import { isAppError, type PersonId, type SightingId, type TenantId } from '@sightline/kernel';
+import type { RequestCaller } from '@sightline/rest-server';
 import { Inject, Injectable } from '@nestjs/common';
 import { and, eq, isNull } from 'drizzle-orm';
 
-import type { Caller } from '../access/caller.js';
 import { Reviews } from '../identification/reviews.js';
 import { People } from '../people/people.js';
 import { SightingEnrolment } from '../people/sighting-enrolment.js';
@@ -35,7 +35,7 @@ export class StrangerEnrolment {
    * @throws AppError `STRANGER.NOT_FOUND`, `PERSON.DUPLICATE_EXTERNAL_ID`, and as `SightingEnrolment.enrol`
    */
   async enrol(
-    { tenantId, actor }: Pick<Caller, 'tenantId' | 'actor'>,
+    { tenantId, actor }: Pick<RequestCaller, 'tenantId' | 'actor'>,
     id: string,
     asked: rest.CreatePerson,
   ): Promise<rest.EnrolledStranger> {

@@ -1,11 +1,9 @@
 import { rest } from '@sightline/contracts';
 import type { TenantId } from '@sightline/kernel';
+import { AdminOnly, Caller, type RequestCaller, Roles, Tenant } from '@sightline/rest-server';
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Put, Query } from '@nestjs/common';
 import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 
-import { Caller, Tenant } from '../access/api-key.guard.js';
-import type { Caller as RequestCaller } from '../access/caller.js';
-import { AdminOnly, Roles } from '../access/roles.js';
 import { Audited, AuditedChange } from '../audit/audited.js';
 import { StrangerEnrolment } from './stranger-enrolment.js';
 import { Strangers } from './strangers.js';

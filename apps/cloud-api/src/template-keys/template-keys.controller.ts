@@ -1,10 +1,9 @@
 import { rest } from '@sightline/contracts';
 import type { TenantId } from '@sightline/kernel';
+import { AdminOnly, Roles, Tenant } from '@sightline/rest-server';
 import { Body, Controller, Get, HttpCode, Post } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 
-import { Tenant } from '../access/api-key.guard.js';
-import { AdminOnly, Roles } from '../access/roles.js';
 import { KeyRotation } from './key-rotation.js';
 import { RotationWork } from './rotation-work.js';
 import { TemplateKeyViews } from './template-key-views.js';

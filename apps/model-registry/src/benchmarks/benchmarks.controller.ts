@@ -1,9 +1,11 @@
 import { Controller, Get } from '@nestjs/common';
+import { Roles } from '@sightline/rest-server';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 
 import { classBenchmarkListSchema, DeviceBenchmarks, type ClassBenchmark } from './device-benchmarks.js';
 
 @ApiTags('devices')
+@Roles('operator', 'auditor')
 @Controller('v1/device-benchmarks')
 export class BenchmarksController {
   constructor(private readonly benchmarks: DeviceBenchmarks) {}

@@ -1,10 +1,12 @@
 import { Controller, Get, Param } from '@nestjs/common';
+import { Roles } from '@sightline/rest-server';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 
 import { ReleaseLibrary } from './release-library.js';
 import { releaseListSchema, releaseSchema, releaseView, versionSchema, type Release } from './release.schemas.js';
 
 @ApiTags('releases')
+@Roles('operator', 'auditor')
 @Controller('v1/releases')
 export class ReleasesController {
   constructor(private readonly library: ReleaseLibrary) {}

@@ -1,12 +1,11 @@
 import { CommandAckSchema, fleetFilter, rest } from '@sightline/contracts';
 import type { DeviceId, TenantId } from '@sightline/kernel';
 import type { MqttMessage } from '@sightline/messaging';
+import { Roles, Tenant } from '@sightline/rest-server';
 import { Body, Controller, Get, HttpCode, Param, Post } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 import { ApiAcceptedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 
-import { Tenant } from '../../access/api-key.guard.js';
-import { Roles } from '../../access/roles.js';
 import { DeviceIntake } from '../device-intake.js';
 import { Commands } from './commands.js';
 

@@ -1,11 +1,10 @@
 import { rest } from '@sightline/contracts';
 import type { TenantId } from '@sightline/kernel';
+import { Roles, Tenant } from '@sightline/rest-server';
 import { Controller, Get, Header, HttpCode, Param, Post, Query, Req, StreamableFile } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 
-import { Tenant } from '../../access/api-key.guard.js';
-import { Roles } from '../../access/roles.js';
 import { Audited, AuditedChange } from '../../audit/audited.js';
 import { csvFile } from '../../http/csv.js';
 import type { PageQuery } from '../../http/page-cursor.js';

@@ -2,12 +2,11 @@ import { Readable } from 'node:stream';
 
 import { rest } from '@sightline/contracts';
 import { AppError, type TenantId } from '@sightline/kernel';
+import { AdminOnly, Tenant } from '@sightline/rest-server';
 import { Controller, Get, Header, HttpCode, Post, Req, StreamableFile } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 
-import { Tenant } from '../../access/api-key.guard.js';
-import { AdminOnly } from '../../access/roles.js';
 import { Audited, AuditedChange } from '../../audit/audited.js';
 import { PeopleExport } from './people-export.js';
 import { PeopleImport } from './people-import.js';

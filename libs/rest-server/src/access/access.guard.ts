@@ -1,29 +1,24 @@
-import { AppError, type TenantId } from '@sightline/kernel';
-import { isPublicRoute } from '@sightline/rest-server';
-import { createParamDecorator, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
-import { Reflector } from '@nestjs/core';
+import { AppError } from '@sightline/kernel';
+import type { CanActivate, ExecutionContext } from '@nestjs/common';
+import type { Reflector } from '@nestjs/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
-import { Authentication } from './authentication.js';
-import { callerOf, setPrincipal, type Principal } from './caller.js';
-import { RateLimits } from './rate-limits.js';
+import { isPublicRoute } from '../public-route.js';
+import { setPrincipal, type Principal } from './caller.js';
 import { isAllowed, routeAccessOf, type RouteAccess } from './roles.js';
 
-/** The tenant for which the request is made. */
-export const Tenant = createParamDecorator(
-  (_: unknown, context: ExecutionContext): TenantId => callerOf(context).tenantId,
-);
-
-/** Who makes the request, and for which tenant. */
-export const Caller = createParamDecorator((_: unknown, context: ExecutionContext) => callerOf(context));
+export interface AccessGuardParts {
+  /** Finds out who makes a request; throws for whom it does not know. */
+  readonly principalOf: (request: FastifyRequest) => Promise<Principal>;
+  /** Called once that is known, before the route's roles are looked at. Default: nothing. */
+  readonly admit?: (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
+}
 
 /** Lets a REST request pass with valid credentials only, whose role the route allows. */
-@Injectable()
-export class ApiKeyGuard implements CanActivate {
+export class AccessGuard implements CanActivate {
   constructor(
     private readonly reflector: Reflector,
-    private readonly authentication: Authentication,
-    private readonly rateLimits: RateLimits,
+    private readonly parts: AccessGuardParts,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
@@ -32,9 +27,9 @@ export class ApiKeyGuard implements CanActivate {
     if (isPublicRoute(this.reflector, context)) return true;
     const http = context.switchToHttp();
     const request = http.getRequest<FastifyRequest>();
-    const principal = await this.authentication.principalOf(request);
+    const principal = await this.parts.principalOf(request);
     setPrincipal(request, principal);
-    await this.rateLimits.count(request, http.getResponse<FastifyReply>());
+    await this.parts.admit?.(request, http.getResponse<FastifyReply>());
     if (!mayUse(principal, routeAccessOf(this.reflector, context))) {
       throw new AppError('ACCESS.FORBIDDEN', 'The role of these credentials does not allow this.');
     }

@@ -19,7 +19,8 @@ export function routesOf(app: NestFastifyApplication): readonly Route[] {
   return controllers.flatMap(({ metatype }) => (metatype ? routesOfController(metatype as { prototype: object }) : []));
 }
 
-function routesOfController(controller: { readonly prototype: object }): Route[] {
+/** Every REST route of a controller. */
+export function routesOfController(controller: { readonly prototype: object }): Route[] {
   const prefix = text(PATH_METADATA, controller);
   return Object.getOwnPropertyNames(controller.prototype).flatMap((name) => {
     const handler = (controller.prototype as Handlers)[name];

@@ -1,11 +1,11 @@
 import { AppError, type DeviceId, type TenantId } from '@sightline/kernel';
-import type { ExecutionContext } from '@nestjs/common';
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 
 import type { Role } from './roles.js';
 
 /** For whom a request is made. */
-export interface Caller {
+export interface RequestCaller {
   readonly tenantId: TenantId;
   /** Who acts: `key:<id of the API key>`, `jwt:<subject of the token>` or `device:<id>`. No secret; what the audit names. */
   readonly actor: string;
@@ -16,7 +16,7 @@ export interface Caller {
 
 /** Who a request is made by: somebody of a tenant, or the platform itself. */
 export type Principal =
-  | { readonly kind: 'tenant'; readonly credential: 'key' | 'token' | 'device'; readonly caller: Caller }
+  | { readonly kind: 'tenant'; readonly credential: 'key' | 'token' | 'device'; readonly caller: RequestCaller }
   | { readonly kind: 'platform' };
 
 const principals = new WeakMap<FastifyRequest, Principal>();
@@ -32,8 +32,16 @@ export function principalOf(request: FastifyRequest): Principal | undefined {
 }
 
 /** @throws AppError `ACCESS.UNAUTHENTICATED` on a route that asks for nobody's credentials */
-export function callerOf(context: ExecutionContext): Caller {
+function callerOf(context: ExecutionContext): RequestCaller {
   const principal = principalOf(context.switchToHttp().getRequest<FastifyRequest>());
   if (principal?.kind !== 'tenant') throw new AppError('ACCESS.UNAUTHENTICATED', 'The route has no tenant.');
   return principal.caller;
 }
+
+/** The tenant for which the request is made. */
+export const Tenant = createParamDecorator(
+  (_: unknown, context: ExecutionContext): TenantId => callerOf(context).tenantId,
+);
+
+/** Who makes the request, and for which tenant. */
+export const Caller = createParamDecorator((_: unknown, context: ExecutionContext) => callerOf(context));
