@@ -199,6 +199,7 @@ describe('people', () => {
     });
     expect(await get('people', { ...berlin, siteId: 'gate' })).toMatchObject({ people: 1 });
     expect(await get('people', { ...berlin, to: '2031-10-24' })).toMatchObject({ people: 1 });
+    expect(await get('people', days)).toMatchObject({ people: 2, sites: [{ people: 1 }, { people: 1 }] });
   });
 
   it('are shown by hour and by day of a site, with the minutes in view', async () => {
@@ -220,6 +221,8 @@ describe('people', () => {
     });
     expect(response.statusCode).toBe(200);
     expect(await get('people', berlin)).toMatchObject({ people: 1 });
+    // Each at a site of their own: the one who stays counts at both, and once over all.
+    expect(await get('people', days)).toMatchObject({ people: 1, sites: [{ people: 1 }, { people: 1 }] });
     await cloud.api.app.get(RollUps).rebuild(cloud.config.tenantId);
     await cloud.api.app.get(RollUps).pass(signal);
     expect(await get('people', berlin)).toMatchObject({ people: 1 });

@@ -53,5 +53,8 @@ export class FiguresRetention {
           ORDER BY day LIMIT ${ROWS} FOR UPDATE SKIP LOCKED))`);
       some = rowCount ?? 0;
     } while (some === ROWS);
+    await this.database.db.execute(sql`
+      DELETE FROM cloud.analytics_people_day
+      WHERE tenant_id = ${tenantId} AND day <= ${before}::timestamptz - interval '1 day'`);
   }
 }

@@ -2,6 +2,7 @@ import type { TenantId } from '@sightline/kernel';
 import { sql, type SQL } from 'drizzle-orm';
 
 import { unnest } from '../storage/unnest.js';
+import { aloneIn, blockOf, has } from './people-bits.js';
 import type { Reader } from './series.js';
 import type { TimeBuckets } from './time-buckets.js';
 
@@ -56,7 +57,12 @@ const seenIn = (tenantId: TenantId, siteId: string | undefined): SQL => sql`
     OFFSET 0) AS seen
   JOIN part ON part.day = seen.day AND (seen.quarters & part.quarters) <> 0::bit(96)`;
 
-/** Different people of a time, at each site and over all of them. */
+const isWhole = ({ quarters }: DayPart): boolean => !quarters.includes('0');
+
+/**
+ * Different people of a time, at each site and over all of them: whole days from the sets of people, the rest from who
+ * was seen in which quarters.
+ */
 export async function readUniquePeople(
   { db }: Reader,
   {
@@ -68,13 +74,39 @@ export async function readUniquePeople(
   readonly people: number;
   readonly sites: readonly { readonly siteId: string; readonly people: number }[];
 }> {
+  const parts = dayParts(buckets);
+  const days = parts.filter(isWhole).map(({ day }) => day.toISOString());
   const { rows } = await db.execute<{ siteId: string | null; people: number }>(sql`
-    WITH RECURSIVE ${merged(tenantId)}, ${partTable(dayParts(buckets))},
-    seen AS (SELECT DISTINCT seen.site_id, seen.person_id FROM ${seenIn(tenantId, siteId)}),
-    person AS (
-      SELECT site_id, coalesce(same.stays, seen.person_id) AS id FROM seen LEFT JOIN same ON same.id = seen.person_id)
-    SELECT site_id AS "siteId", count(DISTINCT id)::int AS people FROM person GROUP BY GROUPING SETS ((site_id), ())
-    ORDER BY site_id`);
+    WITH RECURSIVE ${merged(tenantId)}, ${partTable(parts.filter((part) => !isWhole(part)))},
+    number AS (SELECT person_id, number FROM cloud.analytics_person WHERE tenant_id = ${tenantId}),
+    at_site AS MATERIALIZED (
+      SELECT site_id, block, bit_or(people) AS people
+      FROM (
+        SELECT site_id, block, people FROM cloud.analytics_people_day
+        WHERE tenant_id = ${tenantId} AND day IN (SELECT * FROM ${unnest([['timestamptz', days]])})
+          ${siteId === undefined ? sql`` : sql`AND site_id = ${siteId}`}
+        UNION ALL
+        SELECT seen.site_id, ${blockOf(sql`number`)}, ${aloneIn(sql`number`)}
+        FROM ${seenIn(tenantId, siteId)} JOIN number USING (person_id)) AS seen
+      GROUP BY 1, 2),
+    seen AS MATERIALIZED (
+      SELECT site_id, block, people FROM at_site
+      UNION ALL
+      SELECT NULL, block, bit_or(people) FROM at_site GROUP BY block),
+    -- Who was merged counts as the one who stays, unless that one was seen too.
+    moved AS (
+      SELECT seen.site_id, count(*) AS gone,
+        count(DISTINCT same.stays) FILTER (WHERE NOT coalesce(${has(sql`home.people`, sql`stays.number`)}, false)) AS come
+      FROM same JOIN number AS gone ON gone.person_id = same.id
+        JOIN seen ON seen.block = ${blockOf(sql`gone.number`)} AND ${has(sql`seen.people`, sql`gone.number`)}
+        LEFT JOIN number AS stays ON stays.person_id = same.stays
+        LEFT JOIN seen AS home
+          ON home.site_id IS NOT DISTINCT FROM seen.site_id AND home.block = ${blockOf(sql`stays.number`)}
+      GROUP BY seen.site_id)
+    SELECT counted.site_id AS "siteId", (people - coalesce(gone, 0) + coalesce(come, 0))::int AS people
+    FROM (SELECT site_id, sum(bit_count(people)) AS people FROM seen GROUP BY site_id) AS counted
+      LEFT JOIN moved ON moved.site_id IS NOT DISTINCT FROM counted.site_id
+    WHERE people > 0 ORDER BY counted.site_id`);
   return {
     people: rows.find((row) => row.siteId === null)?.people ?? 0,
     sites: rows.flatMap((row) => (row.siteId === null ? [] : [{ siteId: row.siteId, people: row.people }])),

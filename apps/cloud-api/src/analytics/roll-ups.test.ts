@@ -1,7 +1,7 @@
 import { inTransaction } from '@sightline/database';
 import type { PersonId, TenantId } from '@sightline/kernel';
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 
 import { Retentions } from '../retention/retentions.js';
 import { enrolPeople } from '../testing/enrol.js';
@@ -26,6 +26,9 @@ beforeAll(async () => {
   [ada, grace, mary] = ids;
 });
 afterAll(() => cloud.stop());
+afterEach(async () => {
+  expect(await setsThatDiffer()).toEqual([]);
+});
 
 const { signal } = new AbortController();
 const rollUps = () => cloud.api.app.get(RollUps);
@@ -50,6 +53,17 @@ async function bitsOf(personId: PersonId | undefined, day: string) {
   const [row] = rows;
   return row?.quarters.split('').flatMap((bit, index) => (bit === '1' ? [index] : []));
 }
+/** People who are in the set of a day and site and were not seen there, or the other way round. */
+const setsThatDiffer = () =>
+  execute(sql`
+    SELECT * FROM (
+      SELECT tenant_id, day, site_id, number FROM cloud.analytics_person_day
+        JOIN cloud.analytics_person USING (tenant_id, person_id)) AS seen
+    FULL JOIN (
+      SELECT tenant_id, day, site_id, 4096 * block + bit AS number
+      FROM cloud.analytics_people_day, generate_series(0, 4095) AS bit WHERE get_bit(people, bit) = 1) AS counted
+      USING (tenant_id, day, site_id, number)
+    WHERE seen.number IS NULL OR counted.number IS NULL`);
 const bin = (index: number, bins: number, count = 1) =>
   Array.from({ length: bins }, (_, at) => (at === index ? count : 0));
 
