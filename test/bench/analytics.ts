@@ -112,7 +112,9 @@ async function ownDatabase(): Promise<string> {
 async function measure(cloud: CloudProcess, pool: Pool): Promise<void> {
   const fillSeconds = await fillOnce(pool);
   const rollUp = await measureRollUp(cloud, pool);
-  await pool.query('VACUUM ANALYZE cloud.analytics_hour, cloud.analytics_day, cloud.analytics_person_day, cloud.analytics_people_day');
+  await pool.query(
+    'VACUUM ANALYZE cloud.analytics_hour, cloud.analytics_day, cloud.analytics_person_day, cloud.analytics_people_day',
+  );
   console.error('queries …');
   const { all, ...asked } = await measureQueries(cloud);
   const bytes = await storage(pool);
@@ -222,7 +224,14 @@ async function count(pool: Pool, table: string): Promise<number> {
 }
 
 async function storage(pool: Pool): Promise<Readonly<Record<string, number>>> {
-  const tables = ['sighting', 'identification', 'analytics_hour', 'analytics_day', 'analytics_person_day', 'analytics_people_day'];
+  const tables = [
+    'sighting',
+    'identification',
+    'analytics_hour',
+    'analytics_day',
+    'analytics_person_day',
+    'analytics_people_day',
+  ];
   const { rows } = await pool.query<{ name: string; bytes: string }>(
     'SELECT name, pg_total_relation_size(($1 || name)::regclass) AS bytes FROM unnest($2::text[]) AS name',
     ['cloud.', tables],
