@@ -40,6 +40,9 @@ export interface OutboxCommit {
   readonly dropped: Dropped;
 }
 
+/** Records of one statement: half of what a row costs is the call. */
+const ROWS = 32;
+
 interface StreamRow {
   readonly id: StreamId;
   readonly last_sequence: number;
@@ -114,7 +117,8 @@ export class OutboxStore {
       const incoming = records.reduce((sum, { payload }) => sum + payload.length, 0);
       if (incoming > 0) dropped = makeRoom(this.#database, this.#maximumBytes, incoming);
       if (refused > 0) insertGap(this.#database, { first: first - refused, last: first - 1, lost: refused });
-      for (const [index, record] of records.entries()) this.#insert(first + index, record, open);
+      this.#insert(first, records);
+      for (const [index, record] of records.entries()) this.#noteSighting(first + index, record, open);
       this.#database.run(
         'UPDATE stream SET last_sequence = ?, acknowledged_through = ?, sent_through = ?',
         lastSequence,
@@ -162,9 +166,18 @@ export class OutboxStore {
     this.#database.close();
   }
 
+  #insert(first: number, records: readonly NewRecord[]): void {
+    for (let start = 0; start < records.length; start += ROWS) {
+      const rows = records.slice(start, start + ROWS);
+      this.#database.run(
+        `INSERT INTO record (sequence, payload) VALUES ${rows.map(() => '(?, ?)').join(', ')}`,
+        ...rows.flatMap(({ payload }, index) => [first + start + index, payload]),
+      );
+    }
+  }
+
   /** @param open the open sightings, before the record and after it */
-  #insert(sequence: number, { payload, sightingId, leavesOpen }: NewRecord, open: Set<string>): void {
-    this.#database.run('INSERT INTO record (sequence, payload) VALUES (?, ?)', sequence, payload);
+  #noteSighting(sequence: number, { payload, sightingId, leavesOpen }: NewRecord, open: Set<string>): void {
     if (sightingId === undefined) return;
     const wasOpen = open.has(sightingId);
     // The record that this one supersedes, if it is still here and has not become part of a gap.
