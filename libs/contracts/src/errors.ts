@@ -75,6 +75,7 @@ export const errorDefinitions = {
   'LABELLED_SET.OTHER_SITE': { status: 409, title: 'The labelled set is not of this site' },
   'LABELLED_SET.NOT_APPROVED': { status: 409, title: 'Nobody has approved the purpose of the labelled set' },
   'LABELLED_SET.OWN_APPROVAL': { status: 409, title: 'Whoever made a labelled set cannot approve it' },
+  'EVALUATION.INVALID': { status: 422, title: 'The evaluation cannot be made of these data' },
   'EVALUATION.NOT_FOUND': { status: 404, title: 'No such evaluation' },
   'PROPOSAL.NOT_FOUND': { status: 404, title: 'No such proposal' },
   'PROPOSAL.NOT_OPEN': { status: 409, title: 'The proposal does not allow this any more' },

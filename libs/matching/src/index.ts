@@ -1,8 +1,14 @@
 export { thresholdAt, type CalibrationPoint } from './calibration.js';
 export { cosine } from './cosine.js';
 export { driftsAfter, judgeDrift, type DriftRules } from './drift/judge-drift.js';
-export { kolmogorovSmirnov, type KolmogorovSmirnov } from './drift/kolmogorov-smirnov.js';
-export { compareAll, type Comparisons, type EvaluationImage } from './evaluation/comparisons.js';
+export {
+  scoreShift,
+  vectorAgreement,
+  type EmbeddedTwice,
+  type ScoreShift,
+  type VectorAgreement,
+} from './evaluation/agreement.js';
+export { compareAll, dot, type Comparisons, type EvaluationImage } from './evaluation/comparisons.js';
 export { trialsForRate } from './evaluation/binomial-bounds.js';
 export { evaluateAt, thresholdFor, type SitePoint } from './evaluation/site-evaluation.js';
 export { SiteScoring, type LabelledProbe, type PersonVector, type SiteScores } from './evaluation/site-scores.js';
@@ -19,6 +25,9 @@ export {
   significant,
   unitSum,
 } from './evaluation/statistics.js';
+export { coarser, scoreHistogram, type ScoreHistogram } from './evaluation/score-histogram.js';
+export { rocCurve, type RocPoint } from './evaluation/roc-curve.js';
+export { subgroupRate, type SubgroupRate } from './evaluation/subgroup-rates.js';
 export { verificationAccuracy, type ScoredPair } from './evaluation/verification.js';
 export { AMBIGUITY_MARGIN, HARD_NEGATIVE_MARGIN } from './margins.js';
 export {

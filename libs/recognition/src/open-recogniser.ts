@@ -1,4 +1,4 @@
-import type { VerifiedBundle } from '@sightline/contracts';
+import type { ReleaseManifest, VerifiedBundle } from '@sightline/contracts';
 import { AppError, type Sha256, type SpaceId } from '@sightline/kernel';
 import { encodeTemplate, type Template } from '@sightline/template-protection';
 import { isShared, type Frame } from '@sightline/vision';
@@ -13,10 +13,15 @@ import type {
   LiveScores,
   Recogniser,
 } from './recogniser.js';
-import { startRecognitionPool, type RecognitionPool, type WorkerOptions } from './worker-pool.js';
+import { startRecognitionPool, type ManifestModels, type RecognitionPool, type WorkerOptions } from './worker-pool.js';
+
+/** What is run of a bundle. A program that recognises people takes it from a {@link VerifiedBundle} alone. */
+export interface RecognitionBundle extends Pick<VerifiedBundle, 'read'> {
+  readonly manifest: ManifestModels & Pick<ReleaseManifest, 'modelSpace'>;
+}
 
 export interface RecogniserOptions extends WorkerOptions {
-  readonly bundle: VerifiedBundle;
+  readonly bundle: RecognitionBundle;
 }
 
 /**
@@ -55,7 +60,7 @@ class WorkerRecogniser implements Recogniser {
   readonly #buffers: FrameBuffers;
 
   constructor(
-    { manifest }: VerifiedBundle,
+    { manifest }: RecognitionBundle,
     pool: RecognitionPool,
     { provider, scoresPresentations, workers }: RunFacts,
   ) {

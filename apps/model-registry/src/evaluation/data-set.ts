@@ -1,5 +1,6 @@
 import { AppError } from '@sightline/kernel';
-import { readFile, readdir } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { readFile, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** Two images of the verification list. */
@@ -10,7 +11,7 @@ export interface ImagePair {
   readonly same: boolean;
 }
 
-/** A folder of `images/`, `pairs.tsv`, `calibration.txt` and `unknown.txt`. */
+/** A folder of `images/`, `pairs.tsv`, `calibration.txt`, `unknown.txt` and, where people are labelled, `labels.tsv`. */
 export interface DataSet {
   readonly folder: string;
   /** All images that are evaluated, in name order: without those of `calibration.txt`. */
@@ -21,7 +22,20 @@ export interface DataSet {
   readonly strangers: readonly string[];
   /** The fold of each identity: that of its pairs; those of no pair take turns. */
   readonly foldOfIdentity: ReadonlyMap<string, number>;
+  /** What `labels.tsv` says of identities; without that file nothing. */
+  readonly labels: readonly IdentityLabel[];
 }
+
+/** Puts a person into a subgroup. */
+export interface IdentityLabel {
+  readonly identity: string;
+  /** By what people are parted: "age", "wears glasses". */
+  readonly label: string;
+  readonly value: string;
+}
+
+/** All images are compared with each other, and the scores are kept. */
+const MOST_IMAGES = 8000;
 
 /** `<identity>_<number>.<extension>` */
 export function identityOf(image: string): string {
@@ -37,6 +51,17 @@ export function imagesByIdentity(images: readonly string[]): (readonly [string, 
     else found.set(identityOf(image), [image]);
   }
   return [...found];
+}
+
+/** SHA-256 that tells one data set from another: names and sizes of its images, and what its lists say. */
+export async function dataSetDigest({ folder, images, calibration, ...lists }: DataSet): Promise<string> {
+  const hash = createHash('sha256');
+  for (const image of [...images, ...calibration]) {
+    const { size } = await stat(join(folder, 'images', image));
+    hash.update(`${image}\t${size}\n`);
+  }
+  hash.update(JSON.stringify([calibration, lists.strangers, lists.pairs, lists.labels]));
+  return hash.digest('hex');
 }
 
 /**
@@ -64,7 +89,9 @@ export async function readDataSet(folder: string): Promise<DataSet> {
   const both = strangers.find((name) => left.has(name));
   if (both !== undefined) throw invalid(`${both} is listed in both calibration.txt and unknown.txt.`);
   const images = names.filter((name) => !left.has(name));
-  return { folder, images, pairs, calibration, strangers, foldOfIdentity: withUnpaired(paired, images) };
+  if (images.length > MOST_IMAGES) throw invalid(`More than ${MOST_IMAGES} images are not compared with each other.`);
+  const labels = parseLabels(await readLines(folder, 'labels.tsv', 'optional'), new Set(names.map(identityOf)));
+  return { folder, images, pairs, calibration, strangers, foldOfIdentity: withUnpaired(paired, images), labels };
 }
 
 function parsePairs([header, ...lines]: readonly string[], known: ReadonlySet<string>): ImagePair[] {
@@ -105,8 +132,31 @@ function withUnpaired(paired: ReadonlyMap<string, number>, images: readonly stri
   return new Map([...paired, ...unpaired.map((identity, at) => [identity, folds[at % folds.length] ?? 0] as const)]);
 }
 
-async function readLines(folder: string, name: string): Promise<string[]> {
-  const text = await readFile(join(folder, name), 'utf8').catch(() => {
+function parseLabels([header, ...lines]: readonly string[], known: ReadonlySet<string>): IdentityLabel[] {
+  if (header === undefined) return [];
+  if (header !== ['identity', 'label', 'value'].join('\t')) {
+    throw invalid('The first line of labels.tsv must be "identity label value", parted by tabs.');
+  }
+  const seen = new Set<string>();
+  return lines.map((line, index) => {
+    const [identity = '', label = '', value = '', ...more] = line.split('\t');
+    const isTwice = seen.size === seen.add(`${identity}\t${label}`).size;
+    const wrong =
+      more.length > 0 || label === '' || value === ''
+        ? 'must have an identity, a label and a value'
+        : !known.has(identity)
+          ? 'names an identity of which there is no image'
+          : isTwice
+            ? 'gives an identity a second value of one label'
+            : undefined;
+    if (wrong !== undefined) throw invalid(`Line ${index + 2} of labels.tsv ${wrong}.`);
+    return { identity, label, value };
+  });
+}
+
+async function readLines(folder: string, name: string, need: 'required' | 'optional' = 'required'): Promise<string[]> {
+  const text = await readFile(join(folder, name), 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (need === 'optional' && error.code === 'ENOENT') return '';
     throw invalid(`${folder} holds no file "${name}".`);
   });
   return text

@@ -3,10 +3,13 @@ import type { Face } from '@sightline/recognition';
 import type { Frame } from '@sightline/vision';
 import sharp, { type Sharp } from 'sharp';
 
+/** Where a face is. */
+type FacePlace = Pick<Face, 'box' | 'fivePoints'>;
+
 /** A way in which a picture becomes worse. `face`: where it is in the good one. */
 export interface Degradation {
   readonly name: string;
-  readonly apply: (frame: Frame, face: Face) => Promise<Frame>;
+  readonly apply: (frame: Frame, face: FacePlace) => Promise<Frame>;
 }
 
 export const degradations: readonly Degradation[] = [
@@ -20,7 +23,7 @@ export const degradations: readonly Degradation[] = [
   { name: 'turned by 20°', apply: (frame) => turned(frame, 20) },
 ];
 
-function eyeDistance({ fivePoints: [left, right] }: Face): number {
+function eyeDistance({ fivePoints: [left, right] }: FacePlace): number {
   return Math.hypot(right.x - left.x, right.y - left.y);
 }
 
@@ -60,7 +63,7 @@ async function shrunk(frame: Frame, factor: number): Promise<Frame> {
 }
 
 /** A grey cloth over mouth and chin: all of the face's box below the tip of the nose. */
-function covered({ width, height, data }: Frame, { box, fivePoints }: Face): Frame {
+function covered({ width, height, data }: Frame, { box, fivePoints }: FacePlace): Frame {
   const [, , nose] = fivePoints;
   const cloth = Uint8Array.from(data);
   const right = Math.min(width, Math.round(box.x + box.width));

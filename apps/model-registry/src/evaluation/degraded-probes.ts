@@ -24,6 +24,7 @@ export async function embedDegraded(
   { data, clean }: Trial,
   load: (image: string) => Promise<Frame>,
   onProgress: (what: string) => void,
+  signal?: AbortSignal,
 ): Promise<DegradedRun[]> {
   const probes = [...new Set(genuinePairs(data).map(({ other }) => other))].filter((image) => clean.faces.has(image));
   const runs: DegradedRun[] = [];
@@ -32,6 +33,7 @@ export async function embedDegraded(
     const embedded = await embedImages({
       recogniser,
       images: probes,
+      ...(signal && { signal }),
       onProgress: () => undefined,
       load: async (image) => {
         const good = clean.faces.get(image);

@@ -14,7 +14,9 @@ export interface EmbeddedFace {
   readonly probe: Float32Array;
   /** As it is enrolled: the mean of several views. */
   readonly enrolled: Float32Array;
-  readonly face: Face;
+  /** What another embedder makes of the same crop, where there is one to compare with. */
+  readonly twin?: { readonly probe: Float32Array; readonly enrolled: Float32Array };
+  readonly face: Pick<Face, 'box' | 'score' | 'fivePoints' | 'quality'>;
 }
 
 export interface EmbeddedImages {
@@ -32,6 +34,9 @@ export interface EmbedRun {
   readonly recogniser: MeasuredRecogniser;
   readonly images: readonly string[];
   readonly load: (image: string) => Promise<Frame>;
+  /** Another embedder, which is given the same crops. */
+  readonly twin?: Pick<MeasuredRecogniser, 'embed'> | undefined;
+  readonly signal?: AbortSignal;
   /** Whether faces are embedded as for enrolment too. Otherwise `enrolled` is the probe. Default: false. */
   readonly forEnrolment?: boolean;
   /** Called now and then. */
@@ -40,23 +45,26 @@ export interface EmbedRun {
 
 /** Embeds each image's central face. An image is decoded while another is in the recogniser. */
 export async function embedImages(run: EmbedRun): Promise<EmbeddedImages> {
-  const { recogniser, images, load, forEnrolment = false, onProgress } = run;
+  const { recogniser, twin, images, load, forEnrolment = false, onProgress, signal } = run;
   const faces = new Map<string, EmbeddedFace>();
   const times: EmbeddedImages['stageMs'][] = [];
   const queue = [...images].reverse();
   const work = async (): Promise<void> => {
     for (let image = queue.pop(); image !== undefined; image = queue.pop()) {
+      signal?.throwIfAborted();
       const began = performance.now();
       const frame = await load(image);
       const decode = performance.now() - began;
       const { faces: found, stageMs } = await recogniser.detect(frame);
       const face = centralFace(found, frame);
       if (face === undefined) continue;
-      const plain = await embedOne(recogniser, face, 'one');
-      const several = forEnrolment ? await embedOne(recogniser, face, 'several') : plain;
-      faces.set(image, { probe: plain.vector, enrolled: several.vector, face });
-      times.push({ ...stageMs, decode, embed: plain.embedMs, embedViews: several.embedMs });
-      if (faces.size % 500 === 0) onProgress(faces.size);
+      const { ms, ...vectors } = await embedFace(recogniser, face, forEnrolment);
+      const other = twin && (await embedFace(twin, face, forEnrolment));
+      // Without the crop: those of thousands of faces are hundreds of megabytes.
+      const { box, score, fivePoints, quality } = face;
+      faces.set(image, { ...vectors, ...(other && { twin: other }), face: { box, score, fivePoints, quality } });
+      times.push({ ...stageMs, decode, ...ms });
+      if (faces.size % 100 === 0) onProgress(faces.size);
     }
   };
   await Promise.all([work(), work(), work()]);
@@ -82,7 +90,14 @@ export function centralFace(faces: readonly Face[], frame: Pick<Frame, 'width' |
   return [...faces].sort((one, other) => offCentre(one) - offCentre(other))[0];
 }
 
-async function embedOne(recogniser: MeasuredRecogniser, face: Face, views: FaceViews) {
+async function embedFace(recogniser: Pick<MeasuredRecogniser, 'embed'>, face: Face, forEnrolment: boolean) {
+  const plain = await embedOne(recogniser, face, 'one');
+  const several = forEnrolment ? await embedOne(recogniser, face, 'several') : plain;
+  const ms = { embed: plain.embedMs, embedViews: several.embedMs };
+  return { probe: plain.vector, enrolled: several.vector, ms };
+}
+
+async function embedOne(recogniser: Pick<MeasuredRecogniser, 'embed'>, face: Face, views: FaceViews) {
   const { templates, embedMs } = await recogniser.embed([face], {
     protector: unprotected,
     codec: 'float16',

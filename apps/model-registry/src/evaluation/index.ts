@@ -16,6 +16,9 @@ export {
   type EmbeddedImages,
   type MeasuredRecogniser,
 } from './embed-images.js';
+export { evaluateModel, type EvaluationOptions } from './evaluate-model.js';
+export { evaluationReportSchema, type EvaluationReport } from './evaluation-report.js';
+export type { EvaluatedModel, EvaluatedModels, EvaluationProgress, EvaluationRequest } from './evaluation-request.js';
 export { drawnRates, measure, perRate, type Measurement, type Vectors, type VectorsOf } from './measure.js';
 export type { Live } from './presentation-attacks/attacks.js';
 export { livePeopleOf, livePerson } from './presentation-attacks/live-people.js';

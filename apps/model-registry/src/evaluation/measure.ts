@@ -23,6 +23,7 @@ export interface Vectors {
 }
 
 const RATES = [1e-2, 1e-3, 1e-4, 1e-5, 1e-6];
+const LEAST_FALSE_MATCHES = 3;
 const POSITIVE_RATES = [0.1, 0.03, 0.01];
 const DRAWS = 20;
 const SAMPLES = 500;
@@ -39,11 +40,21 @@ export type VectorsOf = (image: string) => Vectors | undefined;
  * @param withIntervals takes a while
  */
 export function measure(data: DataSet, vectorsOf: VectorsOf, withIntervals = false) {
+  return measureCompared(data, compareImages(data, vectorsOf), withIntervals);
+}
+
+/** All images of a data set against each other. An image without a face compares with nothing. */
+export function compareImages(data: DataSet, vectorsOf: VectorsOf): ComparedImages {
   const set = evaluationSet(data, vectorsOf);
   const comparisons = compareAll(
     data.images.map((image) => set.imageOf(image)),
     TAIL,
   );
+  return { ...set, comparisons };
+}
+
+/** As {@link measure}, of images that were compared. */
+export function measureCompared(data: DataSet, { comparisons, ...set }: ComparedImages, withIntervals = false) {
   const accuracy = verificationAccuracy(
     data.pairs.map(({ fold, one, other, same }) => {
       return { fold, same, score: scoreOf(set.imageOf(one), set.imageOf(other)) };
@@ -65,7 +76,12 @@ export function measure(data: DataSet, vectorsOf: VectorsOf, withIntervals = fal
 
 interface EvaluationSet {
   readonly imageOf: (image: string) => EvaluationImage;
+  /** Of each identity. */
   readonly folds: readonly number[];
+}
+
+export interface ComparedImages extends EvaluationSet {
+  readonly comparisons: Comparisons;
 }
 
 function evaluationSet({ images, foldOfIdentity }: DataSet, vectorsOf: VectorsOf): EvaluationSet {
@@ -84,13 +100,16 @@ function evaluationSet({ images, foldOfIdentity }: DataSet, vectorsOf: VectorsOf
   };
 }
 
+/** Cosine of an image as it is enrolled with another one as a probe. */
 function scoreOf(one: EvaluationImage, other: EvaluationImage): number {
   return one.enrolled.reduce((sum, component, index) => sum + component * (other.probe[index] ?? 0), 0);
 }
 
 function operatingPoints(comparisons: Comparisons, folds: readonly number[], withIntervals: boolean) {
   const { impostorTail, impostorPairs } = comparisons;
-  return crossValidated(comparisons, folds, RATES).map(({ falseMatchRate, trueAcceptRate, observed, folds: rated }) => {
+  // Less than a few false matches say nothing, not even by a fitted tail.
+  const rates = RATES.filter((rate) => rate * impostorPairs >= LEAST_FALSE_MATCHES);
+  return crossValidated(comparisons, folds, rates).map(({ falseMatchRate, trueAcceptRate, observed, folds: rated }) => {
     const whole = thresholdOf(impostorTail.scores, impostorPairs, falseMatchRate);
     const random = seededIntegers(1);
     const interval =
@@ -98,6 +117,7 @@ function operatingPoints(comparisons: Comparisons, folds: readonly number[], wit
         ? trueAcceptInterval(comparisons, { falseMatchRate, samples: SAMPLES, random })
         : undefined;
     return {
+      falseMatchRate,
       rate: falseMatchRate.toExponential(0),
       tar: percent(trueAcceptRate),
       ...(interval && { interval95: [percent(interval.low), percent(interval.high)] as const }),

@@ -1,5 +1,7 @@
 import { AppError } from '@sightline/kernel';
 
+import { countScore, emptyScoreHistogram, type ScoreHistogram } from './score-histogram.js';
+
 /** One image of a person: as it is enrolled, and as it is searched with. The two may differ in how they were made. */
 export interface EvaluationImage {
   /** Whom it shows: the place of the identity in the caller's list, from 0. */
@@ -23,6 +25,8 @@ export interface Comparisons {
   /** The highest impostor scores, falling. Lower ones never decide anything at the rates of interest. */
   readonly impostorTail: ImpostorScores;
   readonly impostorPairs: number;
+  /** All impostor scores. */
+  readonly impostorHistogram: ScoreHistogram;
 }
 
 /**
@@ -39,11 +43,15 @@ export function compareAll(images: readonly EvaluationImage[], tailShare: number
   const impostorPairs = countImpostorPairs(imagesOfIdentity);
   const scores = new Float32Array(impostorPairs);
   const genuine: { score: number; identity: number }[] = [];
+  const impostorHistogram = emptyScoreHistogram();
   let at = 0;
   forEachPair(images, (one, other) => {
     const score = dot(one.enrolled, other.probe);
     if (one.identity === other.identity) genuine.push({ score, identity: one.identity });
-    else scores[at++] = score;
+    else {
+      scores[at++] = score;
+      countScore(impostorHistogram, score);
+    }
   });
   if (genuine.length === 0 || impostorPairs === 0) {
     throw new AppError('EVALUATION.INVALID', 'An evaluation needs two images of one person, and two people.');
@@ -51,6 +59,7 @@ export function compareAll(images: readonly EvaluationImage[], tailShare: number
   return {
     imagesOfIdentity,
     impostorPairs,
+    impostorHistogram,
     genuine: {
       scores: Float32Array.from(genuine, ({ score }) => score),
       identities: Int32Array.from(genuine, ({ identity }) => identity),

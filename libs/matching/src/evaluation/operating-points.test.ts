@@ -46,6 +46,7 @@ describe('crossValidated', () => {
     imagesOfIdentity: Int32Array.of(10, 10, 10, 10),
     genuine: { scores: Float32Array.of(0.5, 0.7, 0.5, 0.7), identities: Int32Array.of(0, 1, 2, 3) },
     impostorPairs: 600,
+    impostorHistogram: new Uint32Array(2000),
     impostorTail: {
       scores: Float32Array.from({ length: 200 }, (_, rank) => (rank < 100 ? 0.6 - rank / 1000 : 0.2 - rank / 2000)),
       one: Int32Array.from({ length: 200 }, (_, rank) => (rank < 100 ? 0 : 2)),
