@@ -155,8 +155,8 @@ function parseLabels([header, ...lines]: readonly string[], known: ReadonlySet<s
 }
 
 async function readLines(folder: string, name: string, need: 'required' | 'optional' = 'required'): Promise<string[]> {
-  const text = await readFile(join(folder, name), 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (need === 'optional' && error.code === 'ENOENT') return '';
+  const text = await readFile(join(folder, name), 'utf8').catch((error: unknown) => {
+    if (need === 'optional' && (error as NodeJS.ErrnoException).code === 'ENOENT') return '';
     throw invalid(`${folder} holds no file "${name}".`);
   });
   return text
