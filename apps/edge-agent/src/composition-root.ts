@@ -38,6 +38,7 @@ import { RecogniserSlot } from './pipeline/recogniser-slot.js';
 import { TrustedTime } from './trusted-time.js';
 import { DesiredSettings } from './update/desired-settings.js';
 import { DesiredVersionsFile } from './update/desired-versions.js';
+import { ReleaseReporter } from './update/release-reporter.js';
 import { ReleaseUpdater, type ReleaseUpdaterOptions } from './update/release-updater.js';
 import { UpdateJournal } from './update/update-journal.js';
 import { BatchSender } from './uplink/batch-sender.js';
@@ -123,7 +124,7 @@ async function compose(config: EdgeAgentConfig, given: EdgeAgentSurroundings, st
   const { deviceClock, trustedTime, outbox, slot, cache, actions } = core;
 
   let report: (change: Change) => void = () => undefined;
-  const { settings, updater } = composeDesired(core, meter, (change) => report(change));
+  const { settings, updater, steps } = composeDesired(core, meter, (change) => report(change));
   started.push(() => updater.stop());
   const identifications = new IdentificationInbox(deviceClock, config.delivery.identificationBoundMs);
   let pipelines: readonly CameraPipeline[] = [];
@@ -140,7 +141,13 @@ async function compose(config: EdgeAgentConfig, given: EdgeAgentSurroundings, st
       .catch((error: unknown) => log.error({ error: errorMessage(error) }, 'the release could not be opened anew'))
       .then(() => report('running'));
   };
-  const uplink = composeUplink(core, { settings, updater, identifications, parts: [health, commands], keyChanged });
+  const uplink = composeUplink(core, {
+    settings,
+    updater,
+    identifications,
+    parts: [health, commands, steps],
+    keyChanged,
+  });
   report = (change) => {
     if (change === 'settings') uplink.pump();
     if (change === 'running') health.releaseChanged();
@@ -253,10 +260,10 @@ function openOutbox(
 }
 
 function composeDesired(
-  { config, surroundings, slot, key, site }: Core,
+  { config, surroundings, slot, deviceClock, key, site }: Core,
   meter: RecognitionMeter,
   onChange: (change: Change) => void,
-): { readonly settings: DesiredSettings; readonly updater: ReleaseUpdater } {
+): { readonly settings: DesiredSettings; readonly updater: ReleaseUpdater; readonly steps: ReleaseReporter } {
   const { clock, random, log, releases, selfTest } = surroundings;
   const versions = new DesiredVersionsFile(join(config.dataDirectory, 'desired.json'), log);
   const defaults = { sighting: config.sighting, delivery: config.delivery };
@@ -268,17 +275,19 @@ function composeDesired(
     },
   });
   site.id = settings.siteId;
+  const steps: ReleaseReporter = new ReleaseReporter({ remembered: () => journal.current, deviceClock, log });
+  const path = join(config.dataDirectory, 'update.json');
+  const journal = new UpdateJournal({ path, clock, log, onStep: (update) => steps.observe(update) });
   const updater = new ReleaseUpdater({
     ...releases(join(config.dataDirectory, 'releases')),
-    ...{ slot, selfTest, versions, onChange, clock, random, log },
+    ...{ slot, selfTest, versions, journal, onChange, clock, random, log },
     open: async (bundle) =>
       activeRelease(bundle, await surroundings.openRecogniser(bundle), key.current, { config, log }),
-    journal: new UpdateJournal({ path: join(config.dataDirectory, 'update.json'), clock, log }),
     policy: config.update,
     failures: () => meter.counts.failures,
     repositoryUrl: config.provisioning.release.repositoryUrl,
   });
-  return { settings, updater };
+  return { settings, updater, steps };
 }
 
 interface UplinkParts {

@@ -15,7 +15,7 @@ export const file_sightline_v1_release: GenFile = /*@__PURE__*/
   fileDesc("ChpzaWdodGxpbmUvdjEvcmVsZWFzZS5wcm90bxIMc2lnaHRsaW5lLnYxIqECCgxSZWxlYXNlU3RhdGUSFgoOc2NoZW1hX3ZlcnNpb24YASABKA0SEgoKc2Vzc2lvbl9pZBgCIAEoCRIkCgJhdBgDIAEoCzIYLnNpZ2h0bGluZS52MS5EZXZpY2VUaW1lEhgKEGRvY3VtZW50X3ZlcnNpb24YBCABKAQSFwoPcmVsZWFzZV92ZXJzaW9uGAUgASgJEhYKDnJlbGVhc2VfZGlnZXN0GAYgASgJEicKBHN0ZXAYByABKA4yGS5zaWdodGxpbmUudjEuUmVsZWFzZVN0ZXASDQoFZXJyb3IYCCABKAkSDwoHYXR0ZW1wdBgJIAEoDRIWCg5yZWNlaXZlZF9ieXRlcxgKIAEoBBITCgt0b3RhbF9ieXRlcxgLIAEoBCq+AgoLUmVsZWFzZVN0ZXASHAoYUkVMRUFTRV9TVEVQX1VOU1BFQ0lGSUVEEAASGAoUUkVMRUFTRV9TVEVQX09GRkVSRUQQARIcChhSRUxFQVNFX1NURVBfRE9XTkxPQURJTkcQAhIZChVSRUxFQVNFX1NURVBfVkVSSUZJRUQQAxIXChNSRUxFQVNFX1NURVBfU1RBR0VEEAQSGgoWUkVMRUFTRV9TVEVQX1NFTEZfVEVTVBAFEhcKE1JFTEVBU0VfU1RFUF9BQ1RJVkUQBhIaChZSRUxFQVNFX1NURVBfQ09NTUlUVEVEEAcSHAoYUkVMRUFTRV9TVEVQX1JPTExFRF9CQUNLEAgSFwoTUkVMRUFTRV9TVEVQX0ZBSUxFRBAJEh0KGVJFTEVBU0VfU1RFUF9JTkNPTlNJU1RFTlQQCmIGcHJvdG8z", [file_sightline_v1_time]);
 
 /**
- * How far a box has come with what is desired. Topic `release/state`: at every step, and the last one again on each
+ * How far a box has come with what is desired. Topic `release/state`: at every step, and the newest one again on each
  * connection. It proves nothing: what a box runs is in `birth` and `state/reported`.
  *
  * @generated from message sightline.v1.ReleaseState
@@ -32,7 +32,7 @@ export type ReleaseState = Message<"sightline.v1.ReleaseState"> & {
   sessionId: string;
 
   /**
-   * When the step was reached. Messages of one boot are in the order of its monotonic time.
+   * When the box said so: messages of one boot are in the order of its monotonic time.
    *
    * @generated from field: sightline.v1.DeviceTime at = 3;
    */
