@@ -19,7 +19,7 @@ const mayImport = {
   database: ['kernel', 'host'],
   jobs: ['kernel', 'database'],
   observability: ['kernel'],
-  'rest-server': ['kernel', 'contracts', 'observability'],
+  'rest-server': ['kernel', 'contracts', 'observability', 'database'],
 };
 const pure = '^libs/(kernel|contracts|vision|matching|template-protection)/src';
 const tests = '\\.test\\.ts$|/testing/|conformance';

@@ -4,10 +4,11 @@ import { migrate, openDatabase } from '@sightline/database';
 import { errorMessage, StopStack } from '@sightline/kernel';
 import { connectMqtt } from '@sightline/messaging';
 import { createReleaseRepository, openDemoKeys, ReleaseRepository } from '@sightline/release-trust';
-import { createRestApp, type Readiness } from '@sightline/rest-server';
+import { AuditViews, createRestApp, type Readiness } from '@sightline/rest-server';
 
 import { Authentication } from './access/authentication.js';
 import { apiHead } from './api-head.js';
+import { registryAudit } from './audit/audit.js';
 import { DeviceBenchmarks } from './benchmarks/device-benchmarks.js';
 import type { ModelRegistryConfig } from './config.js';
 import { REPOSITORY_PATH, serveRepository } from './distribution/serve-repository.js';
@@ -98,7 +99,10 @@ async function start(config: ModelRegistryConfig, parts: ModelRegistryParts, sta
     broker: connection.connected,
   });
   const authentication = new Authentication(config.access, clock);
-  const module = RegistryModule.of({ authentication, library, benchmarks, readiness });
+  const module = RegistryModule.of({
+    ...{ authentication, library, benchmarks, readiness },
+    audit: new AuditViews(database, registryAudit),
+  });
   const app = await createRestApp({ module, api: apiHead, log });
   stack.push(() => app.close());
   await serveRepository(app, repositoryDirectory(config));

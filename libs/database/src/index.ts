@@ -1,3 +1,5 @@
+export { inChunks } from './chunks.js';
+export { bytea, instant } from './columns.js';
 export { databaseError, isUniqueViolation } from './database-error.js';
 export {
   removeEmbeddedPostgres,

@@ -5,3 +5,4 @@ export * from './prove-equivalence.js';
 export * from './reparameterisation.js';
 export * from './rewrite-model.js';
 export type { ModelOutputs, ProofInput, ProofTensor } from './run-model.js';
+export * from './vet-model.js';

@@ -23,7 +23,7 @@ const OLDEST_VERSION = 7n;
  * @throws AppError `MODEL.INVALID` when the bytes are no ONNX model, or its data lie in other files
  */
 export function readModel(bytes: Uint8Array): OnnxModel {
-  const rest = parse(bytes);
+  const rest = parseModel(bytes);
   const { graph } = rest;
   const opset = rest.opsetImport.find(({ domain }) => isOwnDomain(domain))?.version;
   if (graph === undefined || graph.node.length === 0 || opset === undefined) {
@@ -73,7 +73,12 @@ export function hasPlainGraph({ nodes, rest }: OnnxModel): boolean {
   return nodes.every(({ attributes }) => [...attributes.values()].every(({ type }) => !nested.has(type)));
 }
 
-function parse(bytes: Uint8Array): ModelProto {
+/**
+ * Decodes an ONNX file, without a look at what it says.
+ *
+ * @throws AppError `MODEL.INVALID`
+ */
+export function parseModel(bytes: Uint8Array): ModelProto {
   try {
     // A copy: protobuf's byte fields are views, and Node shares one buffer among many files.
     return fromBinary(ModelProtoSchema, new Uint8Array(bytes));

@@ -1,4 +1,5 @@
 export * from './access/index.js';
+export * from './audit/index.js';
 export * from './health.js';
 export { problemOf, sendProblem } from './problem.js';
 export * from './public-route.js';

@@ -1,13 +1,12 @@
 import { randomUUID } from 'node:crypto';
 
-import { inTransaction, type Database, type Transaction } from '@sightline/database';
+import { type Database, inChunks, inTransaction, type Transaction } from '@sightline/database';
 import type { Clock } from '@sightline/kernel';
 import { Inject, Injectable } from '@nestjs/common';
 import { and, eq, inArray, isNull, sql } from 'drizzle-orm';
 
 import { CLOCK, DATABASE } from '../platform/tokens.js';
 import { alert, alertDelivery, alertSubscription } from '../storage/alert-schema.js';
-import { inChunks } from '../storage/chunks.js';
 import type { AlertEvent, AlertRow } from './alert-view.js';
 import { DELIVERY_MS, wants, type SubscriptionRow } from './delivery-rules.js';
 

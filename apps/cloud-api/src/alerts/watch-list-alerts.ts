@@ -1,14 +1,13 @@
 import { randomUUID } from 'node:crypto';
 
 import type { rest } from '@sightline/contracts';
-import type { Transaction } from '@sightline/database';
+import { inChunks, type Transaction } from '@sightline/database';
 import type { DeviceId, PersonId, SightingId, TenantId } from '@sightline/kernel';
 import { sql } from 'drizzle-orm';
 
 import { ambiguousBetween } from '../identification/decision-record.js';
 import type { AnsweredDecision, ChangedSighting } from '../ingest/sighting-store.js';
 import { alert } from '../storage/alert-schema.js';
-import { inChunks } from '../storage/chunks.js';
 import { unnest } from '../storage/unnest.js';
 import { tellDelivery } from './raise-alert.js';
 import {

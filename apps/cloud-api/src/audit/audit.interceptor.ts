@@ -1,5 +1,5 @@
 import { isAppError, isSlug, isUuid } from '@sightline/kernel';
-import { principalOf, problemOf, type RequestCaller } from '@sightline/rest-server';
+import { type AuditEntry, principalOf, problemOf, type RequestCaller } from '@sightline/rest-server';
 import { Injectable, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
 import { SSE_METADATA } from '@nestjs/common/constants.js';
 import { Reflector } from '@nestjs/core';
@@ -7,7 +7,6 @@ import type { FastifyRequest } from 'fastify';
 import { catchError, concatMap, defer, mergeMap, type Observable } from 'rxjs';
 
 import { Acting } from './acting.js';
-import type { AuditEntry } from './audit-entry.js';
 import { Audit } from './audit.js';
 import { AUDITED, type AuditedRoute, type AuditedSubject } from './audited.js';
 

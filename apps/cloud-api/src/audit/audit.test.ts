@@ -1,10 +1,10 @@
 import { inTransaction } from '@sightline/database';
 import { newPersonId } from '@sightline/kernel';
+import { type AuditEntry, type ChainedEntry, emptyChain, hashOf } from '@sightline/rest-server';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { startTestCloud, TENANT, type TestCloud } from '../testing/test-cloud.js';
-import { emptyChain, hashOf, type AuditEntry, type ChainedEntry } from './audit-entry.js';
 import { Audit } from './audit.js';
 
 let cloud: TestCloud;

@@ -1,19 +1,25 @@
 import { inTransaction, type Database, type Transaction } from '@sightline/database';
 import { AppError, type Clock, type TenantId } from '@sightline/kernel';
+import {
+  appendToChain,
+  auditTables,
+  chained,
+  chainHead,
+  emptyChain,
+  type AuditEntry,
+  type ChainHead,
+} from '@sightline/rest-server';
 import { Inject, Injectable } from '@nestjs/common';
-import { eq } from 'drizzle-orm';
 
 import { GroupCommit } from '../ingest/group-commit.js';
 import { CLOCK, DATABASE } from '../platform/tokens.js';
-import { auditEntry, auditHead } from '../storage/audit-schema.js';
-import { inChunks } from '../storage/chunks.js';
 import { Acting } from './acting.js';
-import { chained, emptyChain, type AuditEntry, type ChainHead, type ChainedEntry } from './audit-entry.js';
 
 type NamedEntry = AuditEntry & { readonly actor: string };
 type Appended = { readonly stored: true } | { readonly stored: false; readonly error: unknown };
 
-const headColumns = { sequence: auditHead.sequence, hash: auditHead.hash };
+/** Where the entries of cloud-api lie. */
+export const cloudAudit = auditTables('cloud');
 /** Entries of one transaction at most. */
 const LARGEST = 200;
 
@@ -62,9 +68,8 @@ export class Audit {
   }
 
   /** Where a tenant's chain ends now. */
-  async head(tenantId: TenantId): Promise<ChainHead> {
-    const [row] = await this.database.db.select(headColumns).from(auditHead).where(eq(auditHead.tenantId, tenantId));
-    return row ?? emptyChain;
+  head(tenantId: TenantId): Promise<ChainHead> {
+    return chainHead(this.database, cloudAudit, tenantId);
   }
 
   #named(entry: AuditEntry): NamedEntry {
@@ -85,37 +90,7 @@ export class Audit {
     }
   }
 
-  async #append(tx: Transaction, entries: readonly NamedEntry[]): Promise<void> {
-    const byTenant = new Map<TenantId, NamedEntry[]>();
-    for (const entry of entries) byTenant.set(entry.tenantId, [...(byTenant.get(entry.tenantId) ?? []), entry]);
-    // One order for everybody, so that two groups never wait for each other.
-    for (const tenantId of [...byTenant.keys()].sort()) {
-      await this.#appendTo(tx, tenantId, byTenant.get(tenantId) ?? []);
-    }
+  #append(tx: Transaction, entries: readonly NamedEntry[]): Promise<void> {
+    return appendToChain(tx, cloudAudit, entries, new Date(Math.floor(this.clock.wallMs())));
   }
-
-  async #appendTo(tx: Transaction, tenantId: TenantId, entries: readonly NamedEntry[]): Promise<void> {
-    const rows: ChainedEntry[] = [];
-    let head = await lockedHead(tx, tenantId);
-    const at = new Date(Math.floor(this.clock.wallMs()));
-    for (const entry of entries) {
-      const next = chained(head, entry, at);
-      rows.push(next);
-      head = next;
-    }
-    await inChunks(rows, (chunk) => tx.insert(auditEntry).values(chunk).returning({ sequence: auditEntry.sequence }));
-    const { sequence, hash } = head;
-    await tx.update(auditHead).set({ sequence, hash }).where(eq(auditHead.tenantId, tenantId));
-  }
-}
-
-/** The end of a chain, which nobody else moves until the transaction ends. */
-async function lockedHead(tx: Transaction, tenantId: TenantId): Promise<ChainHead> {
-  const [head] = await tx
-    .insert(auditHead)
-    .values({ tenantId, ...emptyChain })
-    // An update that changes nothing: it locks the row that is there, and returns it.
-    .onConflictDoUpdate({ target: auditHead.tenantId, set: { tenantId } })
-    .returning(headColumns);
-  return head ?? emptyChain;
 }

@@ -1,6 +1,5 @@
+import type { AuditAction } from '@sightline/rest-server';
 import { SetMetadata, type CustomDecorator } from '@nestjs/common';
-
-import type { AuditAction } from './audit-entry.js';
 
 /** Where a request names what it is about: in its path, its query, or (where that is made) in its answer. */
 export type AuditedSubject = { readonly kind: string } & (

@@ -1,11 +1,11 @@
 import type { Channel, DeviceAddress, rest } from '@sightline/contracts';
 import { inTransaction, type Database, type Transaction } from '@sightline/database';
 import { AppError, type Clock } from '@sightline/kernel';
+import type { AuditEntry } from '@sightline/rest-server';
 import { Inject, Injectable } from '@nestjs/common';
 import { and, eq, isNull } from 'drizzle-orm';
 
 import { Audit } from '../audit/audit.js';
-import type { AuditEntry } from '../audit/audit-entry.js';
 import { DeviceCertificates } from '../device-certificates/device-certificates.js';
 import { CLOCK, DATABASE } from '../platform/tokens.js';
 import { device } from '../storage/schema.js';

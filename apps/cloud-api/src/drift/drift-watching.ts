@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 
 import type { rest } from '@sightline/contracts';
-import { inTransaction, type Database, type Transaction } from '@sightline/database';
+import { type Database, inChunks, inTransaction, type Transaction } from '@sightline/database';
 import { errorMessage, type Clock, type Logger, type TenantId } from '@sightline/kernel';
 import { Inject, Injectable } from '@nestjs/common';
 import { and, asc, eq, isNotNull, min } from 'drizzle-orm';
@@ -9,7 +9,6 @@ import { and, asc, eq, isNotNull, min } from 'drizzle-orm';
 import { Alerts } from '../alerts/alerts.js';
 import { CLOCK, DATABASE, LOGGER } from '../platform/tokens.js';
 import { tenant } from '../storage/access-schema.js';
-import { inChunks } from '../storage/chunks.js';
 import { driftReport, driftWatch } from '../storage/drift-schema.js';
 import { CameraDistributions, noCounts, sightingsIn, type Period } from './camera-distributions.js';
 import { collectBaseline, compareWithBaseline, hourOf, hoursAfter, isDrifting } from './drift-comparison.js';

@@ -1,11 +1,10 @@
 import type { DeviceAddress } from '@sightline/contracts';
-import { type Database, inTransaction, type Transaction } from '@sightline/database';
+import { type Database, inChunks, inTransaction, type Transaction } from '@sightline/database';
 import type { Clock, SightingId } from '@sightline/kernel';
 import { and, eq, gte, lte, sql } from 'drizzle-orm';
 
 import { followWatchLists } from '../alerts/watch-list-alerts.js';
 import type { SearchResult } from '../identification/identification.js';
-import { inChunks } from '../storage/chunks.js';
 import { ingestGap } from '../storage/schema.js';
 import { unnest } from '../storage/unnest.js';
 import { measureBoots } from './boot-store.js';

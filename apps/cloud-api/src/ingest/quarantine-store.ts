@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto';
 
 import type { DeviceAddress } from '@sightline/contracts';
-import type { Database, Transaction } from '@sightline/database';
+import { type Database, inChunks, type Transaction } from '@sightline/database';
 import type { StreamId } from '@sightline/kernel';
 
 import { sha256 } from '../platform/digests.js';
-import { inChunks } from '../storage/chunks.js';
 import { quarantine } from '../storage/schema.js';
 import type { Poison } from './decode-batch.js';
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 
-import type { Database } from '@sightline/database';
+import { type Database, inChunks } from '@sightline/database';
 import type { Gallery } from '@sightline/gallery';
 import type { Clock, PersonId, TenantId } from '@sightline/kernel';
 import type { OperatingPoint } from '@sightline/matching';
@@ -10,7 +10,6 @@ import { and, eq, inArray, isNull, sql } from 'drizzle-orm';
 
 import { CLOCK, DATABASE, GALLERY } from '../platform/tokens.js';
 import { Releases } from '../releases/releases.js';
-import { inChunks } from '../storage/chunks.js';
 import type { duplicatePair } from '../storage/people-schema.js';
 import { person } from '../storage/schema.js';
 

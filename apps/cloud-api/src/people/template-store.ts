@@ -1,10 +1,9 @@
-import type { Transaction } from '@sightline/database';
+import { inChunks, type Transaction } from '@sightline/database';
 import { newTemplateId, type PersonId, type TemplateId, type TenantId } from '@sightline/kernel';
 import type { Template } from '@sightline/template-protection';
 
 import { recordGalleryChanges } from '../identification/gallery-feed.js';
 import type { PersonalData } from '../personal-data/personal-data.js';
-import { inChunks } from '../storage/chunks.js';
 import { template } from '../storage/schema.js';
 
 /** A template to be kept, and whose it is. */

@@ -1,17 +1,12 @@
+import { bytea } from '@sightline/database';
 import type { KeyId, SpaceId } from '@sightline/kernel';
 import type { TemplateCodec } from '@sightline/template-protection';
-import { customType, doublePrecision, integer, pgSchema, text, timestamp } from 'drizzle-orm/pg-core';
+import { doublePrecision, integer, pgSchema, text } from 'drizzle-orm/pg-core';
+
+export { bytea, instant } from '@sightline/database';
 
 /** The schema that cloud-api owns; no other program reads or writes it. */
 export const cloud = pgSchema('cloud');
-
-export const bytea = customType<{ data: Uint8Array; driverData: Buffer }>({
-  dataType: () => 'bytea',
-  toDriver: (value) => Buffer.from(value.buffer, value.byteOffset, value.byteLength),
-  fromDriver: (value) => new Uint8Array(value.buffer, value.byteOffset, value.byteLength),
-});
-
-export const instant = (name: string) => timestamp(name, { withTimezone: true, mode: 'date' });
 
 /** A template whose bytes lie sealed: see `PersonalData` and `ProbeKeeping`. */
 export const sealedTemplateColumns = () => ({

@@ -1,5 +1,6 @@
 import { toBinary } from '@bufbuild/protobuf';
 import { TemplateSchema } from '@sightline/contracts';
+import { inChunks } from '@sightline/database';
 import type { Gallery } from '@sightline/gallery';
 import { newPersonId, newTemplateId } from '@sightline/kernel';
 import { createLogger } from '@sightline/observability';
@@ -12,7 +13,6 @@ import { Ingest } from '../ingest/ingest.js';
 import { PersonalData } from '../personal-data/personal-data.js';
 import { GALLERY } from '../platform/tokens.js';
 import { startWith, type StartedCloudApi } from '../start-cloud-api.js';
-import { inChunks } from '../storage/chunks.js';
 import { person } from '../storage/schema.js';
 import { TemplateKeys } from '../template-keys/template-keys.js';
 import { childConfig } from './child-config.js';

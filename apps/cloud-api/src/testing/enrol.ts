@@ -1,4 +1,4 @@
-import { inTransaction } from '@sightline/database';
+import { inChunks, inTransaction } from '@sightline/database';
 import { newTemplateId, type PersonId, type TenantId } from '@sightline/kernel';
 import type { Template } from '@sightline/template-protection';
 
@@ -6,7 +6,6 @@ import { recordGalleryChanges } from '../identification/gallery-feed.js';
 import { GalleryFollower } from '../identification/gallery-follower.js';
 import { PersonalData } from '../personal-data/personal-data.js';
 import type { StartedCloudApi } from '../start-cloud-api.js';
-import { inChunks } from '../storage/chunks.js';
 import { person, template } from '../storage/schema.js';
 import { TemplateKeys } from '../template-keys/template-keys.js';
 import { axis, DIMENSION, templateOf } from './fake-release.js';

@@ -1,13 +1,11 @@
 import type { rest } from '@sightline/contracts';
 import type { Database } from '@sightline/database';
 import { AppError, type TenantId } from '@sightline/kernel';
-import { Inject, Injectable } from '@nestjs/common';
 import { and, asc, desc, eq, gte, lt } from 'drizzle-orm';
 
-import { DATABASE } from '../platform/tokens.js';
-import { auditEntry } from '../storage/audit-schema.js';
+import { chainHead } from './audit-chain.js';
 import { emptyChain, hashOf, type ChainedEntry, type ChainHead } from './audit-entry.js';
-import { Audit } from './audit.js';
+import type { AuditTables } from './audit-tables.js';
 
 /** Entries that one request verifies at most, and how many of them are held at once. */
 const PART = 100_000;
@@ -16,31 +14,31 @@ const READ = 2_000;
 type Broken = NonNullable<rest.AuditVerification['broken']>;
 
 /** Reads the audit, and proves that it is whole. */
-@Injectable()
 export class AuditViews {
   constructor(
-    @Inject(DATABASE) private readonly database: Database,
-    private readonly audit: Audit,
+    private readonly database: Pick<Database, 'db'>,
+    private readonly tables: AuditTables,
   ) {}
 
   /** Newest first. */
   async list(tenantId: TenantId, query: rest.AuditQuery): Promise<rest.AuditPage> {
     const { limit, cursor, actor, action, subjectId, from, to } = query;
+    const { entry } = this.tables;
     const rows = await this.database.db
       .select()
-      .from(auditEntry)
+      .from(this.tables.entry)
       .where(
         and(
-          eq(auditEntry.tenantId, tenantId),
-          cursor === undefined ? undefined : lt(auditEntry.sequence, sequenceOf(cursor)),
-          actor === undefined ? undefined : eq(auditEntry.actor, actor),
-          action === undefined ? undefined : eq(auditEntry.action, action),
-          subjectId === undefined ? undefined : eq(auditEntry.subjectId, subjectId),
-          from === undefined ? undefined : gte(auditEntry.at, new Date(from)),
-          to === undefined ? undefined : lt(auditEntry.at, new Date(to)),
+          eq(entry.tenantId, tenantId),
+          cursor === undefined ? undefined : lt(entry.sequence, sequenceOf(cursor)),
+          actor === undefined ? undefined : eq(entry.actor, actor),
+          action === undefined ? undefined : eq(entry.action, action),
+          subjectId === undefined ? undefined : eq(entry.subjectId, subjectId),
+          from === undefined ? undefined : gte(entry.at, new Date(from)),
+          to === undefined ? undefined : lt(entry.at, new Date(to)),
         ),
       )
-      .orderBy(desc(auditEntry.sequence))
+      .orderBy(desc(entry.sequence))
       .limit(limit + 1);
     const shown = rows.slice(0, limit);
     const last = shown.at(-1);
@@ -52,7 +50,7 @@ export class AuditViews {
 
   /** Where the chain ends: what to keep outside, so that its end cannot be cut off unnoticed. */
   async head(tenantId: TenantId): Promise<rest.AuditHead> {
-    return toHead(await this.audit.head(tenantId));
+    return toHead(await chainHead(this.database, this.tables, tenantId));
   }
 
   /**
@@ -62,7 +60,7 @@ export class AuditViews {
    */
   async verify(tenantId: TenantId, query: rest.AuditVerifyQuery): Promise<rest.AuditVerification> {
     // Read before the entries: what is appended meanwhile lies behind it.
-    const head = await this.audit.head(tenantId);
+    const head = await chainHead(this.database, this.tables, tenantId);
     if (query.from > head.sequence + 1) {
       throw new AppError('REQUEST.INVALID', 'The chain does not reach that far.');
     }
@@ -101,11 +99,12 @@ export class AuditViews {
   }
 
   #read(tenantId: TenantId, from: number, to: number): Promise<ChainedEntry[]> {
+    const { entry } = this.tables;
     return this.database.db
       .select()
-      .from(auditEntry)
-      .where(and(eq(auditEntry.tenantId, tenantId), gte(auditEntry.sequence, from), lt(auditEntry.sequence, to + 1)))
-      .orderBy(asc(auditEntry.sequence));
+      .from(this.tables.entry)
+      .where(and(eq(entry.tenantId, tenantId), gte(entry.sequence, from), lt(entry.sequence, to + 1)))
+      .orderBy(asc(entry.sequence));
   }
 
   /** An anchor behind the end says that entries were cut off; one before the part is looked at by itself. */

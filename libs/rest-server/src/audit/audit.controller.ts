@@ -1,9 +1,10 @@
 import { rest } from '@sightline/contracts';
 import type { TenantId } from '@sightline/kernel';
-import { Roles, Tenant } from '@sightline/rest-server';
 import { Controller, Get, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 
+import { Tenant } from '../access/caller.js';
+import { Roles } from '../access/roles.js';
 import { AuditViews } from './audit-views.js';
 
 @ApiTags('audit')
