@@ -3,7 +3,7 @@ import { newPersonId, type SpaceId, type TenantId } from '@sightline/kernel';
 import { decodeTemplate, type TemplateCodec } from '@sightline/template-protection';
 import { sql } from 'drizzle-orm';
 import sharp from 'sharp';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 
 import { TemplateKeys } from '../template-keys/template-keys.js';
 import { enrolPeople } from '../testing/enrol.js';
@@ -187,6 +187,44 @@ describe('verification', () => {
         expect(body).toMatchObject({ outcome: 'matched', reference: { kind: 'template' } });
       }
     }
+  });
+});
+
+describe('verification for a use', () => {
+  const parts = (): FormPart[] => [
+    ['photo', photos.portrait],
+    ['reference', photos.again],
+  ];
+  async function policy(uses: rest.DecisionPolicy['uses']): Promise<void> {
+    const response = await cloud.request({ method: 'PUT', url: '/v1/decision-policy', payload: { uses } });
+    expect(response.statusCode).toBe(200);
+  }
+  afterEach(() => policy({}));
+
+  it('holds the photo against the strictest of the rates that are asked for', async () => {
+    await policy({ access: { falsePositiveRate: 1e-5 } });
+    expect((await verify(parts(), '?use=access')).body).toMatchObject({ outcome: 'matched', falseMatchRate: 1e-5 });
+    expect((await verify(parts(), '?use=access&falseMatchRate=1e-3')).body).toMatchObject({ falseMatchRate: 1e-5 });
+    expect((await verify(parts(), '?use=attendance&falseMatchRate=1e-3')).body.falseMatchRate).toBe(1e-4);
+    expect((await verify(parts(), '?use=admission')).body).toMatchObject({ status: 400, code: 'REQUEST.INVALID' });
+  });
+
+  it('refuses a photo below the quality that the use asks for', async () => {
+    await policy({ access: { minimumQuality: 0.999 } });
+    const refused = { outcome: 'refused', refusalCode: 'VERIFICATION.LOW_QUALITY', score: null };
+    expect((await verify(parts(), '?use=access')).body).toMatchObject(refused);
+    expect((await verify(parts(), '?use=general')).body).toMatchObject({ outcome: 'matched', liveScore: null });
+  });
+
+  it('requires a live presentation where the use does', async () => {
+    await policy({
+      access: { presentation: { mode: 'require', liveScore: 1 } },
+      attendance: { presentation: { mode: 'require', liveScore: 1e-9 } },
+    });
+    const refused = (await verify(parts(), '?use=access')).body;
+    expect(refused).toMatchObject({ outcome: 'refused', refusalCode: 'PRESENTATION.NOT_LIVE', score: null });
+    const { outcome, liveScore } = (await verify(parts(), '?use=attendance')).body;
+    expect([outcome, liveScore]).toEqual(['matched', refused.liveScore]);
   });
 });
 

@@ -1,12 +1,13 @@
 import type { rest } from '@sightline/contracts';
 import type { Database } from '@sightline/database';
 import { AppError, type PersonId, type TenantId } from '@sightline/kernel';
-import { thresholdAt, type OperatingPoint } from '@sightline/matching';
+import type { OperatingPoint } from '@sightline/matching';
 import type { Face } from '@sightline/recognition';
 import { validateTemplate, type Template } from '@sightline/template-protection';
 import { Inject, Injectable } from '@nestjs/common';
 
 import type { Turn } from '../http/turnstile.js';
+import { DecisionPolicies } from '../identification/decision-policies.js';
 import { PhotoFaces, type DetectedFaces } from '../identification/photo-faces.js';
 import { templatesOfPerson } from '../identification/stored-templates.js';
 import { People } from '../people/people.js';
@@ -16,7 +17,8 @@ import type { CalibratedRelease } from '../releases/active-release.js';
 import { Releases } from '../releases/releases.js';
 import { TemplateKeys } from '../template-keys/template-keys.js';
 import { chooseFace } from './choose-face.js';
-import { compare } from './comparison.js';
+import { compare, type Comparison } from './comparison.js';
+import { assess, operatingPointOf, rulesFor, type Assessment } from './policy-of-use.js';
 import { toRestFace } from './wire.js';
 
 /** What a photo is compared with. */
@@ -36,6 +38,14 @@ interface ChosenFace {
   readonly stageMs: DetectedFaces['stageMs'];
 }
 
+interface Compared {
+  readonly probe: ChosenFace;
+  readonly other: ChosenFace | undefined;
+  readonly stored: readonly Template[];
+  readonly operatingPoint: OperatingPoint;
+  readonly signal: AbortSignal | undefined;
+}
+
 /** Verification: is the face of a photo that of another photo, of an enrolled person, or of a template? */
 @Injectable()
 export class Verification {
@@ -44,6 +54,7 @@ export class Verification {
     private readonly people: People,
     private readonly personalData: PersonalData,
     private readonly photoFaces: PhotoFaces,
+    private readonly policies: DecisionPolicies,
     private readonly releases: Releases,
     private readonly templateKeys: TemplateKeys,
   ) {}
@@ -57,33 +68,49 @@ export class Verification {
     const { photo, reference } = request;
     // All that may be wrong and costs little comes before the costly part.
     const release = this.releases.current();
-    const operatingPoint = operatingPointOf(release, request.falseMatchRate);
+    const rules = await rulesFor(this.policies, tenantId, request.use);
+    const operatingPoint = operatingPointOf(release, rules, request.falseMatchRate);
     const stored = await this.#storedTemplates(tenantId, release, reference);
     const photos = reference.kind === 'photo' ? { photo, reference: reference.photo } : { photo };
-    const [probe, other] = await this.#chooseFaces(photos, request.face, turn);
+    const [probe, other] = await this.#chooseFaces(photos, request.face, turn, rules !== undefined);
     if (probe === undefined) throw new AppError('SERVICE.INTERNAL', 'A photo was not looked at.');
-    const faces = other === undefined ? [probe] : [probe, other];
     const { signal } = turn;
-    // The thresholds hold for a probe against an enrolment: the reference is embedded as one.
-    const [ofProbe, ofReference] = await Promise.all([
-      this.photoFaces.embed(tenantId, release, [probe.face], { signal }),
-      this.photoFaces.embed(tenantId, release, other === undefined ? [] : [other.face], { views: 'several', signal }),
-    ]);
-    const [probeTemplate] = ofProbe.templates;
-    if (probeTemplate === undefined) throw new AppError('SERVICE.INTERNAL', 'The recogniser returned no template.');
-    const comparison = compare(probeTemplate, [...stored, ...ofReference.templates], operatingPoint);
+    const { liveScore, refusalCode }: Assessment = rules
+      ? await assess(probe.face, rules, release.recogniser, signal)
+      : { liveScore: null };
+    const { comparison, embedMs } =
+      refusalCode === undefined
+        ? await this.#compare(tenantId, release, { probe, other, stored, operatingPoint, signal })
+        : { comparison: { ...operatingPoint, outcome: 'refused', refusalCode } as const, embedMs: 0 };
     const { outcome, threshold, falseMatchRate } = comparison;
     return {
       outcome,
       refusalCode: comparison.outcome === 'refused' ? comparison.refusalCode : null,
       score: comparison.outcome === 'refused' ? null : comparison.score,
-      threshold,
-      falseMatchRate,
+      ...{ threshold, falseMatchRate, liveScore },
       face: toRestFace(probe.face),
       reference: viewOf(reference, stored, other),
       release: { version: release.manifest.version, digest: release.digest },
       modelSpace: release.manifest.modelSpace.id,
-      stageMs: { ...sumOf(faces.map(({ stageMs }) => stageMs)), embed: ofProbe.embedMs + ofReference.embedMs },
+      stageMs: { ...sumOf([probe, ...(other ? [other] : [])].map(({ stageMs }) => stageMs)), embed: embedMs },
+    };
+  }
+
+  async #compare(
+    tenantId: TenantId,
+    release: CalibratedRelease,
+    { probe, other, stored, operatingPoint, signal }: Compared,
+  ): Promise<{ readonly comparison: Comparison; readonly embedMs: number }> {
+    // The thresholds hold for a probe against an enrolment: the reference is embedded as one.
+    const [ofProbe, ofReference] = await Promise.all([
+      this.photoFaces.embed(tenantId, release, [probe.face], { signal }),
+      this.photoFaces.embed(tenantId, release, other === undefined ? [] : [other.face], { views: 'several', signal }),
+    ]);
+    const [template] = ofProbe.templates;
+    if (template === undefined) throw new AppError('SERVICE.INTERNAL', 'The recogniser returned no template.');
+    return {
+      comparison: compare(template, [...stored, ...ofReference.templates], operatingPoint),
+      embedMs: ofProbe.embedMs + ofReference.embedMs,
     };
   }
 
@@ -132,10 +159,12 @@ export class Verification {
     photos: Readonly<Record<string, Uint8Array>>,
     choice: rest.VerifyQuery['face'],
     turn: Turn,
+    withSurroundings: boolean,
   ): Promise<readonly ChosenFace[]> {
+    const options = withSurroundings ? { surroundings: { minimumQuality: 0 } } : {};
     const looked = await Promise.allSettled(
       Object.entries(photos).map(async ([name, photo]): Promise<ChosenFace> => {
-        const { faces, stageMs } = await this.photoFaces.detect(photo, turn);
+        const { faces, stageMs } = await this.photoFaces.detect(photo, turn, options);
         return { face: chooseFace(faces, choice, name), stageMs };
       }),
     );
@@ -144,11 +173,6 @@ export class Verification {
       return result.value;
     });
   }
-}
-
-function operatingPointOf({ operatingPoint, manifest }: CalibratedRelease, falseMatchRate?: number): OperatingPoint {
-  if (falseMatchRate === undefined) return operatingPoint;
-  return { falseMatchRate, threshold: thresholdAt(manifest.calibration.points, falseMatchRate) };
 }
 
 function viewOf(

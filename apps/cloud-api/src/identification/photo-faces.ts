@@ -1,5 +1,5 @@
 import type { Clock, TenantId } from '@sightline/kernel';
-import { decodeImage, type Face, type FaceViews, type StageMs } from '@sightline/recognition';
+import { decodeImage, type DetectOptions, type Face, type FaceViews, type StageMs } from '@sightline/recognition';
 import type { Template, TemplateCodec } from '@sightline/template-protection';
 import { Inject, Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
 
@@ -50,17 +50,20 @@ export class PhotoFaces implements BeforeApplicationShutdown {
     this.#decoded.close();
   }
 
-  /** @throws AppError `IMAGE.*`, `RELEASE.UNAVAILABLE`, `REQUEST.RATE_LIMITED`, `SERVICE.UNAVAILABLE` (retryable) */
-  detect(photo: Uint8Array, turn: Turn): Promise<DetectedFaces> {
-    return this.#decoded.pass(() => this.#detect(photo, turn.signal), turn);
+  /**
+   * @param options `surroundings`: of faces whose live scores will be asked for
+   * @throws AppError `IMAGE.*`, `RELEASE.UNAVAILABLE`, `REQUEST.RATE_LIMITED`, `SERVICE.UNAVAILABLE` (retryable)
+   */
+  detect(photo: Uint8Array, turn: Turn, options: Pick<DetectOptions, 'surroundings'> = {}): Promise<DetectedFaces> {
+    return this.#decoded.pass(() => this.#detect(photo, { ...options, signal: turn.signal }), turn);
   }
 
-  async #detect(photo: Uint8Array, signal?: AbortSignal): Promise<DetectedFaces> {
+  async #detect(photo: Uint8Array, options: DetectOptions): Promise<DetectedFaces> {
     const release = this.releases.current();
     const startedMs = this.clock.monotonicMs();
     const frame = await decodeImage(photo);
     const decode = this.clock.monotonicMs() - startedMs;
-    const { faces, stageMs } = await release.recogniser.detect(frame, { signal });
+    const { faces, stageMs } = await release.recogniser.detect(frame, options);
     return { release, faces, stageMs: { decode, ...stageMs } };
   }
 

@@ -55,7 +55,7 @@ export class RegistryReleaseSource implements ReleaseSource {
   async #start(bundle: VerifiedBundle): Promise<ActiveRelease> {
     const { inferenceWorkers: workers, log } = this.#config;
     await runSelfTest(bundle, { log });
-    const recogniser = await openRecogniser({ bundle, workers, log });
+    const recogniser = await openRecogniser({ bundle, workers, presentationAttack: true, log });
     return { manifest: bundle.manifest, digest: bundle.digest, recogniser };
   }
 }

@@ -12,7 +12,7 @@ const defaultReleaseSource: ReleaseSource = {
   open: async () => {
     const bundle = await defaultBundle();
     const { manifest, digest } = bundle;
-    return { manifest, digest, recogniser: await openRecogniser({ bundle, workers: 1 }) };
+    return { manifest, digest, recogniser: await openRecogniser({ bundle, workers: 1, presentationAttack: true }) };
   },
 };
 

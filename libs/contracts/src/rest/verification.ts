@@ -1,6 +1,7 @@
 import { z } from 'zod';
 
 import { uuidSchema } from './common.js';
+import { decisionUseSchema } from './decisions.js';
 import { faceSchema, usedReleaseSchema } from './faces.js';
 
 /** Without a name of its own: OpenAPI lists a query's fields one by one. */
@@ -13,6 +14,11 @@ export const verifyQuerySchema = z
       .optional()
       .describe(
         'Share of impostors who may pass one comparison, within the calibrated range. Default: that of identification.',
+      ),
+    use: decisionUseSchema
+      .optional()
+      .describe(
+        "What it is for: the decision policy's rules for it are asked of `photo` (rates, quality, presentation), and of two rates the stricter counts. Default: no policy.",
       ),
     face: z
       .enum(['only', 'largest'])
@@ -33,11 +39,14 @@ export const verifyResponseSchema = z
   .object({
     outcome: z
       .enum(['matched', 'not-matched', 'refused'])
-      .describe('refused: the two must not be compared, for the reason in `refusalCode`.'),
+      .describe(
+        'refused: the two must not be compared, or the policy refuses `photo`, for the reason in `refusalCode`.',
+      ),
     refusalCode: z.string().nullable(),
     score: z.number().nullable().describe('Cosine similarity, -1 to 1; to a person: that of their nearest template.'),
     threshold: z.number().describe('The bar that the score was held against.'),
     falseMatchRate: z.number().describe('The false-match rate that the threshold stands for, of one comparison.'),
+    liveScore: z.number().nullable().describe('Of `photo`, 0 to 1; assessed where the policy requires it for the use.'),
     face: faceSchema.describe('The face of `photo`.'),
     reference: referenceSchema,
     release: usedReleaseSchema,
