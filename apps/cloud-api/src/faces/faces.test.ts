@@ -205,7 +205,7 @@ describe('verification for a use', () => {
     await policy({ access: { falsePositiveRate: 1e-5 } });
     expect((await verify(parts(), '?use=access')).body).toMatchObject({ outcome: 'matched', falseMatchRate: 1e-5 });
     expect((await verify(parts(), '?use=access&falseMatchRate=1e-3')).body).toMatchObject({ falseMatchRate: 1e-5 });
-    expect((await verify(parts(), '?use=attendance&falseMatchRate=1e-3')).body.falseMatchRate).toBe(1e-4);
+    expect((await verify(parts(), '?use=attendance&falseMatchRate=1e-2')).body.falseMatchRate).toBe(1e-3);
     expect((await verify(parts(), '?use=admission')).body).toMatchObject({ status: 400, code: 'REQUEST.INVALID' });
   });
 
