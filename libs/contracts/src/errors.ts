@@ -142,6 +142,7 @@ export const errorDefinitions = {
   'MODEL.LICENCE_REFUSED': { status: 409, title: 'The licence of a model does not allow what it is wanted for' },
   'RELEASE.NOT_ASSEMBLED': { status: 422, title: 'The models do not make a release' },
   'MODEL.NOT_EQUIVALENT': { status: 422, title: 'The rewritten model does not answer as its source does' },
+  'MODEL.BELOW_GATE': { status: 409, title: 'The variant agrees too little with the model that it was made of' },
   'MODEL.NOT_OPTIMISABLE': { status: 422, title: 'The optimisation cannot be applied to this model' },
   'MODEL.SOURCE_UNAVAILABLE': { status: 502, title: 'The source of the model cannot be reached' },
   'DATABASE.UNAVAILABLE': { status: 503, title: 'The database cannot be reached' },

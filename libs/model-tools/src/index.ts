@@ -1,7 +1,10 @@
 export * from './activations.js';
+export * from './agreement.js';
 export * from './half-precision.js';
 export * from './import-model.js';
 export * from './prove-equivalence.js';
+export * from './pruning.js';
+export * from './reconstruction.js';
 export * from './reparameterisation.js';
 export * from './rewrite-model.js';
 export type { ModelOutputs, ProofInput, ProofTensor } from './run-model.js';

@@ -16,7 +16,7 @@ import type { Pass } from './pass.js';
 export const resizeChannels: Pass = { name: 'resize-channels', scope: 'graph', apply };
 
 /** Channels in a block with AVX-512, a multiple of what every other processor has (8). */
-const BLOCK = 16;
+export const CHANNEL_BLOCK = 16;
 /** Zero channels may be added up to this part of a space's own. */
 const MOST_PADDING = 0.25;
 const ZERO_CHANNEL = -1;
@@ -73,7 +73,7 @@ function planOf(draft: GraphDraft, space: ChannelSpace): Plan {
 }
 
 function sizeFor(channels: number, used: number): number {
-  const size = Math.max(1, Math.ceil(used / BLOCK)) * BLOCK;
+  const size = Math.max(1, Math.ceil(used / CHANNEL_BLOCK)) * CHANNEL_BLOCK;
   return size <= channels || size - channels <= channels * MOST_PADDING ? size : channels;
 }
 
