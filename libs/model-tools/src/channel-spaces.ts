@@ -125,7 +125,7 @@ function isPerChannel(draft: GraphDraft, name: string | undefined, channels: num
 }
 
 /** A union-find over the names of values; a class may be fixed: its channels must stay. */
-class ValueClasses {
+export class ValueClasses {
   readonly #parents = new Map<string, string>();
   readonly #fixed = new Set<string>();
 

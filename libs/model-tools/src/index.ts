@@ -4,6 +4,7 @@ export * from './half-precision.js';
 export * from './import-model.js';
 export * from './prove-equivalence.js';
 export * from './pruning.js';
+export * from './quantisation.js';
 export * from './reconstruction.js';
 export * from './reparameterisation.js';
 export * from './rewrite-model.js';
