@@ -158,9 +158,9 @@ async function measureRollUp(cloud: CloudProcess, pool: Pool) {
   while (left.length > 0 && left.length === noted.length) left = await nextHoursLeft(pool);
   const [begunAt, hours] = [performance.now(), left.length];
   const rows = left.reduce((sum, hour) => sum + (sizes.get(hour) ?? 0), 0);
-  while (left.length > 0) {
-    process.stderr.write(`\r${left.length} hours …  `);
-    left = await nextHoursLeft(pool);
+  for (let said = 0; left.length > 0; left = await nextHoursLeft(pool)) {
+    if (left.length !== said) process.stderr.write(`\r${left.length} hours …  `);
+    said = left.length;
   }
   const seconds = (performance.now() - begunAt) / 1000;
   if (rows > 0) console.error(`\ncounted ${rows.toLocaleString('en')} sightings in ${significant(seconds)} s`);
