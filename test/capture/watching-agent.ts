@@ -6,6 +6,8 @@ import type { Logger, Sha256, SpaceId, TenantId } from '@sightline/kernel';
 import type { Recogniser } from '@sightline/recognition';
 import { templateKeyId } from '@sightline/template-protection';
 
+import { oneRelease } from '../edge/one-release.js';
+
 const key = { secret: Buffer.alloc(32, 7), tenantId: 'acme' as TenantId, epoch: 1 };
 const sha256 = 'a'.repeat(64) as Sha256;
 
@@ -89,10 +91,7 @@ function surroundings(recogniser: Recogniser): Surroundings {
   return {
     openRecogniser: async () => recogniser,
     selfTest: async () => undefined,
-    releases: () => ({
-      client: { download: async () => bundle },
-      store: { current: async () => bundle, previous: async () => undefined, activate: async () => undefined },
-    }),
+    releases: oneRelease(bundle),
   };
 }
 

@@ -11,6 +11,7 @@ import {
 import type { Frame } from '@sightline/vision';
 
 import { provisioningOf, templateKey } from './local-people.js';
+import { oneRelease } from './one-release.js';
 
 const DIMENSION = 8;
 const digest = 'a'.repeat(64) as Sha256;
@@ -107,10 +108,7 @@ export function startActingAgent({
       openSource: async () => source,
       openRecogniser: async () => recogniserOfBytes(),
       selfTest: async () => undefined,
-      releases: () => ({
-        client: { download: async () => bundle },
-        store: { current: async () => bundle, previous: async () => undefined, activate: async () => undefined },
-      }),
+      releases: oneRelease(bundle),
     },
   );
 }

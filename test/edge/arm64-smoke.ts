@@ -8,6 +8,8 @@ import { silentLogger, type Sha256, type TenantId } from '@sightline/kernel';
 import { runSelfTest } from '@sightline/recognition';
 import { templateKeyId } from '@sightline/template-protection';
 
+import { oneRelease } from './one-release.js';
+
 // Runs under emulation, see arm64.test.ts. Arguments: a folder with manifest.json, the models and photos/, and where
 // the findings go.
 
@@ -44,10 +46,7 @@ const agent = await startEdgeAgent(
   {
     log: silentLogger,
     selfTest: async () => undefined,
-    releases: () => ({
-      client: { download: async () => bundle },
-      store: { current: async () => bundle, previous: async () => undefined, activate: async () => undefined },
-    }),
+    releases: oneRelease(bundle),
   },
 );
 say('the agent runs');

@@ -7,6 +7,7 @@ import type { Logger, Sha256, SpaceId } from '@sightline/kernel';
 import type { Face, Recogniser } from '@sightline/recognition';
 
 import { provisioningOf } from './local-people.js';
+import { oneRelease } from './one-release.js';
 
 const sha256 = 'a'.repeat(64) as Sha256;
 const FRAME = { width: 64, height: 64 };
@@ -51,10 +52,7 @@ export class RecordingAgent {
         openSource: async () => ({ frames: passes }),
         openRecogniser: async () => recogniser,
         selfTest: async () => undefined,
-        releases: () => ({
-          client: { download: async () => bundle },
-          store: { current: async () => bundle, previous: async () => undefined, activate: async () => undefined },
-        }),
+        releases: oneRelease(bundle),
       },
     );
     return new RecordingAgent(agent, codes);

@@ -9,7 +9,7 @@ export {
 } from './capture/demo/script.js';
 export type { CapturedFrame, FrameSource } from './capture/frame-source.js';
 export { openSource } from './capture/open-source.js';
-export { startEdgeAgent } from './composition-root.js';
+export { startEdgeAgent, type EdgeAgentSurroundings } from './composition-root.js';
 export { cameraSchema } from './config/camera-config.js';
 export type { EdgeAgentConfigInput } from './config/config.js';
 export { loadEdgeAgentConfig } from './config/load-config.js';

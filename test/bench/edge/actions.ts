@@ -22,6 +22,7 @@ import { composeFrame, frameHeight, frameWidth } from '../frames.js';
 import { median, significant } from '../statistics.js';
 import { CommandReceiver } from './command-receiver.js';
 import { PassingSource } from './passing-source.js';
+import { oneRelease } from '../../edge/one-release.js';
 
 const address = { tenantId: 'acme' as TenantId, deviceId: 'door-1' as DeviceId };
 /** Frames of a pass: the sighting opens with the third. */
@@ -183,10 +184,7 @@ async function startStage({ directory, bundle, face, source, actions }: StageOpt
           close: () => recogniser.close(),
         };
       },
-      releases: () => ({
-        client: { download: async () => bundle },
-        store: { current: async () => bundle, previous: async () => undefined, activate: async () => undefined },
-      }),
+      releases: oneRelease(bundle),
     },
   );
   const close = async (): Promise<void> => {

@@ -2,6 +2,8 @@ import type { VerifiedBundle } from '@sightline/contracts';
 import { startEdgeAgent, type EdgeAgentConfigInput } from '@sightline/edge-agent';
 import { defaultBundle } from '@sightline/testing';
 
+import { oneRelease } from '../../edge/one-release.js';
+
 // An agent with the real models, without a cloud, in a process of its own: what that uses is what the agent uses.
 
 process.once('message', (message) => {
@@ -12,10 +14,7 @@ async function run(config: EdgeAgentConfigInput): Promise<void> {
   const bundle: VerifiedBundle = await defaultBundle();
   const agent = await startEdgeAgent(config, {
     selfTest: async () => undefined,
-    releases: () => ({
-      client: { download: async () => bundle },
-      store: { current: async () => bundle, previous: async () => undefined, activate: async () => undefined },
-    }),
+    releases: oneRelease(bundle),
   });
   process.on('message', (message) => {
     if (message === 'stop') {
