@@ -225,7 +225,9 @@ describe('the desired release of a device', () => {
     const { port } = broker;
     await registry.stop();
     await broker.close();
-    const { path, bytes } = await releasePathOnDisk(join(folder, 'data', 'repository', 'targets', 'models'));
+    const { path, bytes } = await releasePathOnDisk(
+      join(folder, 'data', 'repository', 'targets', 'models', 'embedder'),
+    );
     await truncate(path, bytes - 1);
     broker = await startBroker(port);
     registry = await start();

@@ -16,7 +16,14 @@ import type { TargetFile } from '@tufjs/models';
 
 import { blobPath, manifestPath, modelFilesOf, openBundle, parseManifest } from './bundle.js';
 import { Downloader, type DownloaderOptions } from './downloader.js';
-import { channelTarget, manifestTarget, parseChannel, targetUrlPath } from './targets-layout.js';
+import {
+  channelTarget,
+  isTargetOfTask,
+  manifestTarget,
+  modelRoles,
+  parseChannel,
+  targetUrlPath,
+} from './targets-layout.js';
 import { TrustedMetadata, type TrustedTargets } from './trusted-metadata.js';
 
 /** Bounds of the small documents and of one model, bytes. */
@@ -133,6 +140,10 @@ export class ReleaseClient {
   }
 
   async #fetchModels(manifest: ReleaseManifest, targets: TrustedTargets, options: DownloadOptions): Promise<void> {
+    for (const [task, target] of taskTargets(manifest)) {
+      if (!isTargetOfTask(task, target))
+        throw untrusted('The manifest has a file of another task in the place of one.');
+    }
     const files = modelFilesOf(manifest);
     const totalBytes = files.reduce((sum, file) => sum + file.bytes, 0);
     let before = 0;
@@ -169,6 +180,14 @@ export class ReleaseClient {
     return path;
   }
 }
+
+type Task = keyof typeof modelRoles;
+
+const taskTargets = (manifest: ReleaseManifest): readonly (readonly [Task, string])[] =>
+  (Object.keys(modelRoles) as Task[]).flatMap((task) => {
+    const file = manifest[task];
+    return file ? [[task, file.target] as const] : [];
+  });
 
 function signedDigest(target: TargetFile): Sha256 {
   const digest = target.hashes.sha256;

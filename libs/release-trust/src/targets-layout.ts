@@ -1,11 +1,27 @@
 import { AppError, type Sha256 } from '@sightline/kernel';
 import { z } from 'zod';
 
+import { roleOfTarget, type ModelRole } from './delegated-roles.js';
+
 /** TUF target of the manifest of a version. */
 export const manifestTarget = (version: string): string => `releases/${version}/manifest.json`;
 
+/** The tasks as a manifest names them → the roles that sign their files. */
+export const modelRoles = {
+  detector: 'detector',
+  landmarks: 'landmarks',
+  embedder: 'embedder',
+  presentationAttack: 'presentation-attack',
+} as const satisfies Record<string, ModelRole>;
+
 /** TUF target of a model file. The digest is part of the name: two releases may both have an `embedder.onnx`. */
-export const modelTarget = (sha256: Sha256, fileName: string): string => `models/${sha256}/${fileName}`;
+export const modelTarget = (task: keyof typeof modelRoles, sha256: Sha256, fileName: string): string =>
+  `models/${modelRoles[task]}/${sha256}/${fileName}`;
+
+/** Whether a target is one of a task's. Repositories of before the delegations named no task. */
+export function isTargetOfTask(task: keyof typeof modelRoles, target: string): boolean {
+  return roleOfTarget(target) === modelRoles[task] || /^models\/[0-9a-f]{64}\/[^/]+$/.test(target);
+}
 
 /** TUF target of a channel: which release a device takes when nobody told it which. */
 export const channelTarget = (channel: string): string => `channels/${channel}.json`;
@@ -30,7 +46,7 @@ const channelSchema = z.object({
 export type ChannelPointer = Omit<z.infer<typeof channelSchema>, 'formatVersion'>;
 
 /** The bytes of a channel target. */
-export function encodeChannel({ version, digest }: ChannelPointer): Buffer {
+export function encodeChannel(version: string, digest: Sha256): Buffer {
   return Buffer.from(`${JSON.stringify({ formatVersion: 1, version, digest })}\n`);
 }
 

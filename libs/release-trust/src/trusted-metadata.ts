@@ -1,16 +1,16 @@
-import { copyFile, mkdir, readFile, rm } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { writeFileDurably } from '@sightline/host';
 import { AppError, errorMessage, type Clock, type Logger } from '@sightline/kernel';
-import { Metadata, MetadataKind, type TargetFile } from '@tufjs/models';
+import { Metadata, MetadataKind, type TargetFile, type Targets } from '@tufjs/models';
 import { Updater } from 'tuf-js';
 
 import { MetadataFetcher, type MetadataFetcherOptions } from './metadata-fetcher.js';
 import { sha256Of } from './sha256.js';
 
 /** In the order in which one vouches for the next. */
-const ROLES = [MetadataKind.Root, MetadataKind.Timestamp, MetadataKind.Snapshot, MetadataKind.Targets] as const;
+const TOP_LEVEL = [MetadataKind.Root, MetadataKind.Timestamp, MetadataKind.Snapshot, MetadataKind.Targets] as const;
 
 /** Bounds of the metadata files, bytes. */
 const LIMITS = {
@@ -63,6 +63,7 @@ export class TrustedMetadata {
     try {
       const updater = new Updater({ metadataDir: work, metadataBaseUrl: this.#options.url, fetcher, config: LIMITS });
       await updater.refresh();
+      await this.#refreshDelegated(updater, work);
     } catch (cause) {
       signal?.throwIfAborted();
       throw fetcher.networkError === undefined ? untrusted(cause) : unreachable(fetcher.networkError);
@@ -80,9 +81,7 @@ export class TrustedMetadata {
     await rm(work, { recursive: true, force: true });
     await mkdir(work, { recursive: true });
     await mkdir(this.#cache, { recursive: true });
-    for (const role of ROLES) {
-      await copyFile(join(this.#cache, `${role}.json`), join(work, `${role}.json`)).catch(ignoreMissing);
-    }
+    for (const name of await metadataFiles(this.#cache)) await copyFile(join(this.#cache, name), join(work, name));
     try {
       // The constructor reads root.json and verifies that it is signed by itself.
       new Updater({ metadataDir: work, metadataBaseUrl: this.#options.url });
@@ -94,11 +93,18 @@ export class TrustedMetadata {
     }
   }
 
+  /** Has every delegated role brought up to date: tuf-js does it for a target that a role might have. */
+  async #refreshDelegated(updater: Updater, work: string): Promise<void> {
+    const targets = await loadTargets(work);
+    for (const { paths = [] } of delegatedBy(targets))
+      await updater.getTargetInfo((paths[0] ?? '').replaceAll('*', '-'));
+  }
+
   async #promote(work: string): Promise<void> {
-    for (const role of ROLES) {
-      const accepted = await readFile(join(work, `${role}.json`)).catch(ignoreMissing);
-      const cached = await readFile(join(this.#cache, `${role}.json`)).catch(ignoreMissing);
-      if (accepted && !cached?.equals(accepted)) await writeFileDurably(join(this.#cache, `${role}.json`), accepted);
+    for (const name of await metadataFiles(work)) {
+      const accepted = await readFile(join(work, name));
+      const cached = await readFile(join(this.#cache, name)).catch(ignoreMissing);
+      if (!cached?.equals(accepted)) await writeFileDurably(join(this.#cache, name), accepted);
     }
     await rm(work, { recursive: true, force: true });
   }
@@ -108,10 +114,11 @@ export class TrustedMetadata {
    * whatever it is given: this holds it against max(now, high-water mark) as well (DESIGN, decision 14).
    */
   async #refuseExpired(referenceMs: number): Promise<void> {
-    for (const role of ROLES) {
-      const { expires } = (await this.#load(role)).signed;
+    const delegated = delegatedBy(await loadTargets(this.#cache)).map(({ name }) => name);
+    for (const role of [...TOP_LEVEL, ...delegated]) {
+      const { signed } = (await readMetadata(this.#cache, role)) as { readonly signed: { readonly expires: string } };
       // Negated, so that a date that cannot be read counts as past.
-      if (!(Date.parse(expires) > referenceMs)) throw untrusted(new Error(`${role}.json is expired`));
+      if (!(Date.parse(signed.expires) > referenceMs)) throw untrusted(new Error(`${role}.json is expired`));
     }
   }
 
@@ -131,25 +138,32 @@ export class TrustedMetadata {
     }
   }
 
+  /** The targets of all roles. What a role says outside of what was delegated to it does not count (5.6.7). */
   async #targets(): Promise<TrustedTargets> {
-    const { signed } = await this.#load(MetadataKind.Targets);
-    if (signed.type !== MetadataKind.Targets) throw untrusted(new Error('targets.json has another type'));
-    return new Map(Object.entries(signed.targets));
-  }
-
-  async #load(role: (typeof ROLES)[number]) {
-    const data = JSON.parse(await readFile(join(this.#cache, `${role}.json`), 'utf8')) as MetadataJson;
-    switch (role) {
-      case MetadataKind.Root:
-        return Metadata.fromJSON(role, data);
-      case MetadataKind.Timestamp:
-        return Metadata.fromJSON(role, data);
-      case MetadataKind.Snapshot:
-        return Metadata.fromJSON(role, data);
-      case MetadataKind.Targets:
-        return Metadata.fromJSON(role, data);
+    const targets = await loadTargets(this.#cache);
+    const trusted = new Map(Object.entries(targets.signed.targets));
+    for (const role of delegatedBy(targets)) {
+      const { signed } = await loadTargets(this.#cache, role.name);
+      for (const [path, file] of Object.entries(signed.targets)) {
+        if (!trusted.has(path) && role.isDelegatedPath(path)) trusted.set(path, file);
+      }
     }
+    return trusted;
   }
+}
+
+const delegatedBy = ({ signed }: Metadata<Targets>) => Object.values(signed.delegations?.roles ?? {});
+
+const metadataFiles = async (directory: string): Promise<readonly string[]> =>
+  (await readdir(directory)).filter((name) => name.endsWith('.json'));
+
+async function loadTargets(directory: string, role: string = MetadataKind.Targets): Promise<Metadata<Targets>> {
+  return Metadata.fromJSON(MetadataKind.Targets, await readMetadata(directory, role));
+}
+
+/** What tuf-js has verified and written. */
+async function readMetadata(directory: string, role: string): Promise<MetadataJson> {
+  return JSON.parse(await readFile(join(directory, `${encodeURIComponent(role)}.json`), 'utf8')) as MetadataJson;
 }
 
 type MetadataJson = Parameters<typeof Metadata.fromJSON>[1];

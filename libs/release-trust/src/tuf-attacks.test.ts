@@ -24,7 +24,7 @@ const editJson = async (name: string, edit: (text: string) => string): Promise<v
 /** What the attacks of the TUF specification (1.0.31, 1.5.2) come to on this client. */
 describe('a repository cannot', () => {
   it('install something arbitrary: metadata that was edited is refused', async () => {
-    await editJson('2.targets.json', (text) => text.replace('detector.onnx', 'attacker.onnx'));
+    await editJson('2.detector.json', (text) => text.replace('detector.onnx', 'attacker.onnx'));
     await expect(fixture.client().download()).rejects.toMatchObject(untrusted);
   });
 

@@ -64,6 +64,6 @@ describe('the default release', () => {
         embedding: { values: [1], minimumCosine: 0.5 },
       }),
     });
-    expect([...(await defaultModelSources(options)).keys()].sort()).toEqual([...files.keys()].sort());
+    expect([...(await defaultModelSources(options)).values()].sort()).toEqual([...files.values()].sort());
   });
 });

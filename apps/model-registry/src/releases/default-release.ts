@@ -68,17 +68,18 @@ function importDefaultModels({
   return importCatalogModels({ ...options, proofInputs: () => realProofInputs(options) });
 }
 
-/** Where the bytes of the default models can be had again, by target. */
+/** Where the bytes of the default models can be had again, by digest. */
 export async function defaultModelSources(
   options: Omit<DefaultReleaseOptions, 'computeSelfTest'>,
-): Promise<ReadonlyMap<string, StoredFile>> {
-  return new Map([...(await importDefaultModels(options))].map(([task, file]) => [targetOf(task), file]));
+): Promise<ReadonlyMap<string, string>> {
+  const files = await importDefaultModels(options);
+  return new Map([...files].map(([task, { path }]) => [defaultCatalog[task].imported.sha256, path]));
 }
 
 /** TUF target of one of the default models. */
 function targetOf(task: ModelTask): string {
   const { path, imported } = defaultCatalog[task];
-  return modelTarget(imported.sha256, path.slice(path.lastIndexOf('/') + 1));
+  return modelTarget(task, imported.sha256, path.slice(path.lastIndexOf('/') + 1));
 }
 
 function manifestWithoutSelfTest(): Omit<ReleaseManifest, 'selfTest'> {

@@ -1,13 +1,12 @@
 import { AppError, type Logger } from '@sightline/kernel';
-import type { StoredFile } from '@sightline/model-catalog';
 import type { NewRelease, PublishedRelease, ReleaseRepository } from '@sightline/release-trust';
 
 export interface ReleaseLibraryOptions {
   readonly repository: ReleaseRepository;
   /** Called only when no release was published yet. */
   readonly build: () => Promise<NewRelease>;
-  /** The source of a model file that was damaged here, by target. Called only then. */
-  readonly sources: () => Promise<ReadonlyMap<string, Pick<StoredFile, 'path'>>>;
+  /** Where a model file that was damaged here can be had again, by digest. Called only then. */
+  readonly sources: () => Promise<ReadonlyMap<string, string>>;
   readonly log: Logger;
 }
 
@@ -31,7 +30,7 @@ export class ReleaseLibrary {
     if (damaged.length > 0) {
       log.error({ targets: damaged }, 'the repository has damaged files');
       const known = await sources();
-      for (const target of damaged) await repository.restore(target, known.get(target)?.path);
+      for (const target of damaged) await repository.restore(target, known);
       log.info({ targets: damaged }, 'the damaged files were put back');
     }
     let releases = await repository.releases();

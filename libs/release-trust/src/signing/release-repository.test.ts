@@ -8,7 +8,7 @@ import { modelFilesOf } from '../bundle.js';
 import { targetUrlPath } from '../targets-layout.js';
 import { fakeRelease, ReleaseFixture } from '../testing/release-fixture.js';
 import { createReleaseRepository, ReleaseRepository } from './release-repository.js';
-import { openDemoKeys, roleKeyOf } from './role-keys.js';
+import { openDemoKeys, roleKeyOf, type RepositoryKeys } from './role-keys.js';
 
 const DAY = 86_400_000;
 
@@ -60,8 +60,8 @@ describe('a release repository', () => {
     const path = join(fixture.repositoryDirectory, 'targets', targetUrlPath(file.target, file.sha256 as never));
     await writeFile(path, 'damaged');
     expect(await fixture.repository.damagedTargets()).toEqual([file.target]);
-    await expect(fixture.repository.restore(file.target, undefined)).rejects.toMatchObject({ code: 'RELEASE.CORRUPT' });
-    await fixture.repository.restore(file.target, release.files.get(file.target));
+    await expect(fixture.repository.restore(file.target, new Map())).rejects.toMatchObject({ code: 'RELEASE.CORRUPT' });
+    await fixture.repository.restore(file.target, new Map([[file.sha256, release.files.get(file.target) ?? '']]));
     expect(await fixture.repository.damagedTargets()).toEqual([]);
   });
 
@@ -75,13 +75,15 @@ describe('a release repository', () => {
     expect((await metadataFiles()).length).toBeGreaterThan(before.length);
   });
 
-  it('refuses to sign with keys that its root does not name', async () => {
+  it('serves nothing that keys have signed which its root does not name', async () => {
     const strangers = await openDemoKeys(join(fixture.folder, 'strangers'));
-    const repository = new ReleaseRepository(
-      { directory: fixture.repositoryDirectory, clock: fixture.clock },
-      strangers,
-    );
-    await expect(repository.publish(await newRelease('1.0.0'))).rejects.toMatchObject({ code: 'RELEASE.KEY_INVALID' });
+    const options = { directory: fixture.repositoryDirectory, clock: fixture.clock };
+    const repository = new ReleaseRepository(options, strangers);
+    expect((await repository.publish(await newRelease('1.0.0'))).state).toBe('staged');
+    expect(await repository.releases()).toEqual([]);
+    const refusal = { code: 'RELEASE.KEY_INVALID' };
+    await expect(repository.assertOnlineKeys()).rejects.toMatchObject(refusal);
+    await expect(createReleaseRepository(options, strangers)).rejects.toMatchObject(refusal);
   });
 
   it('keeps its root when it is created again, and makes it anew after a creation that was interrupted', async () => {
@@ -98,14 +100,15 @@ describe('role keys', () => {
   it('are made once, in files that only their owner reads', async () => {
     const folder = join(fixture.folder, 'keys');
     const again = await openDemoKeys(folder);
-    expect(again.root.publicKey.keyID).toBe(fixture.keys.root.publicKey.keyID);
+    const ids = (keys: RepositoryKeys) => keys.signers.map(({ publicKey }) => publicKey.keyID);
+    expect(ids(again)).toEqual(ids(fixture.keys));
     for (const name of await readdir(folder)) expect((await stat(join(folder, name))).mode & 0o777).toBe(0o600);
   });
 
   it('are Ed25519, and nothing else', async () => {
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     expect(() => roleKeyOf(privateKey)).toThrow(expect.objectContaining({ code: 'RELEASE.KEY_INVALID' }));
-    await writeFile(join(fixture.folder, 'keys', 'targets.pem'), 'not a key');
+    await writeFile(join(fixture.folder, 'keys', 'offline-2.pem'), 'not a key');
     await expect(openDemoKeys(join(fixture.folder, 'keys'))).rejects.toMatchObject({ code: 'RELEASE.KEY_INVALID' });
   });
 });

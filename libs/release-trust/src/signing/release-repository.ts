@@ -1,30 +1,31 @@
-import { copyFile, mkdir, readFile, stat } from 'node:fs/promises';
+import { copyFile, mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 import type { ReleaseManifest } from '@sightline/contracts';
 import { moveFileDurably, writeFileDurably } from '@sightline/host';
-import { AppError, ExclusiveRunner, type Clock, type Sha256 } from '@sightline/kernel';
-import { Metadata, MetadataKind, TargetFile } from '@tufjs/models';
+import { AppError, type Clock, type Sha256 } from '@sightline/kernel';
+import { TargetFile } from '@tufjs/models';
 
 import { modelFilesOf, parseManifest } from '../bundle.js';
+import { roleOfTarget } from '../delegated-roles.js';
 import { digestFile, sha256Of } from '../sha256.js';
 import { channelTarget, encodeChannel, manifestTarget, targetUrlPath } from '../targets-layout.js';
+import { changedKeys, type KeyChange } from './key-change.js';
+import { MetadataStore } from './metadata-store.js';
+import { readRoot, type Validity } from './repository-metadata.js';
+import type { RepositoryKeys } from './role-keys.js';
 import {
-  buildRoot,
-  buildSnapshot,
-  buildTargets,
-  buildTimestamp,
-  defaultValidity,
-  loadChain,
-  type Chain,
-  type Validity,
-} from './repository-metadata.js';
-import type { OnlineKeys, RepositoryKeys } from './role-keys.js';
+  mergeSignatures,
+  needsOf,
+  parseSigningSet,
+  type SignatureNeed,
+  type StagedRelease,
+} from './signing-request.js';
 
 export interface ReleaseRepositoryOptions {
-  /** Served to devices as it is: `metadata/` and `targets/`. */
+  /** Served to devices as it is: `metadata/` and `targets/`. What waits for signatures lies beside it. */
   readonly directory: string;
-  readonly clock: Pick<Clock, 'wallMs'>;
+  readonly clock: Pick<Clock, 'wallMs' | 'sleep'>;
   readonly validity?: Validity;
 }
 
@@ -34,8 +35,8 @@ export interface NewRelease {
   readonly manifestBytes: Uint8Array;
   /** Target of each model file of the manifest → where its bytes lie now. */
   readonly files: ReadonlyMap<string, string>;
-  /** The channel that names this release from now on. */
-  readonly channel: string;
+  /** The channel that names this release from now on; none: it is signed, and devices are told of it otherwise. */
+  readonly channel?: string;
 }
 
 /** A release that the repository has signed. */
@@ -46,46 +47,54 @@ export interface PublishedRelease {
   readonly manifest: ReleaseManifest;
 }
 
-/**
- * Creates a TUF repository when there is none: its root, which devices pin, and empty other roles.
- * A creation that was interrupted is done again.
- */
-export async function createReleaseRepository(options: ReleaseRepositoryOptions, keys: RepositoryKeys): Promise<void> {
-  const metadata = join(options.directory, 'metadata');
-  if (await exists(join(metadata, 'timestamp.json'))) return;
-  await mkdir(join(options.directory, 'targets'), { recursive: true });
-  const now = options.clock.wallMs();
-  const validity = options.validity ?? defaultValidity;
-  await writeFileDurably(join(metadata, '1.root.json'), buildRoot(keys, now + validity.rootMs));
-  await writeChain(metadata, keys, { targets: {}, versions: { targets: 1, snapshot: 1, timestamp: 1 } }, now, validity);
+/** `staged`: its files are here, and it is published once enough of the offline keys have signed it. */
+export interface Publication extends PublishedRelease {
+  readonly state: 'published' | 'staged';
+}
+
+/** What waits for the holders of offline keys. */
+export interface StagedChanges {
+  readonly releases: readonly StagedRelease[];
+  /** One for each document; empty when nothing waits. */
+  readonly wants: readonly SignatureNeed[];
 }
 
 /** The newest root metadata of a repository on disk. */
-export async function readTrustedRoot(directory: string): Promise<Buffer> {
-  for (let version = 1, newest: Buffer | undefined; ; version += 1) {
-    try {
-      newest = await readFile(join(directory, 'metadata', `${version}.root.json`));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || newest === undefined) throw error;
-      return newest;
-    }
-  }
+export function readTrustedRoot(directory: string): Promise<Buffer> {
+  return readRoot(join(directory, 'metadata'));
 }
 
 /**
- * Signs releases and keeps the signatures fresh.
+ * Creates a TUF repository when there is none: its root, which devices pin, and empty other roles. A repository of
+ * before the thresholds gets them, vouched for by its old root key. What the keys that are here cannot sign waits for
+ * signatures, and nothing is served until those are there.
  *
- * Invariant: `timestamp.json` is replaced last, so that whatever was interrupted before it is not part of
- * the repository and is overwritten by the next try.
+ * @throws AppError `RELEASE.KEY_INVALID` when it is of before the thresholds and its root key is not here
+ */
+export async function createReleaseRepository(options: ReleaseRepositoryOptions, keys: RepositoryKeys): Promise<void> {
+  await new MetadataStore(options, keys.signers).create(keys);
+}
+
+/**
+ * Signs releases and keeps the signatures fresh. What its keys do not suffice for waits until the holders of the
+ * others have signed it elsewhere.
  */
 export class ReleaseRepository {
   readonly #options: ReleaseRepositoryOptions;
-  readonly #keys: OnlineKeys;
-  readonly #runner = new ExclusiveRunner();
+  readonly #metadata: MetadataStore;
 
-  constructor(options: ReleaseRepositoryOptions, keys: OnlineKeys) {
+  /** @param keys `signers`: those that are on this machine; each signs for whatever the root says */
+  constructor(options: ReleaseRepositoryOptions, keys: Pick<RepositoryKeys, 'signers'>) {
     this.#options = options;
-    this.#keys = keys;
+    this.#metadata = new MetadataStore(options, keys.signers);
+  }
+
+  /**
+   * @throws AppError `RELEASE.AWAITS_SIGNATURES` when its beginning is not signed yet; `RELEASE.KEY_INVALID` when the
+   *   keys that are here cannot keep what is served fresh
+   */
+  assertOnlineKeys(): Promise<void> {
+    return this.#metadata.assertOnlineKeys();
   }
 
   /** The newest root metadata: what a new device pins. */
@@ -94,46 +103,52 @@ export class ReleaseRepository {
   }
 
   /**
-   * Copies the files in, signs the release and points its channel at it. The same release again changes
-   * nothing.
+   * Copies the files in, signs the release and points its channel at it. The same release again changes nothing.
    *
    * @throws AppError `RELEASE.CORRUPT` when a file is not what the manifest says;
-   *   `RELEASE.VERSION_TAKEN` when the version is signed with another digest
+   *   `RELEASE.VERSION_TAKEN` when the version is signed, or waits to be, with another digest
    */
-  publish(release: NewRelease): Promise<PublishedRelease> {
-    return this.#runner.run(async () => {
+  publish(release: NewRelease): Promise<Publication> {
+    return this.#metadata.exclusive(async () => {
       const manifest = parseManifest(release.manifestBytes);
       const digest = sha256Of(release.manifestBytes);
       const name = manifestTarget(manifest.version);
-      const published = { version: manifest.version, digest, manifestTarget: name, manifest };
-      const chain = await this.#chain();
-      const taken = chain.targets[name]?.hashes.sha256;
+      const taken = (await this.#metadata.targets('next')).get(name)?.hashes.sha256;
       if (taken !== undefined && taken !== digest) {
         throw new AppError('RELEASE.VERSION_TAKEN', 'Another release is signed under this version.');
       }
-      const channel = encodeChannel({ version: manifest.version, digest });
-      const channelName = channelTarget(release.channel);
-      if (taken === digest && chain.targets[channelName]?.hashes.sha256 === sha256Of(channel)) return published;
-
-      const added = [];
+      const added: TargetFile[] = [];
       for (const file of modelFilesOf(manifest)) {
         await this.#copyIn(file, release.files.get(file.target));
         added.push(targetFile(file.target, file.bytes, file.sha256));
       }
-      for (const [target, bytes] of [[name, release.manifestBytes] as const, [channelName, channel] as const]) {
-        await writeFileDurably(this.#targetPath(target, sha256Of(bytes)), bytes);
-        added.push(targetFile(target, bytes.length, sha256Of(bytes)));
-      }
-      const targets = { ...chain.targets, ...Object.fromEntries(added.map((file) => [file.path, file])) };
-      await this.#sign({ targets, versions: nextVersions(chain) });
-      return published;
+      added.push(await this.#write(name, release.manifestBytes));
+      const { channel } = release;
+      if (channel !== undefined)
+        added.push(await this.#write(channelTarget(channel), encodeChannel(manifest.version, digest)));
+      const state = await this.#add(added, { version: manifest.version, digest, channel });
+      return { version: manifest.version, digest, manifestTarget: name, manifest, state };
+    });
+  }
+
+  /**
+   * Points a channel at a release that is signed.
+   *
+   * @throws AppError `RELEASE.NOT_FOUND`
+   */
+  pointChannel(channel: string, version: string): Promise<'published' | 'staged'> {
+    return this.#metadata.exclusive(async () => {
+      const digest = (await this.#metadata.targets('published')).get(manifestTarget(version))?.hashes.sha256;
+      if (digest === undefined) throw new AppError('RELEASE.NOT_FOUND', 'There is no release of this version.');
+      const file = await this.#write(channelTarget(channel), encodeChannel(version, digest as Sha256));
+      return this.#add([file], { version, digest, channel });
     });
   }
 
   /** Every signed release, in the order in which they were signed. */
   async releases(): Promise<readonly PublishedRelease[]> {
     const releases: PublishedRelease[] = [];
-    for (const file of Object.values((await this.#chain()).targets)) {
+    for (const file of (await this.#metadata.targets('published')).values()) {
       const digest = file.hashes.sha256 as Sha256 | undefined;
       if (digest === undefined || !/^releases\/[^/]+\/manifest\.json$/.test(file.path)) continue;
       const bytes = await readFile(this.#targetPath(file.path, digest));
@@ -146,10 +161,66 @@ export class ReleaseRepository {
     return releases;
   }
 
+  /** Grows with every change that is published, whoever published it. */
+  revision(): Promise<number> {
+    return this.#metadata.revision();
+  }
+
+  /** What waits for signatures, and for how many. */
+  async staged(): Promise<StagedChanges> {
+    const { set, state } = await this.#metadata.pending();
+    return set ? { releases: set.releases, wants: needsOf(set, state) } : { releases: [], wants: [] };
+  }
+
+  /** What waits for signatures, as a file for those who sign; undefined when nothing does. */
+  signingRequest(): Promise<string | undefined> {
+    return this.#metadata.signingRequest();
+  }
+
+  /**
+   * Takes a signing request that came back, and publishes once enough have signed.
+   *
+   * @returns how many signatures were new, and what is still wanted
+   * @throws AppError `RELEASE.CORRUPT`, `RELEASE.OTHER_DOCUMENTS`
+   */
+  addSignatures(request: string): Promise<{ readonly added: number; readonly state: 'published' | 'staged' }> {
+    return this.#metadata.exclusive(async () => {
+      const { set, state } = await this.#metadata.pending();
+      const signed = parseSigningSet(request);
+      if (!set) throw new AppError('RELEASE.OTHER_DOCUMENTS', 'Nothing waits for signatures.');
+      const added = mergeSignatures(set, signed, state);
+      return { added, state: await this.#metadata.settle(set) };
+    });
+  }
+
+  /** Forgets what waits for signatures. What is published stays. */
+  withdraw(): Promise<void> {
+    return this.#metadata.exclusive(() => this.#metadata.withdraw());
+  }
+
+  /**
+   * Changes who signs. The new documents wait for the signatures of the holders before and after.
+   *
+   * @throws AppError `RELEASE.KEY_INVALID` when a role would have fewer keys than its threshold
+   */
+  changeKeys(change: KeyChange): Promise<'published' | 'staged'> {
+    return this.#metadata.exclusive(async () => {
+      const { set, state } = await this.#metadata.pending();
+      return this.#metadata.settle(
+        changedKeys(change, { set, state, terms: (role) => this.#metadata.terms(role, state) }),
+      );
+    });
+  }
+
+  /** When each role has to be signed again, and whether the keys that are here can do it. */
+  expiries(): ReturnType<MetadataStore['expiries']> {
+    return this.#metadata.expiries();
+  }
+
   /** Signed targets whose bytes here are missing, truncated or changed. */
   async damagedTargets(): Promise<readonly string[]> {
     const damaged: string[] = [];
-    for (const file of Object.values((await this.#chain()).targets)) {
+    for (const file of (await this.#metadata.targets('published')).values()) {
       const expected = file.hashes.sha256 as Sha256;
       const found = await digestFile(this.#targetPath(file.path, expected));
       if (found?.sha256 !== expected) damaged.push(file.path);
@@ -157,50 +228,48 @@ export class ReleaseRepository {
     return damaged;
   }
 
-  /** Puts the bytes of a signed model file back. Throws as `publish` does. */
-  restore(target: string, source: string | undefined): Promise<void> {
-    return this.#runner.run(async () => {
-      const file = (await this.#chain()).targets[target];
+  /**
+   * Puts the bytes of a signed model file back. Throws as `publish` does.
+   *
+   * @param sources where files may lie, by digest
+   */
+  restore(target: string, sources: ReadonlyMap<string, string>): Promise<void> {
+    return this.#metadata.exclusive(async () => {
+      const file = (await this.#metadata.targets('published')).get(target);
       if (file === undefined) throw new AppError('RELEASE.NOT_FOUND', 'The repository has no such target.');
-      await this.#copyIn({ target, bytes: file.length, sha256: file.hashes.sha256 ?? '' }, source);
+      const sha256 = file.hashes.sha256 ?? '';
+      await this.#copyIn({ target, bytes: file.length, sha256 }, sources.get(sha256));
     });
   }
 
   /**
-   * Signs again when less than half of the validity of a role is left.
+   * Signs again when less than half of the validity of a role is left, as far as the keys that are here suffice.
    *
    * @returns the moment at which the next signature is due, ms since the epoch
    */
   keepFresh(): Promise<number> {
-    return this.#runner.run(async () => {
-      const chain = await this.#chain();
-      const now = this.#options.clock.wallMs();
-      if (dueMs(chain, this.#validity) > now) return dueMs(chain, this.#validity);
-      // All three at once: one rule, and the files are small.
-      await this.#sign({ targets: chain.targets, versions: nextVersions(chain) });
-      return dueMs(await this.#chain(), this.#validity);
-    });
+    return this.#metadata.exclusive(() => this.#metadata.keepFresh());
   }
 
-  get #metadata(): string {
-    return join(this.#options.directory, 'metadata');
-  }
-
-  get #validity(): Validity {
-    return this.#options.validity ?? defaultValidity;
-  }
-
-  #chain(): Promise<Chain> {
-    return loadChain(this.#metadata);
+  /** Has targets signed by their roles. Those that are signed or wait to be already need nothing. */
+  async #add(files: readonly TargetFile[], release: StagedRelease): Promise<'published' | 'staged'> {
+    const isNew = async (which: 'published' | 'next'): Promise<boolean> => {
+      const known = await this.#metadata.targets(which);
+      return files.some(({ path, hashes }) => known.get(path)?.hashes.sha256 !== hashes.sha256);
+    };
+    if (!(await isNew('published'))) return 'published';
+    if (!(await isNew('next'))) return 'staged';
+    return this.#metadata.addTargets(files, release);
   }
 
   #targetPath(target: string, sha256: Sha256): string {
     return join(this.#options.directory, 'targets', targetUrlPath(target, sha256));
   }
 
-  async #sign(content: Pick<Chain, 'targets' | 'versions'>): Promise<void> {
-    await assertKeysOfRoot(await this.trustedRoot(), this.#keys);
-    await writeChain(this.#metadata, this.#keys, content, this.#options.clock.wallMs(), this.#validity);
+  async #write(target: string, bytes: Uint8Array): Promise<TargetFile> {
+    const sha256 = sha256Of(bytes);
+    await writeFileDurably(this.#targetPath(target, sha256), bytes);
+    return targetFile(target, bytes.length, sha256);
   }
 
   async #copyIn(
@@ -222,53 +291,10 @@ export class ReleaseRepository {
   }
 }
 
-async function writeChain(
-  metadata: string,
-  keys: OnlineKeys,
-  { targets, versions }: Pick<Chain, 'targets' | 'versions'>,
-  now: number,
-  validity: Validity,
-): Promise<void> {
-  const targetsBytes = buildTargets(keys.targets, targets, versions.targets, now + validity.targetsMs);
-  await writeFileDurably(join(metadata, `${versions.targets}.targets.json`), targetsBytes);
-  const snapshotBytes = buildSnapshot(keys.snapshot, targetsBytes, versions, now + validity.snapshotMs);
-  await writeFileDurably(join(metadata, `${versions.snapshot}.snapshot.json`), snapshotBytes);
-  const timestampBytes = buildTimestamp(keys.timestamp, snapshotBytes, versions, now + validity.timestampMs);
-  await writeFileDurably(join(metadata, 'timestamp.json'), timestampBytes);
-}
-
-/** Signatures that no device accepts must never be served: they would stop the whole fleet's updates. */
-async function assertKeysOfRoot(root: Buffer, keys: OnlineKeys): Promise<void> {
-  const { signed } = Metadata.fromJSON(
-    MetadataKind.Root,
-    JSON.parse(root.toString('utf8')) as Parameters<typeof Metadata.fromJSON>[1],
-  );
-  for (const role of ['targets', 'snapshot', 'timestamp'] as const) {
-    if (!signed.roles[role]?.keyIDs.includes(keys[role].publicKey.keyID)) {
-      throw new AppError('RELEASE.KEY_INVALID', `The key of the role ${role} is not the one that the root names.`);
-    }
-  }
-}
-
-function nextVersions({ versions }: Chain): Chain['versions'] {
-  return { targets: versions.targets + 1, snapshot: versions.snapshot + 1, timestamp: versions.timestamp + 1 };
-}
-
-function dueMs({ expiresMs }: Chain, validity: Validity): number {
-  return Math.min(
-    expiresMs.timestamp - validity.timestampMs / 2,
-    expiresMs.snapshot - validity.snapshotMs / 2,
-    expiresMs.targets - validity.targetsMs / 2,
-  );
-}
-
+/** @throws AppError `RELEASE.CORRUPT` for a target that no role answers for */
 function targetFile(path: string, length: number, sha256: string): TargetFile {
+  if (roleOfTarget(path) === undefined) {
+    throw new AppError('RELEASE.CORRUPT', 'A file of the release lies where no role signs.', { details: { path } });
+  }
   return new TargetFile({ path, length, hashes: { sha256 } });
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }

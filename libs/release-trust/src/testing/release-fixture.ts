@@ -38,28 +38,29 @@ export function shiftedClock(): ShiftedClock {
 export async function fakeRelease(folder: string, version: string, bytes = 200_000): Promise<NewRelease> {
   await mkdir(folder, { recursive: true });
   const files = new Map<string, string>();
-  const addFile = async (name: string) => {
+  const addFile = async (task: 'detector' | 'landmarks' | 'embedder') => {
+    const name = `${task}.onnx`;
     const content = randomBytes(bytes);
     const sha256 = sha256Of(content);
     const path = join(folder, `${version}-${name}`);
     await writeFile(path, content);
-    files.set(modelTarget(sha256, name), path);
+    files.set(modelTarget(task, sha256, name), path);
     const provenance = { name, source: 'random', licence: 'CC0-1.0', trainingData: 'none' };
-    return { target: modelTarget(sha256, name), sha256, bytes, provenance };
+    return { target: modelTarget(task, sha256, name), sha256, bytes, provenance };
   };
   const input = { width: 112, height: 112, channels: 'bgr', mean: [127], scale: [128] };
-  const embedder = await addFile('embedder.onnx');
+  const embedder = await addFile('embedder');
   const manifest = releaseManifestSchema.parse({
     formatVersion: 1,
     version,
     createdAt: '2026-01-01T00:00:00Z',
     modelSpace: { id: 'fixture-4', dimension: 4 },
     detector: {
-      ...(await addFile('detector.onnx')),
+      ...(await addFile('detector')),
       spec: { decoder: 'ssd-decoded', input, scoreThreshold: 0.65, nmsThreshold: 0.4 },
     },
     landmarks: {
-      ...(await addFile('landmarks.onnx')),
+      ...(await addFile('landmarks')),
       spec: { decoder: 'points-68', input, crop: { scale: 1, down: 0 } },
     },
     embedder: {
@@ -131,7 +132,11 @@ export class ReleaseFixture {
   }
 
   async publish(version: string, bytes?: number): Promise<PublishedRelease> {
-    return this.repository.publish(await fakeRelease(join(this.folder, 'models'), version, bytes));
+    const { state, ...release } = await this.repository.publish(
+      await fakeRelease(join(this.folder, 'models'), version, bytes),
+    );
+    if (state !== 'published') throw new Error('the keys of the fixture do not suffice');
+    return release;
   }
 
   client(options: Partial<ReleaseClientOptions> = {}): ReleaseClient {
