@@ -150,6 +150,7 @@ const tasks = {
   'bench:analytics': (args) => run(process.execPath, ['test/dist/bench/analytics.js', ...args], direct),
   'bench:pipeline': (args) => run(process.execPath, ['test/dist/bench/pipeline.js', ...args], direct),
   'bench:tracking': (args) => run(process.execPath, ['test/dist/bench/tracking.js', ...args], direct),
+  'bench:models': (args) => run(process.execPath, ['test/dist/bench/models.js', ...args], direct),
   'bench:pad': (args) => run(process.execPath, ['test/dist/bench/pad.js', ...args], direct),
   'bench:edge': (args) => run(process.execPath, ['test/dist/bench/edge.js', ...args], direct),
   'bench:gallery': (args) => run(process.execPath, ['test/dist/bench/gallery.js', ...args], direct),
