@@ -4,6 +4,7 @@ import { identityProviderEnvironment, identityProviderFrom, trustworthyUrlSchema
 import { z } from 'zod';
 
 import type { AccessConfig } from './access/authentication.js';
+import type { WorkLimits } from './optimisation/work-protocol.js';
 
 /** What a running model registry needs to know. Parsed once; everything inside trusts it. */
 export interface ModelRegistryConfig {
@@ -20,6 +21,12 @@ export interface ModelRegistryConfig {
   readonly databaseUrl: string;
   readonly mqtt: { readonly url: string; readonly username: string; readonly password: string };
   readonly access: AccessConfig;
+  /** Where jobs wait. Default: in PostgreSQL. */
+  readonly redisUrl?: string | undefined;
+  /** Images of known people that models are evaluated on (docs/evaluation.md). Without them nothing is evaluated. */
+  readonly evaluationDataDirectory?: string | undefined;
+  /** What work on one model may take. */
+  readonly modelWork: WorkLimits;
   readonly log: Logger;
   readonly clock: Clock;
   /** Stops a start that is under way, the fetching of models included. */
@@ -41,6 +48,10 @@ const environmentSchema = z
     SIGHTLINE_MQTT_PASSWORD: z.string().min(1),
     SIGHTLINE_CLOUD_API_URL: trustworthyUrlSchema.optional(),
     ...identityProviderEnvironment,
+    SIGHTLINE_REDIS_URL: z.url({ protocol: /^rediss?$/ }).optional(),
+    SIGHTLINE_EVALUATION_DATA_DIRECTORY: z.string().min(1).optional(),
+    SIGHTLINE_MODEL_WORK_MEGABYTES: z.coerce.number().int().min(256).default(2048),
+    SIGHTLINE_MODEL_WORK_MINUTES: z.coerce.number().int().min(1).default(60),
   })
   .refine((value) => loopback.has(value.SIGHTLINE_HOST) || value.SIGHTLINE_PUBLIC_URL !== undefined, {
     path: ['SIGHTLINE_PUBLIC_URL'],
@@ -72,6 +83,12 @@ export function configFromEnvironment(
       password: value.SIGHTLINE_MQTT_PASSWORD,
     },
     access: { cloudApiUrl: value.SIGHTLINE_CLOUD_API_URL, identityProvider: identityProviderFrom(value) },
+    redisUrl: value.SIGHTLINE_REDIS_URL,
+    evaluationDataDirectory: value.SIGHTLINE_EVALUATION_DATA_DIRECTORY,
+    modelWork: {
+      memoryBytes: value.SIGHTLINE_MODEL_WORK_MEGABYTES * 2 ** 20,
+      deadlineMs: value.SIGHTLINE_MODEL_WORK_MINUTES * 60_000,
+    },
     ...parts,
   };
 }

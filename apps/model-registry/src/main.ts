@@ -4,6 +4,7 @@ import { createLogger } from '@sightline/observability';
 import { readTrustedRoot } from '@sightline/release-trust';
 import { Command } from 'commander';
 
+import { addRegistryCommands } from './cli/registry-commands.js';
 import { configFromEnvironment, environmentKeys } from './config.js';
 import { repositoryDirectory, startModelRegistry } from './start-model-registry.js';
 
@@ -23,6 +24,15 @@ async function serve(): Promise<void> {
 }
 
 const program = new Command('sightline-model-registry').description('Imports, signs and serves releases of models');
+addRegistryCommands(program, {
+  environment: process.env,
+  clock: systemClock,
+  terminal: {
+    out: (text) => void process.stdout.write(text),
+    err: (text) => void process.stderr.write(text),
+    isInteractive: process.stderr.isTTY,
+  },
+});
 program
   .command('serve')
   .description('run until SIGTERM or SIGINT')
@@ -36,4 +46,8 @@ program
     const root = await readTrustedRoot(repositoryDirectory(options));
     process.stdout.write(`${root.toString('base64')}\n`);
   });
-await program.parseAsync();
+await program.parseAsync().catch((error: unknown) => {
+  if (!isAppError(error)) throw error;
+  process.stderr.write(`${error.code}: ${error.message}\n`);
+  process.exitCode = 1;
+});

@@ -53,6 +53,7 @@ function config(): ModelRegistryConfig {
     databaseUrl: database.url,
     mqtt: { url: broker.url, username: 'model-registry', password },
     access: access.access,
+    modelWork: { memoryBytes: 2 ** 30, deadlineMs: 60_000 },
     log: silentLogger,
     clock: systemClock,
   };

@@ -6,19 +6,25 @@ import { connectMqtt } from '@sightline/messaging';
 import { createReleaseRepository, openDemoKeys, ReleaseRepository } from '@sightline/release-trust';
 import { AuditViews, createRestApp, type Readiness } from '@sightline/rest-server';
 
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyInstance } from 'fastify';
+
 import { Authentication } from './access/authentication.js';
 import { apiHead } from './api-head.js';
-import { registryAudit } from './audit/audit.js';
+import { Audit, registryAudit } from './audit/audit.js';
 import { DeviceBenchmarks } from './benchmarks/device-benchmarks.js';
 import type { ModelRegistryConfig } from './config.js';
 import { REPOSITORY_PATH, serveRepository } from './distribution/serve-repository.js';
+import { openModels } from './models/open-models.js';
 import { RegistryModule } from './registry.module.js';
 import {
   buildDefaultRelease,
   defaultModelSources,
+  readDefaultModels,
   type ComputeSelfTest,
   type DefaultReleaseOptions,
 } from './releases/default-release.js';
+import { Releases } from './releases/assemble-release.js';
 import { ReleaseLibrary } from './releases/release-library.js';
 import { keepSignaturesFresh } from './releases/signature-upkeep.js';
 import { DesiredReleasePublisher } from './rollouts/desired-release-publisher.js';
@@ -99,12 +105,18 @@ async function start(config: ModelRegistryConfig, parts: ModelRegistryParts, sta
     broker: connection.connected,
   });
   const authentication = new Authentication(config.access, clock);
+  const audit = new Audit(database, clock);
+  const models = openModels(config, { database, audit, defaultModels: () => readDefaultModels(config) });
+  const releases = new Releases({ ...models, ...parts, database, audit, repository, library, clock });
   const module = RegistryModule.of({
-    ...{ authentication, library, benchmarks, readiness },
+    ...{ authentication, models, releases, benchmarks, readiness },
     audit: new AuditViews(database, registryAudit),
   });
   const app = await createRestApp({ module, api: apiHead, log });
   stack.push(() => app.close());
+  takeFiles(app);
+  await models.jobs.start();
+  stack.push(() => models.jobs.close());
   await serveRepository(app, repositoryDirectory(config));
   await app.listen({ host: config.host, port: config.port });
   const url = await app.getUrl();
@@ -137,6 +149,12 @@ async function openReleases(config: ModelRegistryConfig, { computeSelfTest }: Mo
 /** Where the signed repository lies. */
 export function repositoryDirectory({ dataDirectory }: Pick<ModelRegistryConfig, 'dataDirectory'>): string {
   return join(dataDirectory, 'repository');
+}
+
+/** Files come as streams, which nobody holds as a whole; who takes one bounds it. */
+function takeFiles(app: NestFastifyApplication): void {
+  const server: FastifyInstance = app.getHttpAdapter().getInstance();
+  server.addContentTypeParser('application/octet-stream', (_request, payload, done) => done(null, payload));
 }
 
 /** The broker may be away at the start: the subscription is granted with the first connection. */

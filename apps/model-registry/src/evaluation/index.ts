@@ -29,3 +29,4 @@ export {
   PresentationScores,
   type PresentationRates,
 } from './presentation-attacks/presentation-rates.js';
+export { openModels } from './evaluation-run.js';

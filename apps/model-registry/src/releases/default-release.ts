@@ -10,6 +10,7 @@ import {
 } from '@sightline/model-catalog';
 import { modelTarget, type NewRelease } from '@sightline/release-trust';
 
+import type { EvaluatedModels } from '../evaluation/index.js';
 import { realProofInputs } from './proof-inputs.js';
 
 /** What a device takes that nobody told otherwise. */
@@ -74,6 +75,20 @@ export async function defaultModelSources(
 ): Promise<ReadonlyMap<string, string>> {
   const files = await importDefaultModels(options);
   return new Map([...files].map(([task, { path }]) => [defaultCatalog[task].imported.sha256, path]));
+}
+
+/** The default models and how they are run. */
+export async function readDefaultModels(
+  options: Omit<DefaultReleaseOptions, 'computeSelfTest'>,
+): Promise<EvaluatedModels> {
+  const files = await importDefaultModels(options);
+  const { detector, landmarks, embedder, presentationAttack } = defaultCatalog;
+  return {
+    detector: { bytes: fileOf(files, 'detector').bytes, spec: detector.spec },
+    landmarks: { bytes: fileOf(files, 'landmarks').bytes, spec: landmarks.spec },
+    embedder: { bytes: fileOf(files, 'embedder').bytes, spec: embedder.spec },
+    presentationAttack: { bytes: fileOf(files, 'presentationAttack').bytes, spec: presentationAttack.spec },
+  };
 }
 
 /** TUF target of one of the default models. */

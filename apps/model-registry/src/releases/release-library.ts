@@ -1,6 +1,8 @@
 import { AppError, type Logger } from '@sightline/kernel';
 import type { NewRelease, PublishedRelease, ReleaseRepository } from '@sightline/release-trust';
 
+import { DEFAULT_CHANNEL } from './default-release.js';
+
 export interface ReleaseLibraryOptions {
   readonly repository: ReleaseRepository;
   /** Called only when no release was published yet. */
@@ -10,12 +12,14 @@ export interface ReleaseLibraryOptions {
   readonly log: Logger;
 }
 
-/** The published releases of this registry, read once at the start. */
+/** The published releases of this registry, as they were read last. */
 export class ReleaseLibrary {
-  readonly #releases: readonly PublishedRelease[];
+  readonly #repository: ReleaseRepository;
+  #releases: readonly PublishedRelease[] = [];
+  #default: PublishedRelease | undefined;
 
-  private constructor(releases: readonly PublishedRelease[]) {
-    this.#releases = releases;
+  private constructor(repository: ReleaseRepository) {
+    this.#repository = repository;
   }
 
   /**
@@ -33,14 +37,21 @@ export class ReleaseLibrary {
       for (const target of damaged) await repository.restore(target, known);
       log.info({ targets: damaged }, 'the damaged files were put back');
     }
-    let releases = await repository.releases();
-    if (releases.length === 0) {
+    if ((await repository.releases()).length === 0) {
       log.info({}, 'building the default release');
       const { version, digest } = await repository.publish(await build());
       log.info({ version, digest }, 'the default release is signed and published');
-      releases = await repository.releases();
     }
-    return new ReleaseLibrary(releases);
+    const library = new ReleaseLibrary(repository);
+    await library.refresh();
+    return library;
+  }
+
+  /** Reads what is published now, once something was. */
+  async refresh(): Promise<void> {
+    this.#releases = await this.#repository.releases();
+    const pointer = await this.#repository.channel(DEFAULT_CHANNEL);
+    this.#default = this.#releases.find(({ digest }) => digest === pointer?.digest);
   }
 
   /** Newest first. */
@@ -55,10 +66,10 @@ export class ReleaseLibrary {
     return found;
   }
 
-  /** The release of the default channel: the newest. */
+  /** The release of the default channel: what a device takes that nobody told otherwise. */
   default(): PublishedRelease {
-    const newest = this.#releases.at(-1);
-    if (newest === undefined) throw new AppError('RELEASE.UNAVAILABLE', 'No release is published yet.');
-    return newest;
+    const found = this.#default;
+    if (found === undefined) throw new AppError('RELEASE.UNAVAILABLE', 'No release is published yet.');
+    return found;
   }
 }

@@ -13,6 +13,9 @@ const modelSchema = z.object({
 export const releaseSchema = z
   .object({
     version: z.string(),
+    state: z
+      .enum(['published', 'staged'])
+      .describe('`staged`: it waits for signatures by offline keys, and is published with the last of them.'),
     digest: z.string().describe('SHA-256 of the signed manifest.'),
     manifestTarget: z.string().describe('TUF target path of the manifest.'),
     createdAt: z.iso.datetime(),
@@ -30,12 +33,45 @@ export const releaseListSchema = z
 
 export const versionSchema = z.string().min(1).max(100);
 
+const variantSchema = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/)
+  .optional()
+  .describe('Digest of a variant.');
+
+export const newReleaseSchema = z
+  .object({
+    version: z
+      .string()
+      .max(100)
+      .regex(/^\d+\.\d+\.\d+(?:-[0-9a-z.-]+)?$/)
+      .describe('Never used before, by nobody: the signed files of all tenants lie together.'),
+    base: versionSchema
+      .optional()
+      .describe('The release whose models stay where none is named. Default: the default release.'),
+    models: z
+      .object({
+        detector: variantSchema,
+        landmarks: variantSchema,
+        embedder: variantSchema,
+        presentationAttack: variantSchema,
+      })
+      .strict(),
+  })
+  .strict()
+  .meta({ id: 'NewRelease' });
+export type NewReleaseRequest = z.infer<typeof newReleaseSchema>;
+
 /** What REST says of a release: the manifest without its self-test and pre-processing. */
-export function releaseView({ version, digest, manifestTarget, manifest }: PublishedRelease): Release {
+export function releaseView(
+  { version, digest, manifestTarget, manifest }: PublishedRelease,
+  state: Release['state'] = 'published',
+): Release {
   const { detector, landmarks, embedder, presentationAttack } = manifest;
   const tasks = { detector, landmarks, embedder, ...(presentationAttack ? { presentationAttack } : {}) };
   return {
     version,
+    state,
     digest,
     manifestTarget,
     createdAt: manifest.createdAt,

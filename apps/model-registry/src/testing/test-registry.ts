@@ -14,7 +14,9 @@ import { startModelRegistry, type ModelRegistry, type ModelRegistryParts } from 
 import { startTestAccess, TENANT } from './test-access.js';
 
 /** The default models, as the whole repository keeps them. */
-const modelStoreDirectory = fileURLToPath(new URL('../../../../node_modules/.cache/sightline/models', import.meta.url));
+export const modelStoreDirectory = fileURLToPath(
+  new URL('../../../../node_modules/.cache/sightline/models', import.meta.url),
+);
 
 export interface TestRequest {
   readonly role?: Role;
@@ -77,6 +79,7 @@ export async function startTestRegistry(
     databaseUrl: database.url,
     mqtt: { url: broker.url, username: 'model-registry', password: 'registry-password' },
     access: access.access,
+    modelWork: { memoryBytes: 2 ** 30, deadlineMs: 60_000 },
     log: silentLogger,
     clock: systemClock,
     ...changes,
@@ -93,7 +96,10 @@ export async function startTestRegistry(
       const isJson = body !== undefined && !(body instanceof Uint8Array);
       return fetch(registry.url + path, {
         method,
-        headers: { authorization, ...(isJson && { 'content-type': 'application/json' }) },
+        headers: {
+          authorization,
+          ...(body !== undefined && { 'content-type': isJson ? 'application/json' : 'application/octet-stream' }),
+        },
         ...(body !== undefined && { body: isJson ? JSON.stringify(body) : Buffer.from(body) }),
       });
     },

@@ -9,7 +9,14 @@ import { TargetFile } from '@tufjs/models';
 import { modelFilesOf, parseManifest } from '../bundle.js';
 import { roleOfTarget } from '../delegated-roles.js';
 import { digestFile, sha256Of } from '../sha256.js';
-import { channelTarget, encodeChannel, manifestTarget, targetUrlPath } from '../targets-layout.js';
+import {
+  channelTarget,
+  encodeChannel,
+  manifestTarget,
+  parseChannel,
+  targetUrlPath,
+  type ChannelPointer,
+} from '../targets-layout.js';
 import { changedKeys, type KeyChange } from './key-change.js';
 import { MetadataStore } from './metadata-store.js';
 import { readRoot, type Validity } from './repository-metadata.js';
@@ -143,6 +150,19 @@ export class ReleaseRepository {
       const file = await this.#write(channelTarget(channel), encodeChannel(version, digest as Sha256));
       return this.#add([file], { version, digest, channel });
     });
+  }
+
+  /** The release that a channel names; undefined: there is no such channel. */
+  async channel(name: string): Promise<ChannelPointer | undefined> {
+    const target = channelTarget(name);
+    const published = await this.#metadata.targets('published');
+    const digest = published.get(target)?.hashes.sha256 as Sha256 | undefined;
+    return digest && parseChannel(await readFile(this.pathOf(target, digest)));
+  }
+
+  /** Where a signed target lies in the repository. */
+  pathOf(target: string, sha256: Sha256): string {
+    return this.#targetPath(target, sha256);
   }
 
   /** Every signed release, in the order in which they were signed. */
