@@ -156,6 +156,7 @@ const tasks = {
   'bench:gallery': (args) => run(process.execPath, ['test/dist/bench/gallery.js', ...args], direct),
   'bench:decision': (args) => run(process.execPath, ['test/dist/bench/decision.js', ...args], direct),
   'bench:ingest': (args) => run(process.execPath, ['test/dist/bench/ingest.js', ...args], direct),
+  'bench:self-test': (args) => run(process.execPath, ['test/dist/bench/self-test.js', ...args], direct),
   'bench:soak': (args) => run(process.execPath, ['test/dist/bench/soak.js', ...args], direct),
   check: (args) => run('nx', ['run', 'sightline:check', '--outputStyle=static', ...args], direct),
 };

@@ -4,6 +4,14 @@ import { InferenceSession, type Tensor } from 'onnxruntime-node';
 export interface SessionOptions {
   /** Execution providers in order of preference. 'cpu' is always the last resort. Default: CPU alone. */
   readonly providers?: readonly string[];
+  /** Other ways to compute than the one that measured best: to see whether a model answers alike in all of them. */
+  readonly execution?: Execution;
+}
+
+/** What the CPU provider is told. The results of ways differ in rounding. */
+export interface Execution {
+  readonly threads: number;
+  readonly optimisation: 'disabled' | 'basic' | 'extended' | 'all';
 }
 
 /** An execution provider that was wanted and could not be had. */
@@ -81,7 +89,7 @@ export async function openSession(model: Uint8Array, options: SessionOptions = {
     }
   }
   try {
-    return wrap(await create(model, 'cpu'), 'cpu', unavailable);
+    return wrap(await create(model, 'cpu', options.execution), 'cpu', unavailable);
   } catch (error) {
     throw new AppError('MODEL.INVALID', `ONNX Runtime cannot load the model: ${errorMessage(error)}`, {
       cause: error,
@@ -89,8 +97,12 @@ export async function openSession(model: Uint8Array, options: SessionOptions = {
   }
 }
 
-function create(model: Uint8Array, provider: string): Promise<InferenceSession> {
-  return InferenceSession.create(model, { ...tuned, executionProviders: [provider] });
+function create(model: Uint8Array, provider: string, execution?: Execution): Promise<InferenceSession> {
+  return InferenceSession.create(model, {
+    ...tuned,
+    ...(execution && { intraOpNumThreads: execution.threads, graphOptimizationLevel: execution.optimisation }),
+    executionProviders: [provider],
+  });
 }
 
 function wrap(session: InferenceSession, provider: string, unavailable: readonly UnavailableProvider[]): OnnxSession {

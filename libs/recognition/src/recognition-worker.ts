@@ -1,6 +1,6 @@
 import type { PresentationAttackSpec } from '@sightline/contracts';
 import { AppError } from '@sightline/kernel';
-import { serveWorker, transferring } from '@sightline/onnx-runtime';
+import { serveWorker, transferring, type SessionOptions } from '@sightline/onnx-runtime';
 import type { Frame } from '@sightline/vision';
 
 import { Pipeline, type PipelineModels } from './pipeline.js';
@@ -10,10 +10,9 @@ import { probeModels } from './self-test-probe.js';
 import type { ModelSource } from './vision-model.js';
 
 /** What every worker of a pool is started with. */
-export interface RecognitionWorkerData {
+export interface RecognitionWorkerData extends SessionOptions {
   readonly models: PipelineModels;
   readonly presentationAttack?: ModelSource<PresentationAttackSpec>;
-  readonly providers: readonly string[];
 }
 
 interface EmbedCall {
@@ -67,8 +66,8 @@ function describe(pipeline: Pipeline, scorer: PresentationScorer | undefined) {
 export type RecognitionCalls = ReturnType<typeof recognitionCalls>;
 
 serveWorker(async (workerData) => {
-  const { models, presentationAttack, providers } = workerData as RecognitionWorkerData;
-  const pipeline = await Pipeline.open(models, { providers });
-  const scorer = presentationAttack && (await PresentationScorer.open(presentationAttack, { providers }));
+  const { models, presentationAttack, ...options } = workerData as RecognitionWorkerData;
+  const pipeline = await Pipeline.open(models, options);
+  const scorer = presentationAttack && (await PresentationScorer.open(presentationAttack, options));
   return recognitionCalls(pipeline, scorer);
 });

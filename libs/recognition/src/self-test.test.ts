@@ -92,6 +92,21 @@ test('a model whose file is truncated, or has a weight changed, fails', async ()
   }
 });
 
+test('thresholds of another variant, or others than when the self-test was made, fail', async () => {
+  const { calibration } = bundle.manifest;
+  const foreign = changed(() => ({ calibration: { ...calibration, variantDigest: '0'.repeat(64) } }));
+  expect(await outcome(foreign)).toBe('RELEASE.SELF_TEST_FAILED ');
+  const points = calibration.points.map((point) => ({ ...point, threshold: point.threshold - 0.02 }));
+  const edited = { ...calibration, points };
+  expect(await outcome(changed(() => ({ calibration: edited })))).toBe('RELEASE.SELF_TEST_FAILED ');
+  const older = { ...bundle.manifest.selfTest, statement: undefined };
+  expect(await outcome(changed(() => ({ calibration: edited, selfTest: older })))).toBe('passed');
+});
+
+test('a release passes with any number of threads, and however its graph is optimised', async () => {
+  await expect(runSelfTest(bundle, { execution: { threads: 2, optimisation: 'disabled' } })).resolves.toBeUndefined();
+});
+
 test('a release from before the presentation-attack model was tested passes', async () => {
   const selfTest = { ...bundle.manifest.selfTest, presentationAttack: undefined };
   expect(await outcome(changed(() => ({ selfTest })))).toBe('passed');

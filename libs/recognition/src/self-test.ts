@@ -2,6 +2,7 @@ import type { ReleaseManifest, SelfTest, VerifiedBundle } from '@sightline/contr
 import { AppError } from '@sightline/kernel';
 
 import type { ModelProbe, SignedSums } from './self-test-probe.js';
+import { statementDigest } from './self-test-statement.js';
 import { startRecognitionPool, type ManifestModels, type WorkerOptions } from './worker-pool.js';
 
 const SEED = 20_261_101;
@@ -12,8 +13,15 @@ const SEED = 20_261_101;
  */
 const MINIMUM_COSINE = 0.9999;
 const RELATIVE_TOLERANCE = 2e-5;
+/**
+ * Integers round where floats do not, and a provider that computes a quantised model with floats rounds elsewhere: its
+ * embedding's cosine is 1 − 2.6e-4 here. So a model is allowed four times what it differs by itself, when it runs as its
+ * graph stands and when it runs optimised. Of a float model that is far below the limits above.
+ */
+const OWN_DIFFERENCE = 4;
+const AS_IT_STANDS = { threads: 1, optimisation: 'disabled' } as const;
 
-type SelfTestOptions = Pick<WorkerOptions, 'providers' | 'log'>;
+type SelfTestOptions = Pick<WorkerOptions, 'providers' | 'execution' | 'log'>;
 
 /**
  * What a release's manifest must say about its self-test: the models' answers on this machine.
@@ -26,12 +34,15 @@ export async function computeSelfTest(
   read: (target: string) => Promise<Uint8Array> | Uint8Array,
 ): Promise<SelfTest> {
   const { detector, landmarks, embedding, presentationAttack } = await probe(manifest, read, SEED, {});
+  const other = await probe(manifest, read, SEED, { execution: AS_IT_STANDS });
   return {
     seed: SEED,
-    detector: expectedSums(detector),
-    landmarks: expectedSums(landmarks),
-    embedding: { values: rounded(embedding), minimumCosine: MINIMUM_COSINE },
-    ...(presentationAttack && { presentationAttack: expectedSums(presentationAttack) }),
+    detector: expectedSums(detector, other.detector),
+    landmarks: expectedSums(landmarks, other.landmarks),
+    embedding: { values: rounded(embedding), minimumCosine: minimumCosine(embedding, other.embedding) },
+    ...(presentationAttack &&
+      other.presentationAttack && { presentationAttack: expectedSums(presentationAttack, other.presentationAttack) }),
+    statement: statementDigest(manifest),
   };
 }
 
@@ -59,6 +70,8 @@ export async function runSelfTest(bundle: VerifiedBundle, options: SelfTestOptio
   const { values, minimumCosine } = selfTest.embedding;
   const similarity = cosine(values, actual.embedding);
   if (!(similarity >= minimumCosine)) throw failed('embedder', { cosine: similarity, minimumCosine });
+  // Last: where a model answers otherwise, that is what is said.
+  assertStatement(bundle.manifest);
 }
 
 async function probe(
@@ -72,6 +85,20 @@ async function probe(
     return await pool.call('probe', { seed });
   } finally {
     await pool.close();
+  }
+}
+
+/** Thresholds of another variant, and parts of another release, change no model's answer. */
+function assertStatement(manifest: ReleaseManifest): void {
+  const { selfTest, calibration, embedder } = manifest;
+  if (calibration.variantDigest !== embedder.sha256) {
+    throw new AppError('RELEASE.SELF_TEST_FAILED', "The release's thresholds are those of another embedder.");
+  }
+  if (selfTest.statement !== undefined && selfTest.statement !== statementDigest(manifest)) {
+    throw new AppError(
+      'RELEASE.SELF_TEST_FAILED',
+      'The release states something else than when its self-test was made.',
+    );
   }
 }
 
@@ -92,8 +119,15 @@ function rounded(values: Float32Array | Float64Array): number[] {
   return Array.from(values, (value) => Math.round(value * 1e5) / 1e5);
 }
 
-function expectedSums({ sums, length }: SignedSums): { values: number[]; tolerance: number } {
-  return { values: rounded(sums), tolerance: RELATIVE_TOLERANCE * Math.max(1, length) };
+function expectedSums({ sums, length }: SignedSums, other: SignedSums): { values: number[]; tolerance: number } {
+  const own = OWN_DIFFERENCE * largestDifference([...sums], other.sums);
+  return { values: rounded(sums), tolerance: Math.max(RELATIVE_TOLERANCE * Math.max(1, length), own) };
+}
+
+/** To three decimals, downwards: the same on machines that round a little otherwise. */
+function minimumCosine(embedding: Float32Array, other: Float32Array): number {
+  const own = 1 - OWN_DIFFERENCE * (1 - cosine([...embedding], other));
+  return own >= MINIMUM_COSINE ? MINIMUM_COSINE : Math.max(0, Math.floor(own * 1e3) / 1e3);
 }
 
 function largestDifference(expected: readonly number[], actual: Float64Array): number {

@@ -1,6 +1,6 @@
 import type { ReleaseManifest } from '@sightline/contracts';
 import { type Logger } from '@sightline/kernel';
-import { WorkerPool } from '@sightline/onnx-runtime';
+import { WorkerPool, type Execution } from '@sightline/onnx-runtime';
 
 import type { RecognitionCalls, RecognitionWorkerData } from './recognition-worker.js';
 
@@ -12,6 +12,8 @@ export interface WorkerOptions {
   readonly workers?: number;
   /** Execution providers in order of preference; 'cpu' is always the last resort. Default: CPU alone. */
   readonly providers?: readonly string[];
+  /** How the CPU computes, where it is not to be as measured best. */
+  readonly execution?: Execution;
   /** Whether presentations are to be scored, where the manifest has a model for it. Default: no. */
   readonly presentationAttack?: boolean;
   readonly log?: Logger;
@@ -28,11 +30,12 @@ export type RecognitionPool = WorkerPool<RecognitionCalls>;
 export async function startRecognitionPool(
   { detector, landmarks, embedder, presentationAttack }: ManifestModels,
   read: (target: string) => Promise<Uint8Array> | Uint8Array,
-  { workers = 1, providers = [], presentationAttack: scoresPresentations = false, log }: WorkerOptions,
+  { workers = 1, providers = [], execution, presentationAttack: scoresPresentations = false, log }: WorkerOptions,
 ): Promise<RecognitionPool> {
   const scorer = scoresPresentations ? presentationAttack : undefined;
   const workerData: RecognitionWorkerData = {
     providers,
+    ...(execution && { execution }),
     models: {
       detector: { bytes: await read(detector.target), spec: detector.spec },
       landmarks: { bytes: await read(landmarks.target), spec: landmarks.spec },

@@ -169,7 +169,7 @@ function acceptRates({ rates }: Measurement): Agreement['parent'] {
 
 /** Cosines, rising, from the lowest up to 1. */
 function histogramOf(cosines: Float32Array): Agreement['cosine']['histogram'] {
-  const from = Math.floor((cosines[0] ?? 0) * 100) / 100;
+  const from = Math.min(0.99, Math.floor((cosines[0] ?? 0) * 100) / 100);
   const counts = Array<number>(COSINE_BINS).fill(0);
   for (const value of cosines) {
     const bin = Math.min(COSINE_BINS - 1, Math.max(0, Math.floor(((value - from) / (1 - from)) * COSINE_BINS)));

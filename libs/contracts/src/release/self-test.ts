@@ -25,5 +25,10 @@ export const selfTestSchema = z.object({
   presentationAttack: signedSumsSchema
     .optional()
     .describe('Absent where the release has no such model, or is older than its test.'),
+  statement: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .optional()
+    .describe('SHA-256 over the digests and specs of the models and the calibration. Absent in older releases.'),
 });
 export type SelfTest = z.infer<typeof selfTestSchema>;
