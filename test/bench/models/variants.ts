@@ -3,7 +3,7 @@ import { quantiseModel, storeInHalfPrecision, type ProofInput } from '@sightline
 import { significant } from '../statistics.js';
 
 /** What a variant is made of. */
-export interface VariantSource {
+interface VariantSource {
   readonly imported: Uint8Array;
   /** Calibration inputs, made anew each time. */
   readonly calibration: () => Iterable<ProofInput>;
@@ -11,13 +11,13 @@ export interface VariantSource {
   readonly made: ReadonlyMap<string, Uint8Array>;
 }
 
-export interface MadeVariant {
+interface MadeVariant {
   readonly bytes: Uint8Array;
   /** What the report says of the making. */
   readonly notes?: object;
 }
 
-export interface VariantMaker {
+interface VariantMaker {
   /** As in the report's keys. */
   readonly key: string;
   readonly make: (source: VariantSource) => MadeVariant | Promise<MadeVariant>;

@@ -111,7 +111,7 @@ function limiterOf(draft: GraphDraft, value: string): GraphNode | undefined {
 }
 
 /** What a Relu or Clip leaves of the numbers; undefined when the node is none, or takes 0 away. */
-export function limitsOf(draft: GraphDraft, node: GraphNode): { low: number; high: number } | undefined {
+function limitsOf(draft: GraphDraft, node: GraphNode): { low: number; high: number } | undefined {
   if (node.opType === 'Relu') return { low: 0, high: Number.POSITIVE_INFINITY };
   if (node.opType !== 'Clip') return undefined;
   const limit = (index: number, missing: number): number | undefined => {

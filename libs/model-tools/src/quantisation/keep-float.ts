@@ -28,7 +28,7 @@ interface Search {
 }
 
 /** The lowest of the outputs' mean cosines. */
-export function meanCosine({ outputs }: Agreement): number {
+function meanCosine({ outputs }: Agreement): number {
   return Math.min(...outputs.map(({ mean }) => mean));
 }
 

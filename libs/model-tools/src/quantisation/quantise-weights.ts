@@ -1,7 +1,7 @@
 import type { FloatTensor } from '../tensor.js';
 
 /** Signed integers for the weights of a layer, with one scale for each of its outputs. */
-export interface QuantisedWeights {
+interface QuantisedWeights {
   /** In the order of the float weights. */
   readonly integers: Int8Array;
   /** 32-bit floats, positive. */
