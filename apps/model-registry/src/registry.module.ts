@@ -12,6 +12,7 @@ import {
 import type { Authentication } from './access/authentication.js';
 import { BenchmarksController } from './benchmarks/benchmarks.controller.js';
 import { DeviceBenchmarks } from './benchmarks/device-benchmarks.js';
+import { EvaluationsController } from './evaluation/evaluations.controller.js';
 import { BlobStore } from './models/blob-store.js';
 import { CatalogController } from './models/catalog.controller.js';
 import { DeployPolicies } from './models/licence.js';
@@ -29,6 +30,7 @@ export const registryControllers = [
   ModelsController,
   CatalogController,
   JobsController,
+  EvaluationsController,
   ReleasesController,
   BenchmarksController,
   AuditController,
