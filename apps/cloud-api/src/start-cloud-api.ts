@@ -2,12 +2,7 @@ import multipart from '@fastify/multipart';
 import { migrate, openDatabase, type Database } from '@sightline/database';
 import { openJobs, type Jobs } from '@sightline/jobs';
 import { errorMessage, isAppError, StopStack } from '@sightline/kernel';
-import {
-  DeferredAckServer,
-  FailuresAsTheyAre,
-  type ClientCertificate,
-  type MqttConnection,
-} from '@sightline/messaging';
+import { DeferredAckServer, type ClientCertificate, type MqttConnection } from '@sightline/messaging';
 import { createRestApp } from '@sightline/rest-server';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -137,10 +132,9 @@ async function createApp(platform: Platform): Promise<NestFastifyApplication> {
   takeArchiveBodies(app.getHttpAdapter().getInstance());
   takeTransferBodies(app.getHttpAdapter().getInstance());
   takeImageBodies(app.getHttpAdapter().getInstance());
-  const messages = app.connectMicroservice<MicroserviceOptions>({
+  app.connectMicroservice<MicroserviceOptions>({
     strategy: new DeferredAckServer(platform.mqtt, sharedFilters(platform.config)),
   });
-  messages.useGlobalFilters(new FailuresAsTheyAre());
   return app;
 }
 

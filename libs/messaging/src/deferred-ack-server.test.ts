@@ -1,4 +1,4 @@
-import { Controller, Module, UsePipes, type INestMicroservice, type PipeTransform } from '@nestjs/common';
+import { Controller, Module, UseFilters, UsePipes, type INestMicroservice, type PipeTransform } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { Ctx, EventPattern, MessagePattern, Payload, type BaseRpcContext } from '@nestjs/microservices';
 import { Observable, timer } from 'rxjs';
@@ -20,6 +20,7 @@ class Untouched implements PipeTransform<MqttMessage, MqttMessage> {
 }
 
 @Controller()
+@UseFilters(FailuresAsTheyAre)
 class IngestController {
   @MessagePattern('sightline/v1/+/+/sighting')
   @UsePipes(new Untouched())
@@ -55,7 +56,6 @@ function withStrategy(strategy: DeferredAckServer): NestOptions {
 async function startService(): Promise<INestMicroservice> {
   const connection = await connectTestClient(broker.url, 'cloud-api');
   const app = await NestFactory.createMicroservice(TestModule, withStrategy(new DeferredAckServer(connection)));
-  app.useGlobalFilters(new FailuresAsTheyAre());
   await app.listen();
   return app;
 }

@@ -1,6 +1,6 @@
 import { DeviceBirthSchema, DeviceStatusSchema, fleetFilter, ReportedStateSchema } from '@sightline/contracts';
-import type { MqttMessage } from '@sightline/messaging';
-import { Controller } from '@nestjs/common';
+import { FailuresAsTheyAre, type MqttMessage } from '@sightline/messaging';
+import { Controller, UseFilters } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 
 import { DesiredConfigs } from './desired-configs.js';
@@ -11,6 +11,7 @@ import { RevokedDevices } from './revoked-devices.js';
 
 /** Follows what the fleet says of itself: status, births and reported states. */
 @Controller()
+@UseFilters(FailuresAsTheyAre)
 export class FleetController {
   constructor(
     private readonly intake: DeviceIntake,

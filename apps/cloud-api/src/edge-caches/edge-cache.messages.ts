@@ -7,8 +7,8 @@ import {
   type GalleryReceipt,
 } from '@sightline/contracts';
 import { isAppError, StoppingError, type Clock, type Logger } from '@sightline/kernel';
-import type { MqttMessage } from '@sightline/messaging';
-import { Controller, Inject, type BeforeApplicationShutdown } from '@nestjs/common';
+import { FailuresAsTheyAre, type MqttMessage } from '@sightline/messaging';
+import { Controller, Inject, type BeforeApplicationShutdown, UseFilters } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 
 import { DeviceBirths } from '../devices/device-births.js';
@@ -18,6 +18,7 @@ import { EdgeCaches } from './edge-caches.js';
 
 /** What boxes say of their caches, over MQTT. */
 @Controller()
+@UseFilters(FailuresAsTheyAre)
 export class EdgeCacheMessages implements BeforeApplicationShutdown {
   readonly #stopping = new AbortController();
 

@@ -1,12 +1,13 @@
 import { fleetFilter } from '@sightline/contracts';
-import type { MqttMessage } from '@sightline/messaging';
-import { Controller } from '@nestjs/common';
+import { FailuresAsTheyAre, type MqttMessage } from '@sightline/messaging';
+import { Controller, UseFilters } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 
 import { Ingest } from './ingest.js';
 
 /** The fleet's sightings. The message is acknowledged once the handler has resolved. */
 @Controller()
+@UseFilters(FailuresAsTheyAre)
 export class IngestController {
   constructor(private readonly ingest: Ingest) {}
 

@@ -1,8 +1,8 @@
 import { CommandAckSchema, fleetFilter, rest } from '@sightline/contracts';
 import type { DeviceId, TenantId } from '@sightline/kernel';
-import type { MqttMessage } from '@sightline/messaging';
+import { FailuresAsTheyAre, type MqttMessage } from '@sightline/messaging';
 import { Roles, Tenant } from '@sightline/rest-server';
-import { Body, Controller, Get, HttpCode, Param, Post } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Param, Post, UseFilters } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 import { ApiAcceptedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 
@@ -51,6 +51,7 @@ export class CommandAcksController {
     private readonly commands: Commands,
   ) {}
 
+  @UseFilters(FailuresAsTheyAre)
   @MessagePattern(fleetFilter('command/ack'))
   async acknowledged(@Payload() message: MqttMessage): Promise<void> {
     await this.intake.take(message, CommandAckSchema, (address, ack) => this.commands.acknowledged(address, ack));

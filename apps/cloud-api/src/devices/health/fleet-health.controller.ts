@@ -1,6 +1,6 @@
 import { DeviceHealthSchema, fleetFilter, SightingBatchSchema } from '@sightline/contracts';
-import type { MqttMessage } from '@sightline/messaging';
-import { Controller } from '@nestjs/common';
+import { FailuresAsTheyAre, type MqttMessage } from '@sightline/messaging';
+import { Controller, UseFilters } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 
 import { DeviceIntake } from '../device-intake.js';
@@ -8,6 +8,7 @@ import { FleetHealth } from './fleet-health.js';
 
 /** What the fleet counts of itself. */
 @Controller()
+@UseFilters(FailuresAsTheyAre)
 export class FleetHealthController {
   constructor(
     private readonly intake: DeviceIntake,
