@@ -124,7 +124,8 @@ async function compose(config: EdgeAgentConfig, given: EdgeAgentSurroundings, st
   const { deviceClock, trustedTime, outbox, slot, cache, actions } = core;
 
   let report: (change: Change) => void = () => undefined;
-  const { settings, updater, steps } = composeDesired(core, meter, (change) => report(change));
+  const desired = composeDesired(core, meter, (change) => report(change));
+  const { settings, updater } = desired;
   started.push(() => updater.stop());
   const identifications = new IdentificationInbox(deviceClock, config.delivery.identificationBoundMs);
   let pipelines: readonly CameraPipeline[] = [];
@@ -141,13 +142,7 @@ async function compose(config: EdgeAgentConfig, given: EdgeAgentSurroundings, st
       .catch((error: unknown) => log.error({ error: errorMessage(error) }, 'the release could not be opened anew'))
       .then(() => report('running'));
   };
-  const uplink = composeUplink(core, {
-    settings,
-    updater,
-    identifications,
-    parts: [health, commands, steps],
-    keyChanged,
-  });
+  const uplink = composeUplink(core, { ...desired, identifications, parts: [health, commands], keyChanged });
   report = (change) => {
     if (change === 'settings') uplink.pump();
     if (change === 'running') health.releaseChanged();
@@ -293,13 +288,15 @@ function composeDesired(
 interface UplinkParts {
   readonly settings: DesiredSettings;
   readonly updater: ReleaseUpdater;
+  readonly steps: ReleaseReporter;
   readonly identifications: IdentificationInbox;
   readonly parts: readonly UplinkPart[];
   /** The box protects with another key from now on. Never throws. */
   readonly keyChanged: () => void;
 }
 
-function composeUplink(core: Core, { settings, updater, identifications, parts, keyChanged }: UplinkParts): Uplink {
+function composeUplink(core: Core, own: UplinkParts): Uplink {
+  const { settings, updater, identifications, keyChanged } = own;
   const { config, deviceClock, outbox, slot, key } = core;
   const { clock, random, log } = core.surroundings;
   const { tenantId, deviceId, mqtt } = config.provisioning;
@@ -316,7 +313,7 @@ function composeUplink(core: Core, { settings, updater, identifications, parts, 
   });
   return new Uplink({
     ...{ outbox, state, identifications, clock, log, cache: core.cache, trustedTime: core.trustedTime },
-    parts: [...parts, ...certificates.parts],
+    parts: [...own.parts, own.steps, ...certificates.parts],
     mqtt: {
       ...{ url: mqtt.url, username: mqtt.username, password: mqtt.password },
       ...(certificates.tls && { tls: certificates.tls }),

@@ -27,6 +27,8 @@ export interface ModelRegistryConfig {
   readonly evaluationDataDirectory?: string | undefined;
   /** What work on one model may take. */
   readonly modelWork: WorkLimits;
+  /** How many devices may be downloading a release at once, by rollouts. Default: 50. */
+  readonly rolloutDownloads?: number | undefined;
   readonly log: Logger;
   readonly clock: Clock;
   /** Stops a start that is under way, the fetching of models included. */
@@ -46,6 +48,7 @@ const environmentSchema = z
     SIGHTLINE_MQTT_URL: z.url({ protocol: /^mqtts?$/ }),
     SIGHTLINE_MQTT_USERNAME: z.string().min(1),
     SIGHTLINE_MQTT_PASSWORD: z.string().min(1),
+    SIGHTLINE_ROLLOUT_DOWNLOADS: z.coerce.number().int().min(1).max(100_000).optional(),
     SIGHTLINE_CLOUD_API_URL: trustworthyUrlSchema.optional(),
     ...identityProviderEnvironment,
     SIGHTLINE_REDIS_URL: z.url({ protocol: /^rediss?$/ }).optional(),
@@ -82,6 +85,7 @@ export function configFromEnvironment(
       username: value.SIGHTLINE_MQTT_USERNAME,
       password: value.SIGHTLINE_MQTT_PASSWORD,
     },
+    rolloutDownloads: value.SIGHTLINE_ROLLOUT_DOWNLOADS,
     access: { cloudApiUrl: value.SIGHTLINE_CLOUD_API_URL, identityProvider: identityProviderFrom(value) },
     redisUrl: value.SIGHTLINE_REDIS_URL,
     evaluationDataDirectory: value.SIGHTLINE_EVALUATION_DATA_DIRECTORY,

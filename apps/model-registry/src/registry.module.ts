@@ -24,6 +24,8 @@ import { JobsController } from './optimisation/jobs.controller.js';
 import { ModelJobs } from './optimisation/model-jobs.js';
 import { Releases } from './releases/assemble-release.js';
 import { ReleasesController } from './releases/releases.controller.js';
+import { RolloutsController } from './rollouts/rollouts.controller.js';
+import { Rollouts } from './rollouts/rollouts.js';
 
 /** Every REST interface of the registry. */
 export const registryControllers = [
@@ -32,6 +34,7 @@ export const registryControllers = [
   JobsController,
   EvaluationsController,
   ReleasesController,
+  RolloutsController,
   BenchmarksController,
   AuditController,
   HealthController,
@@ -43,13 +46,14 @@ export interface RegistryParts {
   readonly audit: AuditViews;
   readonly models: Omit<ModelParts, 'jobs'>;
   readonly releases: Releases;
+  readonly rollouts: Rollouts;
   readonly benchmarks: DeviceBenchmarks;
   readonly readiness: Readiness;
 }
 
 @Module({})
 export class RegistryModule {
-  static of({ authentication, audit, models, releases, benchmarks, readiness }: RegistryParts): DynamicModule {
+  static of({ authentication, audit, models, releases, rollouts, benchmarks, readiness }: RegistryParts): DynamicModule {
     return {
       module: RegistryModule,
       controllers: registryControllers,
@@ -61,6 +65,7 @@ export class RegistryModule {
         { provide: ModelImports, useValue: models.imports },
         { provide: DeployPolicies, useValue: models.policies },
         { provide: Releases, useValue: releases },
+        { provide: Rollouts, useValue: rollouts },
         { provide: DeviceBenchmarks, useValue: benchmarks },
         { provide: READINESS, useValue: readiness },
         {

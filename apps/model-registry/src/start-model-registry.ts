@@ -27,8 +27,7 @@ import {
 import { Releases } from './releases/assemble-release.js';
 import { ReleaseLibrary } from './releases/release-library.js';
 import { keepSignaturesFresh } from './releases/signature-upkeep.js';
-import { DesiredReleasePublisher } from './rollouts/desired-release-publisher.js';
-import { DesiredReleases } from './rollouts/desired-releases.js';
+import { composeRollouts } from './rollouts/compose-rollouts.js';
 
 export interface ModelRegistry {
   /** Base address of REST, /docs and the repository. */
@@ -108,8 +107,20 @@ async function start(config: ModelRegistryConfig, parts: ModelRegistryParts, sta
   const audit = new Audit(database, clock);
   const models = openModels(config, { database, audit, defaultModels: () => readDefaultModels(config) });
   const releases = new Releases({ ...models, ...parts, database, audit, repository, library, clock });
+  let repositoryUrl = '';
+  const rolling = composeRollouts({
+    ...{ database, connection, benchmarks, audit, clock, log },
+    defaultRelease: () => library.default(),
+    releaseFor: async (tenantId, version) => {
+      const release = await releases.get(tenantId, version);
+      await models.policies.assertMayDeploy(tenantId, release.manifest);
+      return release;
+    },
+    repositoryUrl: () => repositoryUrl,
+    places: config.rolloutDownloads,
+  });
   const module = RegistryModule.of({
-    ...{ authentication, models, releases, benchmarks, readiness },
+    ...{ authentication, models, releases, rollouts: rolling.rollouts, benchmarks, readiness },
     audit: new AuditViews(database, registryAudit),
   });
   const app = await createRestApp({ module, api: apiHead, log });
@@ -121,10 +132,12 @@ async function start(config: ModelRegistryConfig, parts: ModelRegistryParts, sta
   await app.listen({ host: config.host, port: config.port });
   const url = await app.getUrl();
 
-  const repositoryUrl = (config.publicUrl ?? url).replace(/\/+$/, '') + REPOSITORY_PATH;
-  const desired = new DesiredReleases(database, clock);
-  const publisher = { connection, desired, benchmarks, defaultRelease: () => library.default(), repositoryUrl, log };
-  subscribeInBackground(new DesiredReleasePublisher(publisher), stopping.signal, config);
+  repositoryUrl = (config.publicUrl ?? url).replace(/\/+$/, '') + REPOSITORY_PATH;
+  const rolled = rolling.run(stopping.signal);
+  stack.push(() => {
+    stopping.abort();
+    return rolled;
+  });
   log.info({ url, repositoryUrl, release: library.default().version }, 'the model registry is up');
   return { url, repositoryUrl, trustedRoot: () => Buffer.from(trustedRoot), stop: () => stack.stop() };
 }
@@ -155,15 +168,4 @@ export function repositoryDirectory({ dataDirectory }: Pick<ModelRegistryConfig,
 function takeFiles(app: NestFastifyApplication): void {
   const server: FastifyInstance = app.getHttpAdapter().getInstance();
   server.addContentTypeParser('application/octet-stream', (_request, payload, done) => done(null, payload));
-}
-
-/** The broker may be away at the start: the subscription is granted with the first connection. */
-function subscribeInBackground(
-  publisher: DesiredReleasePublisher,
-  signal: AbortSignal,
-  { log }: Pick<ModelRegistryConfig, 'log'>,
-): void {
-  publisher.start(signal).catch((error: unknown) => {
-    if (!signal.aborted) log.error({ reason: errorMessage(error) }, 'births cannot be received');
-  });
 }

@@ -135,6 +135,8 @@ export const errorDefinitions = {
   'RELEASE.BUSY': { status: 503, title: 'Another process is signing' },
   'RELEASE.PROBATION_FAILED': { status: 502, title: 'Recognition failed again and again with the new release' },
   'RELEASE.GIVEN_UP': { status: 502, title: 'The new release ended the agent again and again' },
+  'ROLLOUT.NOT_FOUND': { status: 404, title: 'No such rollout' },
+  'ROLLOUT.NOT_ALLOWED': { status: 409, title: 'The rollout does not allow this now' },
   'RELEASE.SELF_TEST_FAILED': { status: 502, title: 'The release failed its self-test' },
   'MODEL.INVALID': { status: 422, title: 'The model file or its manifest is not valid' },
   'MODEL.UNSUPPORTED': { status: 422, title: 'The model is of a kind that cannot be served' },

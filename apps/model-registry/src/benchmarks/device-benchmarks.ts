@@ -39,11 +39,12 @@ export class DeviceBenchmarks {
    *
    * @throws AppError `DATABASE.UNAVAILABLE` (retryable)
    */
-  async take({ tenantId, deviceId }: DeviceAddress, { benchmark, architecture }: DeviceBirth): Promise<void> {
+  async take({ tenantId, deviceId }: DeviceAddress, birth: DeviceBirth): Promise<void> {
+    const { benchmark } = birth;
     if (!benchmark || !isUsable(benchmark)) return;
-    const { releaseDigest, provider, processor, cores, workers, besideAgent, measuredWallMs } = benchmark;
+    const { releaseDigest, provider, workers, besideAgent, measuredWallMs } = benchmark;
     const { detectMs, embedMs, framesPerSecond, embeddingsPerSecond } = benchmark;
-    const deviceClass = `${architecture} ${processor}`.slice(0, LABEL_LIMIT) + ` x${cores}`;
+    const deviceClass = deviceClassOf(birth);
     await this.#pool.query(
       `INSERT INTO registry.device_benchmark VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
        ON CONFLICT (tenant_id, device_id, release_digest, provider) DO UPDATE SET
@@ -73,6 +74,17 @@ export class DeviceBenchmarks {
     );
     return z.array(classBenchmarkSchema).parse(rows);
   }
+}
+
+/**
+ * What kind of box it is: architecture, processor and cores, by its own benchmark; the architecture alone where it has
+ * measured nothing yet.
+ */
+export function deviceClassOf({ architecture, benchmark }: DeviceBirth): string {
+  const isKnown = benchmark !== undefined && isUsable(benchmark);
+  const name = isKnown ? `${architecture} ${benchmark.processor}` : architecture;
+  const label = name.replaceAll('\0', '').slice(0, LABEL_LIMIT);
+  return isKnown ? `${label} x${benchmark.cores}` : label || 'unknown';
 }
 
 function isUsable({ releaseDigest, measuredWallMs, ...figures }: DeviceBenchmark): boolean {

@@ -6,6 +6,7 @@ import type { CommandContext } from './command-context.js';
 import { modelCommands } from './model-commands.js';
 import { RegistryClient } from './registry-client.js';
 import { releaseCommands } from './release-commands.js';
+import { rolloutCommands } from './rollout-commands.js';
 import type { Terminal } from './terminal.js';
 
 export interface CommandSurroundings {
@@ -15,7 +16,12 @@ export interface CommandSurroundings {
 }
 
 /** One group of commands each; each has a file of its own. */
-const groups: readonly ((context: CommandContext) => Command)[] = [modelCommands, releaseCommands, catalogCommands];
+const groups: readonly ((context: CommandContext) => Command)[] = [
+  modelCommands,
+  releaseCommands,
+  rolloutCommands,
+  catalogCommands,
+];
 
 /** Adds the commands that ask a running registry over REST. */
 export function addRegistryCommands(program: Command, { environment, terminal, clock }: CommandSurroundings): void {
