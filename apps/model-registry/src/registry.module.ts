@@ -53,7 +53,15 @@ export interface RegistryParts {
 
 @Module({})
 export class RegistryModule {
-  static of({ authentication, audit, models, releases, rollouts, benchmarks, readiness }: RegistryParts): DynamicModule {
+  static of({
+    authentication,
+    audit,
+    models,
+    releases,
+    rollouts,
+    benchmarks,
+    readiness,
+  }: RegistryParts): DynamicModule {
     return {
       module: RegistryModule,
       controllers: registryControllers,

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 
-import { migrate, openDatabase } from '@sightline/database';
+import { migrate, openDatabase, type Database } from '@sightline/database';
 import { errorMessage, StopStack } from '@sightline/kernel';
-import { connectMqtt } from '@sightline/messaging';
+import { connectMqtt, type MqttConnection } from '@sightline/messaging';
 import { createReleaseRepository, openDemoKeys, ReleaseRepository } from '@sightline/release-trust';
 import { AuditViews, createRestApp, type Readiness } from '@sightline/rest-server';
 
@@ -96,13 +96,7 @@ async function start(config: ModelRegistryConfig, parts: ModelRegistryParts, sta
   stack.push(() => stopping.abort());
 
   const benchmarks = new DeviceBenchmarks(database);
-  const readiness: Readiness = async () => ({
-    database: await database.pool.query('SELECT 1').then(
-      () => true,
-      () => false,
-    ),
-    broker: connection.connected,
-  });
+  const readiness = readinessOf(database, connection);
   const authentication = new Authentication(config.access, clock);
   const audit = new Audit(database, clock);
   const models = openModels(config, { database, audit, defaultModels: () => readDefaultModels(config) });
@@ -113,8 +107,7 @@ async function start(config: ModelRegistryConfig, parts: ModelRegistryParts, sta
     defaultRelease: () => library.default(),
     releaseFor: async (tenantId, version) => {
       const release = await releases.get(tenantId, version);
-      await models.policies.assertMayDeploy(tenantId, release.manifest);
-      return release;
+      return models.policies.assertMayDeploy(tenantId, release.manifest).then(() => release);
     },
     repositoryUrl: () => repositoryUrl,
     places: config.rolloutDownloads,
@@ -140,6 +133,15 @@ async function start(config: ModelRegistryConfig, parts: ModelRegistryParts, sta
   });
   log.info({ url, repositoryUrl, release: library.default().version }, 'the model registry is up');
   return { url, repositoryUrl, trustedRoot: () => Buffer.from(trustedRoot), stop: () => stack.stop() };
+}
+
+function readinessOf({ pool }: Database, connection: MqttConnection): Readiness {
+  const asked = (): Promise<boolean> =>
+    pool.query('SELECT 1').then(
+      () => true,
+      () => false,
+    );
+  return async () => ({ database: await asked(), broker: connection.connected });
 }
 
 async function openReleases(config: ModelRegistryConfig, { computeSelfTest }: ModelRegistryParts) {

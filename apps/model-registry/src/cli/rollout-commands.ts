@@ -99,7 +99,9 @@ function bodyOf(version: string, options: StartOptions): object {
 }
 
 function lineOf({ id, status, reason, stage, stages, releases }: RolloutView): string {
-  const versions = [...Object.values(releases.byDeviceClass), releases.otherwise ?? []].flat().map(({ version }) => version);
+  const versions = [...Object.values(releases.byDeviceClass), releases.otherwise ?? []]
+    .flat()
+    .map(({ version }) => version);
   const where = `stage ${stage + 1} of ${stages.length}`;
   return `${id}  ${[...new Set(versions)].join(', ')}  ${status}${reason === null ? '' : ` (${reason})`}  ${where}`;
 }
