@@ -3,8 +3,8 @@ import { writeFileSync } from 'node:fs';
 
 import type { ModelRegistryConfig } from '@sightline/model-registry';
 
-/** What a registry knows of an identity provider whose keys lie in a file, and a token of it for an operator of `acme`. */
-export function operatorAccess(file: string): {
+/** What a registry knows of an identity provider whose keys lie in a file, and a token of it for an admin of `acme`. */
+export function adminAccess(file: string): {
   readonly access: ModelRegistryConfig['access'];
   readonly authorization: string;
 } {
@@ -12,7 +12,7 @@ export function operatorAccess(file: string): {
   writeFileSync(file, JSON.stringify({ keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'a', alg: 'EdDSA' }] }));
   const [issuer, audience] = ['https://provider.test', 'sightline'];
   const nowSeconds = Math.floor(Date.now() / 1000);
-  const claims = { sub: 'operator-1', tenant: 'acme', role: 'operator', iss: issuer, aud: audience };
+  const claims = { sub: 'admin-1', tenant: 'acme', role: 'admin', iss: issuer, aud: audience };
   const parts = [
     { alg: 'EdDSA', kid: 'a' },
     { ...claims, iat: nowSeconds, exp: nowSeconds + 3600 },

@@ -238,9 +238,10 @@ describe('the desired release of a device', () => {
     await expect.poll(() => box.connected, { timeout: 20_000 }).toBe(true);
     await expect.poll(async () => (await fetch(`${registry.url}/health/ready`)).status, { timeout: 20_000 }).toBe(200);
     await birth();
-    await expect.poll(() => received.length, { timeout: 10_000 }).toBe(4);
+    // A document that was published while the registry stopped may come once more before.
+    await expect.poll(() => received.at(-1)?.version, { timeout: 10_000 }).toBe(2n);
     // The registry listens on another port now, so the document differs in its address alone.
-    expect(received[3]).toMatchObject({ version: 2n, releaseDigest: digest, repositoryUrl: registry.repositoryUrl });
+    expect(received.at(-1)).toMatchObject({ version: 2n, releaseDigest: digest, repositoryUrl: registry.repositoryUrl });
   });
 });
 
