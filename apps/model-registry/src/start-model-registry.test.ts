@@ -241,7 +241,11 @@ describe('the desired release of a device', () => {
     // A document that was published while the registry stopped may come once more before.
     await expect.poll(() => received.at(-1)?.version, { timeout: 10_000 }).toBe(2n);
     // The registry listens on another port now, so the document differs in its address alone.
-    expect(received.at(-1)).toMatchObject({ version: 2n, releaseDigest: digest, repositoryUrl: registry.repositoryUrl });
+    expect(received.at(-1)).toMatchObject({
+      version: 2n,
+      releaseDigest: digest,
+      repositoryUrl: registry.repositoryUrl,
+    });
   });
 });
 
