@@ -26,6 +26,19 @@ import { endProgress, showProgress, table } from './terminal.js';
 /** How often a command asks how far a job is, ms. */
 const ASK_MS = 500;
 
+interface RunOptions {
+  readonly variant?: string;
+  readonly set?: readonly string[];
+}
+
+/** `name=value`, the value as what it looks like: a number, yes or no (`true`, `false`), or a word. */
+function optionOf(text: string): readonly [string, string | number | boolean] {
+  const [name = '', ...rest] = text.split('=');
+  const value = rest.join('=');
+  if (value === 'true' || value === 'false') return [name, value === 'true'];
+  return [name, value !== '' && Number.isFinite(Number(value)) ? Number(value) : value];
+}
+
 /** `models` and the work on them. */
 export function modelCommands(context: CommandContext): Command {
   const { client, show } = context;
@@ -66,9 +79,11 @@ export function modelCommands(context: CommandContext): Command {
     .command('run <id> <kind>')
     .description(`work on a model: ${jobKinds.filter((kind) => kind !== 'imported').join(', ')}`)
     .option('--variant <digest>', 'what to work on; the imported one unless said otherwise')
-    .action(async (id: string, kind: string, { variant }: { readonly variant?: string }, command: Command) => {
+    .option('--set <name=value...>', 'options of the kind, such as bytes=3200000')
+    .action(async (id: string, kind: string, { variant, set = [] }: RunOptions, command: Command) => {
       const registry = client(command);
-      const wanted = { kind, ...(variant !== undefined && { variant }) };
+      const options = Object.fromEntries(set.map(optionOf));
+      const wanted = { kind, options, ...(variant !== undefined && { variant }) };
       const job = await registry.ask(modelJobSchema, 'POST', `/v1/models/${encodeURIComponent(id)}/jobs`, wanted);
       await followJob(context, registry, job, command);
     });

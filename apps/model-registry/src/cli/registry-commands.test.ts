@@ -14,6 +14,8 @@ const { landmarks } = defaultCatalog;
 
 let test: TestRegistry;
 let folder: string;
+/** Id of a model that is there. */
+let imported: string;
 beforeAll(async () => {
   test = await startTestRegistry();
   folder = await mkdtemp(join(tmpdir(), 'sightline-cli-'));
@@ -42,9 +44,10 @@ describe('the commands', () => {
     const manifest = { task: 'landmarks', name: 'Points', licence: 'MIT', origin: 'https://example.org/points.onnx' };
     await writeFile(join(folder, 'points.json'), JSON.stringify({ ...manifest, spec: landmarks.spec }));
     const file = join(test.config.modelStoreDirectory, `${landmarks.sha256}.onnx`);
-    const imported = await run('models', 'import', file, '--manifest', join(folder, 'points.json'));
-    expect(imported).toContain(`variant ${landmarks.imported.sha256}`);
-    const [, id = ''] = /of model ([0-9a-f-]{36})/.exec(imported) ?? [];
+    const brought = await run('models', 'import', file, '--manifest', join(folder, 'points.json'));
+    expect(brought).toContain(`variant ${landmarks.imported.sha256}`);
+    const [, id = ''] = /of model ([0-9a-f-]{36})/.exec(brought) ?? [];
+    imported = id;
     const made = JSON.parse(await run('models', 'run', id, 'fp16', '--json')) as { report: { variant: string } };
     expect(await run('models', 'show', id)).toMatch(/imported[^]*fp16/);
     expect(await run('models', 'list')).toContain(id);
@@ -59,6 +62,8 @@ describe('the commands', () => {
 
   it('say with the registry’s own code what does not work', async () => {
     await expect(run('releases', 'show', '9.9.9')).rejects.toMatchObject({ code: 'RELEASE.NOT_FOUND' });
+    const pruned = run('models', 'run', imported, 'pruned', '--set', 'bytes=few');
+    await expect(pruned).rejects.toMatchObject({ code: 'MODEL.NOT_OPTIMISABLE' });
     await expect(run('models', 'jobs', 'cancel', 'x')).rejects.toMatchObject({ code: 'REQUEST.INVALID' });
     await expect(run('models', 'list', '--url', 'http://127.0.0.1:9')).rejects.toMatchObject({
       code: 'SERVICE.UNAVAILABLE',
