@@ -39,7 +39,7 @@ async function run(...words: readonly string[]): Promise<string> {
   return printed;
 }
 
-describe('the commands', () => {
+describe('the commands', { timeout: 120_000 }, () => {
   it('bring a model in, make a variant of it and put it into a release', async () => {
     const manifest = { task: 'landmarks', name: 'Points', licence: 'MIT', origin: 'https://example.org/points.onnx' };
     await writeFile(join(folder, 'points.json'), JSON.stringify({ ...manifest, spec: landmarks.spec }));

@@ -46,7 +46,7 @@ async function imported(bytes: Uint8Array, described: object = manifest): Promis
   return ended((await answer<ImportedModel>('POST', '/v1/models', body)).job);
 }
 
-describe('a model', () => {
+describe('a model', { timeout: 120_000 }, () => {
   let model: Model;
 
   it('is imported from an uploaded file: the same bytes as the catalog pins', async () => {
@@ -119,7 +119,7 @@ describe('a model', () => {
   });
 });
 
-describe('a licence', () => {
+describe('a licence', { timeout: 120_000 }, () => {
   it('that forbids commercial use keeps a model out of a commercial tenant’s releases, by name', async () => {
     const described = { ...manifest, name: 'Research points', licence: 'CC-BY-NC-4.0' };
     const job = await imported(source, described);
@@ -136,7 +136,7 @@ describe('a licence', () => {
   });
 });
 
-describe('what cannot be imported', () => {
+describe('what cannot be imported', { timeout: 120_000 }, () => {
   it.each<[string, () => Uint8Array, object, string]>([
     ['something that is no model', () => Buffer.from('not a model'), manifest, 'MODEL.INVALID'],
     ['half of a model', () => source.subarray(0, source.length / 2), manifest, 'MODEL.INVALID'],

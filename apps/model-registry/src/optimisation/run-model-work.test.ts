@@ -37,7 +37,7 @@ function field(number: number, content: Uint8Array): Uint8Array {
 
 const opset = field(8, Buffer.from([0x10, 13]));
 
-describe('work on a file of unknown origin', () => {
+describe('work on a file of unknown origin', { timeout: 120_000 }, () => {
   it.each<[string, () => Uint8Array]>([
     [
       'names with millions of parts',
