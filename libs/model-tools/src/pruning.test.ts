@@ -42,7 +42,7 @@ test('a pruned model without repair falls below the gate, and a reconstructed on
     onProgress: (done) => seen.push(done),
   });
   expect(seen).toEqual([1, 2, 3, 4]);
-  expect(report.learnedFrom).toBe(96);
+  expect(report.learnedFrom).toBe(48);
   expect(report.before.outputs).toEqual(pruned.report.agreement.outputs);
   assertAgreement(report.after, gate);
   assertAgreement(await measureAgreement(source, repaired, unseen), gate);

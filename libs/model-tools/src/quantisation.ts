@@ -74,6 +74,8 @@ export interface QuantisationReport {
 
 export interface QuantisedModel {
   readonly bytes: Uint8Array;
+  /** The same before its values were coded, and after equalisation: what `reconstructModel` has for a teacher. */
+  readonly floats: Uint8Array;
   readonly report: QuantisationReport;
 }
 
@@ -123,7 +125,7 @@ export async function quantiseModel(source: Uint8Array, options: QuantisationOpt
     fused,
     agreement: await measureAgreement(source, bytes, record.kept, signal),
   };
-  return { bytes, report };
+  return { bytes, floats: writeModel(model), report };
 }
 
 interface Calibrated {

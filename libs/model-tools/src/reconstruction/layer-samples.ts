@@ -45,7 +45,7 @@ export async function layerSamples(
   const { geometry, input, other } = layer;
   const outputs = geometry.channels[0];
   const targets = await targetsOf(layer, teacher, channels, signal);
-  const features = patchSize(geometry) + 1;
+  const features = layer.biasAlone ? 1 : patchSize(geometry) + 1;
   const sample = new Float64Array(features + outputs);
   sample[features - 1] = 1;
   const samples = { fit: new NormalEquations(features, outputs), check: new NormalEquations(features, outputs) };
@@ -56,7 +56,7 @@ export async function layerSamples(
     const equations = isCheck(index) ? samples.check : samples.fit;
     targets.places(index).forEach((place, number) => {
       const start = (index * targets.stride + number) * outputs;
-      copyPatch(seenInput, geometry, place, targets.width, sample);
+      if (!layer.biasAlone) copyPatch(seenInput, geometry, place, targets.width, sample);
       for (let output = 0; output < outputs; output++) {
         const target = targets.values[start + output] ?? 0;
         sample[features + output] = target - (seenOther ? valueAt(seenOther, output, place) : 0);

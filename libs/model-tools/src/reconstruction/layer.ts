@@ -14,6 +14,8 @@ export interface Layer {
   readonly target: string;
   /** The sum's other term, which is there before the convolution. */
   readonly other: string | undefined;
+  /** Whether nothing but the bias is solved for. */
+  readonly biasAlone: boolean;
 }
 
 /**
@@ -30,7 +32,15 @@ export function layerOf(draft: GraphDraft, node: GraphNode, mostFeatures: number
   const [output = ''] = node.outputs;
   const index = draft.nodes.indexOf(node);
   const sum = sumBehind(draft, node, index);
-  return { convolution, geometry, node: index, input, target: sum?.value ?? output, other: sum?.other };
+  return {
+    convolution,
+    geometry,
+    node: index,
+    input,
+    target: sum?.value ?? output,
+    other: sum?.other,
+    biasAlone: false,
+  };
 }
 
 /** The sum of the convolution's result and a value that is known before it. */

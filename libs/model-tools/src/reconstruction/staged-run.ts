@@ -108,12 +108,17 @@ function bottlenecks(model: OnnxModel): readonly { readonly value: string; reado
     for (const input of inputs) if (isComputed(input)) lastUse.set(input, index);
   });
   for (const { name } of model.outputs) lastUse.set(name, model.nodes.length);
+  // A value that is dequantised is of integers, and cannot be an input here.
+  const integers = new Set(
+    model.nodes.filter(({ opType }) => opType === 'DequantizeLinear').map(({ inputs }) => inputs[0]),
+  );
   const alive = new Set(model.inputs.map(({ name }) => name));
   return model.nodes.flatMap(({ outputs }, node) => {
     for (const output of outputs) alive.add(output);
     for (const value of alive) if ((lastUse.get(value) ?? -1) <= node) alive.delete(value);
     const [value, ...others] = alive;
-    return value !== undefined && others.length === 0 && outputs.includes(value) ? [{ value, node }] : [];
+    const isCut = value !== undefined && others.length === 0 && outputs.includes(value) && !integers.has(value);
+    return isCut ? [{ value, node }] : [];
   });
 }
 
