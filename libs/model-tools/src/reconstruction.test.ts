@@ -16,15 +16,27 @@ const unseen = redundantInputs(60).slice(30);
 let quantised: QuantisedModel;
 let repaired: ReconstructedModel;
 
+/** The model with weights of one layer off by up to three tenths. */
+function damaged(): Uint8Array {
+  const model = redundantModel();
+  const weights = model.constants.get('c.w');
+  if (weights?.kind !== 'float32') throw new TypeError('the model has no layer c');
+  const errors = noise(weights.dims, 9).values;
+  const values = weights.values.map((weight, index) => weight * (1 + 0.3 * (errors[index] ?? 0)));
+  return writeModel({ ...model, constants: new Map([...model.constants, ['c.w', { ...weights, values }]]) });
+}
+
 beforeAll(async () => {
-  quantised = await quantiseModel(source, { inputs: () => inputs, weightBits: 7 });
-  repaired = await reconstructModel(quantised.bytes, { teacher: quantised.floats, inputs, copies: 0 });
+  const options = { inputs: () => inputs, weightBits: 7, equalise: false } as const;
+  const { floats } = await quantiseModel(source, options);
+  quantised = await quantiseModel(damaged(), options);
+  repaired = await reconstructModel(quantised.bytes, { teacher: floats, inputs, copies: 0 });
 });
 
-test('a quantised model is repaired: the same graph and bytes, nearer to its source on inputs never seen', async () => {
+test('a quantised model is repaired: the same graph and bytes, nearer to its teacher on inputs never seen', async () => {
   const [before] = (await measureAgreement(source, quantised.bytes, unseen)).outputs;
   const [after] = (await measureAgreement(source, repaired.bytes, unseen)).outputs;
-  expect(1 - (after?.mean ?? 0)).toBeLessThan(0.9 * (1 - (before?.mean ?? 0)));
+  expect(1 - (after?.mean ?? 0)).toBeLessThan(0.5 * (1 - (before?.mean ?? 0)));
   expect(readModel(repaired.bytes).nodes).toEqual(readModel(quantised.bytes).nodes);
   expect(repaired.bytes.length).toBe(quantised.bytes.length);
   assertAgreement(repaired.report.after, { mean: before?.mean ?? 1 });
