@@ -101,6 +101,7 @@ function realSurroundings(config: EdgeAgentConfig): EdgeAgentSurroundings {
         repositoryUrl,
         directory,
         trustedRoot: Buffer.from(trustedRoot, 'base64'),
+        download: { bytesPerSecond: config.update.bytesPerSecond },
         clock: systemClock,
         log,
       }),

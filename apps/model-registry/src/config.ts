@@ -15,6 +15,8 @@ export interface ModelRegistryConfig {
   readonly publicUrl?: string | undefined;
   /** The signed repository and, for a demonstration, its keys. */
   readonly dataDirectory: string;
+  /** Holds the passphrase of the online keys, where a ceremony has made some. */
+  readonly keyPassphraseFile?: string | undefined;
   /** Where the default models are kept; may be shared with other programs. */
   readonly modelStoreDirectory: string;
   /** PostgreSQL connection string. */
@@ -44,6 +46,7 @@ const environmentSchema = z
     SIGHTLINE_PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
     SIGHTLINE_DATA_DIRECTORY: z.string().min(1),
     SIGHTLINE_MODEL_STORE_DIRECTORY: z.string().min(1),
+    SIGHTLINE_KEY_PASSPHRASE_FILE: z.string().min(1).optional(),
     SIGHTLINE_DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }),
     SIGHTLINE_MQTT_URL: z.url({ protocol: /^mqtts?$/ }),
     SIGHTLINE_MQTT_USERNAME: z.string().min(1),
@@ -78,6 +81,7 @@ export function configFromEnvironment(
     port: value.SIGHTLINE_PORT,
     publicUrl: value.SIGHTLINE_PUBLIC_URL,
     dataDirectory: value.SIGHTLINE_DATA_DIRECTORY,
+    keyPassphraseFile: value.SIGHTLINE_KEY_PASSPHRASE_FILE,
     modelStoreDirectory: value.SIGHTLINE_MODEL_STORE_DIRECTORY,
     databaseUrl: value.SIGHTLINE_DATABASE_URL,
     mqtt: {

@@ -6,7 +6,9 @@ import { Command } from 'commander';
 
 import { addRegistryCommands } from './cli/registry-commands.js';
 import { configFromEnvironment, environmentKeys } from './config.js';
-import { repositoryDirectory, startModelRegistry } from './start-model-registry.js';
+import { keysCommand } from './keys/keys-command.js';
+import { repositoryDirectory } from './keys/repository-keys.js';
+import { startModelRegistry } from './start-model-registry.js';
 
 async function serve(): Promise<void> {
   const signal = terminationSignal();
@@ -46,6 +48,7 @@ program
     const root = await readTrustedRoot(repositoryDirectory(options));
     process.stdout.write(`${root.toString('base64')}\n`);
   });
+program.addCommand(keysCommand());
 await program.parseAsync().catch((error: unknown) => {
   if (!isAppError(error)) throw error;
   process.stderr.write(`${error.code}: ${error.message}\n`);

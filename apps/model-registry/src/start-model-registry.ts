@@ -1,9 +1,6 @@
-import { join } from 'node:path';
-
 import { migrate, openDatabase, type Database } from '@sightline/database';
 import { errorMessage, StopStack } from '@sightline/kernel';
 import { connectMqtt, type MqttConnection } from '@sightline/messaging';
-import { createReleaseRepository, openDemoKeys, ReleaseRepository } from '@sightline/release-trust';
 import { AuditViews, createRestApp, type Readiness } from '@sightline/rest-server';
 
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -15,6 +12,7 @@ import { Audit, registryAudit } from './audit/audit.js';
 import { DeviceBenchmarks } from './benchmarks/device-benchmarks.js';
 import type { ModelRegistryConfig } from './config.js';
 import { REPOSITORY_PATH, serveRepository } from './distribution/serve-repository.js';
+import { openRepository, repositoryDirectory } from './keys/repository-keys.js';
 import { openModels } from './models/open-models.js';
 import { RegistryModule } from './registry.module.js';
 import {
@@ -84,7 +82,8 @@ async function start(config: ModelRegistryConfig, parts: ModelRegistryParts, sta
 
   const { repository, library } = await openReleases(config, parts);
   const trustedRoot = await repository.trustedRoot();
-  const upkeep = keepSignaturesFresh(repository, { clock, log, signal: stopping.signal });
+  const onPublished = (): Promise<void> => library.refresh();
+  const upkeep = keepSignaturesFresh(repository, { clock, log, signal: stopping.signal, onPublished });
   stack.push(() => {
     stopping.abort();
     return upkeep;
@@ -131,7 +130,7 @@ async function start(config: ModelRegistryConfig, parts: ModelRegistryParts, sta
     stopping.abort();
     return rolled;
   });
-  log.info({ url, repositoryUrl, release: library.default().version }, 'the model registry is up');
+  log.info({ url, repositoryUrl, release: library.all()[0]?.version ?? null }, 'the model registry is up');
   return { url, repositoryUrl, trustedRoot: () => Buffer.from(trustedRoot), stop: () => stack.stop() };
 }
 
@@ -146,11 +145,7 @@ function readinessOf({ pool }: Database, connection: MqttConnection): Readiness 
 
 async function openReleases(config: ModelRegistryConfig, { computeSelfTest }: ModelRegistryParts) {
   const { log, clock, dataDirectory, modelStoreDirectory, signal } = config;
-  const options = { directory: repositoryDirectory(config), clock };
-  // A demonstration root: made here at the first start. A fleet brings keys whose root was made elsewhere.
-  const keys = await openDemoKeys(join(dataDirectory, 'demo-keys'));
-  await createReleaseRepository(options, keys);
-  const repository = new ReleaseRepository(options, keys);
+  const repository = await openRepository({ dataDirectory, passphraseFile: config.keyPassphraseFile, clock, log });
   const building: DefaultReleaseOptions = { modelStoreDirectory, computeSelfTest, log, signal };
   const library = await ReleaseLibrary.open({
     repository,
@@ -159,11 +154,6 @@ async function openReleases(config: ModelRegistryConfig, { computeSelfTest }: Mo
     log,
   });
   return { repository, library };
-}
-
-/** Where the signed repository lies. */
-export function repositoryDirectory({ dataDirectory }: Pick<ModelRegistryConfig, 'dataDirectory'>): string {
-  return join(dataDirectory, 'repository');
 }
 
 /** Files come as streams, which nobody holds as a whole; who takes one bounds it. */

@@ -132,6 +132,7 @@ export const errorDefinitions = {
   'RELEASE.VERSION_TAKEN': { status: 409, title: 'Another release has this version' },
   'RELEASE.KEY_INVALID': { status: 409, title: 'The key cannot be used so' },
   'RELEASE.OTHER_DOCUMENTS': { status: 409, title: 'Other documents wait for signatures than were signed' },
+  'RELEASE.AWAITS_SIGNATURES': { status: 503, title: 'The repository waits for its first signatures' },
   'RELEASE.BUSY': { status: 503, title: 'Another process is signing' },
   'RELEASE.PROBATION_FAILED': { status: 502, title: 'Recognition failed again and again with the new release' },
   'RELEASE.GIVEN_UP': { status: 502, title: 'The new release ended the agent again and again' },

@@ -83,6 +83,29 @@ describe('a download', () => {
     expect(server.requests.slice(1).every(({ range }) => range !== undefined)).toBe(true);
   });
 
+  it('fetches no more than a twentieth twice when it is cut off again and again', async () => {
+    let sent = 0;
+    let cuts = 0;
+    server.intercept = ({ headers }, response) => {
+      const start = startOf(headers.range);
+      const body = content.subarray(start, start + 40_000);
+      sent += body.length;
+      cuts += 1;
+      return send(response, start, body, start + body.length < content.length ? 'drop' : 'end');
+    };
+    await download();
+    expect((await readFile(path())).equals(content)).toBe(true);
+    expect(cuts).toBeGreaterThan(5);
+    expect(sent).toBeLessThanOrEqual(1.05 * content.length);
+  });
+
+  it('keeps to a bandwidth', async () => {
+    const began = performance.now();
+    // A second's worth comes at once.
+    await download({}, { bytesPerSecond: 200_000, stallMs: 5000 });
+    expect(performance.now() - began).toBeGreaterThan(450);
+  });
+
   it('goes on with the part that another process left', async () => {
     await download({ url: `${server.url}/missing` }).catch(() => undefined);
     await writeFile(`${path()}.part`, content.subarray(0, 100_000));

@@ -2,6 +2,7 @@ import { AppError, backoffMs, silentLogger, type Clock, type Logger, type Sha256
 
 import { PartFile } from './part-file.js';
 import { digestFile } from './sha256.js';
+import { TokenBucket } from './token-bucket.js';
 
 /** One file to bring here. Its length and digest come from signed metadata, so the server need not be trusted. */
 export interface DownloadRequest {
@@ -25,6 +26,8 @@ export interface DownloaderOptions {
   readonly backoff?: { readonly baseMs: number; readonly capMs: number; readonly random?: () => number };
   /** A transfer that is silent for so long is given up and resumed, ms. Default 30,000. */
   readonly stallMs?: number;
+  /** A download takes no more of the line than this. Default: as fast as it comes. */
+  readonly bytesPerSecond?: number | undefined;
 }
 
 /**
@@ -45,6 +48,7 @@ export class Downloader {
   readonly #fruitlessAttempts: number;
   readonly #backoff: NonNullable<DownloaderOptions['backoff']>;
   readonly #stallMs: number;
+  readonly #bucket: TokenBucket | undefined;
 
   constructor(options: DownloaderOptions) {
     this.#clock = options.clock;
@@ -53,6 +57,8 @@ export class Downloader {
     this.#fruitlessAttempts = options.fruitlessAttempts ?? 5;
     this.#backoff = options.backoff ?? { baseMs: 250, capMs: 10_000 };
     this.#stallMs = options.stallMs ?? 30_000;
+    const { bytesPerSecond, clock } = options;
+    this.#bucket = bytesPerSecond === undefined ? undefined : new TokenBucket(bytesPerSecond, clock);
   }
 
   /**
@@ -135,6 +141,8 @@ export class Downloader {
         if (part.size + value.length > request.bytes) return 'overlong';
         await part.append(value);
         request.onBytes?.(part.size);
+        // What is not read yet fills the buffers of the connection, and the server waits.
+        await this.#bucket?.take(value.length, request.signal);
       }
     } catch (error) {
       request.signal?.throwIfAborted();

@@ -41,7 +41,7 @@ export interface ReleaseClientOptions {
   readonly clock: Clock;
   readonly log?: Logger;
   readonly fetch?: typeof globalThis.fetch;
-  readonly download?: Pick<DownloaderOptions, 'fruitlessAttempts' | 'backoff' | 'stallMs'>;
+  readonly download?: Pick<DownloaderOptions, 'fruitlessAttempts' | 'backoff' | 'stallMs' | 'bytesPerSecond'>;
 }
 
 /** Which release: what is given must all agree; nothing given means the channel `default`. */

@@ -3,6 +3,12 @@ import { z } from 'zod';
 /** How the box takes a new release. */
 export const updateSchema = z
   .object({
+    bytesPerSecond: z
+      .number()
+      .int()
+      .min(1024)
+      .optional()
+      .describe('A download takes no more of the line than this. Without it: as fast as it comes.'),
     jitterMs: z
       .number()
       .int()

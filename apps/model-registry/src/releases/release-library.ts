@@ -37,10 +37,11 @@ export class ReleaseLibrary {
       for (const target of damaged) await repository.restore(target, known);
       log.info({ targets: damaged }, 'the damaged files were put back');
     }
-    if ((await repository.releases()).length === 0) {
+    const isEmpty = (await repository.releases()).length === 0 && (await repository.staged()).releases.length === 0;
+    if (isEmpty) {
       log.info({}, 'building the default release');
-      const { version, digest } = await repository.publish(await build());
-      log.info({ version, digest }, 'the default release is signed and published');
+      const { version, digest, state } = await repository.publish(await build());
+      log.info({ version, digest, state }, 'the default release was built');
     }
     const library = new ReleaseLibrary(repository);
     await library.refresh();

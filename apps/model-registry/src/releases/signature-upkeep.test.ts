@@ -20,14 +20,20 @@ function virtualClock(sleeps: number, stop: AbortController): Clock & { readonly
   };
 }
 
+const options = (clock: Clock, stop: AbortController) => ({
+  ...{ clock, log: silentLogger, signal: stop.signal },
+  onPublished: async () => undefined,
+});
+const quiet = { expiries: async () => [], revision: async () => 1 };
+
 describe('the upkeep of signatures', () => {
-  it('looks when the next signature is due, and at least every hour', async () => {
+  it('looks when the next signature is due, and at least every five seconds', async () => {
     const stop = new AbortController();
     const clock = virtualClock(3, stop);
     const calls: number[] = [];
-    const keepFresh = async (): Promise<number> => calls.push(clock.wallMs()) && 1.5 * HOUR;
-    await keepSignaturesFresh({ keepFresh }, { clock, log: silentLogger, signal: stop.signal });
-    expect(calls).toEqual([0, HOUR, 1.5 * HOUR]);
+    const keepFresh = async (): Promise<number> => calls.push(clock.wallMs()) && 7000;
+    await keepSignaturesFresh({ ...quiet, keepFresh }, options(clock, stop));
+    expect(calls).toEqual([0, 5000, 7000]);
   });
 
   it('goes on after a failure', async () => {
@@ -38,7 +44,7 @@ describe('the upkeep of signatures', () => {
       calls += 1;
       throw new Error('the disk is full');
     };
-    await keepSignaturesFresh({ keepFresh }, { clock, log: silentLogger, signal: stop.signal });
+    await keepSignaturesFresh({ ...quiet, keepFresh }, options(clock, stop));
     expect(calls).toBe(2);
     expect(clock.slept).toEqual([60_000, 60_000]);
   });
@@ -47,7 +53,28 @@ describe('the upkeep of signatures', () => {
     const stop = new AbortController();
     stop.abort();
     const clock = virtualClock(1, stop);
-    await keepSignaturesFresh({ keepFresh: async () => 0 }, { clock, log: silentLogger, signal: stop.signal });
+    await keepSignaturesFresh({ ...quiet, keepFresh: async () => 0 }, options(clock, stop));
     expect(clock.slept).toEqual([]);
+  });
+
+  it('tells of what was published, and once a day of what only its holders can sign again', async () => {
+    const stop = new AbortController();
+    const clock = virtualClock(4, stop);
+    const warnings: object[] = [];
+    const published: number[] = [];
+    const log = { ...silentLogger, warn: (facts: object) => void warnings.push(facts) };
+    const repository = {
+      keepFresh: async () => Infinity,
+      revision: async () => (clock.wallMs() < 10_000 ? 1 : 2),
+      expiries: async () => [
+        { role: 'targets' as const, expiresMs: 30 * 24 * HOUR, dueMs: 0, isRenewable: false },
+        { role: 'root' as const, expiresMs: 300 * 24 * HOUR, dueMs: 0, isRenewable: false },
+        { role: 'timestamp' as const, expiresMs: HOUR, dueMs: 0, isRenewable: true },
+      ],
+    };
+    const onPublished = async (): Promise<void> => void published.push(clock.wallMs());
+    await keepSignaturesFresh(repository, { ...options(clock, stop), log, onPublished });
+    expect(published).toEqual([0, 10_000]);
+    expect(warnings).toEqual([expect.objectContaining({ code: 'RELEASE.SIGNATURE_EXPIRES', role: 'targets' })]);
   });
 });

@@ -26,7 +26,7 @@ import {
   type TargetsRole,
   type Validity,
 } from './repository-metadata.js';
-import type { RepositoryKeys, RoleHolders, RoleKey } from './role-keys.js';
+import type { KeyAssignment, RepositoryKeys, RoleHolders, RoleKey } from './role-keys.js';
 import {
   documentsOf,
   encodeSigningSet,
@@ -96,11 +96,16 @@ export class MetadataStore {
     });
   }
 
-  /** @throws AppError `RELEASE.KEY_INVALID` when the keys here cannot keep what is served fresh */
-  async assertOnlineKeys(): Promise<void> {
+  /** @throws AppError `RELEASE.AWAITS_SIGNATURES` before the first publication */
+  async holders(): Promise<KeyAssignment> {
     const { state } = await this.pending();
     if (!state) throw new AppError('RELEASE.AWAITS_SIGNATURES', 'The repository waits for its first signatures.');
-    const assignment = assignmentIn(state.root, undefined);
+    return assignmentIn(state.root, state.targets.get('targets'));
+  }
+
+  /** @throws AppError `RELEASE.KEY_INVALID` when the keys here cannot keep what is served fresh */
+  async assertOnlineKeys(): Promise<void> {
+    const assignment = await this.holders();
     for (const role of ['snapshot', 'timestamp'] as const) this.#assertHeld(role, assignment[role]);
   }
 

@@ -20,7 +20,7 @@ import {
 import { changedKeys, type KeyChange } from './key-change.js';
 import { MetadataStore } from './metadata-store.js';
 import { readRoot, type Validity } from './repository-metadata.js';
-import type { RepositoryKeys } from './role-keys.js';
+import type { KeyAssignment, RepositoryKeys } from './role-keys.js';
 import {
   mergeSignatures,
   needsOf,
@@ -230,6 +230,11 @@ export class ReleaseRepository {
         changedKeys(change, { set, state, terms: (role) => this.#metadata.terms(role, state) }),
       );
     });
+  }
+
+  /** Who signs for what, as it is published. */
+  holders(): Promise<KeyAssignment> {
+    return this.#metadata.holders();
   }
 
   /** When each role has to be signed again, and whether the keys that are here can do it. */
