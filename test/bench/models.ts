@@ -17,6 +17,7 @@ import {
   type Evaluated,
 } from './models/compare-variants.js';
 import { faceSamples, type FaceSample } from './models/samples.js';
+import { reoptimisedVariants } from './models/reoptimised-variants.js';
 import { inputOf, inputsOf, subjects, type Subject } from './models/subjects.js';
 import { timeVariants, type VariantTimes } from './models/time-variants.js';
 import { variants } from './models/variants.js';
@@ -79,7 +80,8 @@ async function makeVariants(subject: Subject, { calibration }: Samples) {
   const { bytes: imported } = await importModel(subject.shipped, { inputs: proofs });
   const made = new Map<string, Uint8Array>();
   const notes = new Map<string, object | undefined>();
-  for (const { key, make } of variants) {
+  for (const { key, make, task } of [...variants, ...reoptimisedVariants]) {
+    if (task !== undefined && task !== subject.task) continue;
     console.error(`${subject.key}: ${key} …`);
     const variant = await make({ imported, calibration: () => inputsOf(subject, calibration), made });
     made.set(key, variant.bytes);

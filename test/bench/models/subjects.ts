@@ -18,7 +18,7 @@ import { join } from 'node:path';
 import type { FaceSample } from './samples.js';
 
 /** What a model is for, and how pictures become its input. */
-type SubjectSpec =
+export type SubjectSpec =
   | { readonly task: 'embedder'; readonly spec: EmbedderSpec }
   | { readonly task: 'detector'; readonly spec: DetectorSpec }
   | { readonly task: 'presentationAttack'; readonly spec: PresentationAttackSpec };

@@ -1,9 +1,10 @@
 import { quantiseModel, storeInHalfPrecision, type ProofInput } from '@sightline/model-tools';
 
 import { significant } from '../statistics.js';
+import type { SubjectSpec } from './subjects.js';
 
 /** What a variant is made of. */
-interface VariantSource {
+export interface VariantSource {
   readonly imported: Uint8Array;
   /** Calibration inputs, made anew each time. */
   readonly calibration: () => Iterable<ProofInput>;
@@ -11,15 +12,17 @@ interface VariantSource {
   readonly made: ReadonlyMap<string, Uint8Array>;
 }
 
-interface MadeVariant {
+export interface MadeVariant {
   readonly bytes: Uint8Array;
   /** What the report says of the making. */
   readonly notes?: object;
 }
 
-interface VariantMaker {
+export interface VariantMaker {
   /** As in the report's keys. */
   readonly key: string;
+  /** Of the only models that it is made of; undefined: of all. */
+  readonly task?: SubjectSpec['task'];
   readonly make: (source: VariantSource) => MadeVariant | Promise<MadeVariant>;
 }
 

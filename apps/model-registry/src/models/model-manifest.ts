@@ -58,7 +58,6 @@ export type VariantKind = (typeof variantKinds)[number];
 export const jobKinds = [...variantKinds, 'evaluate'] as const;
 export type JobKind = (typeof jobKinds)[number];
 export const jobStates = ['waiting', 'running', 'succeeded', 'failed', 'cancelled'] as const;
-export type JobState = (typeof jobStates)[number];
 
 const digestSchema = z.string().regex(/^[0-9a-f]{64}$/);
 

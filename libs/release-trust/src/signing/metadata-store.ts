@@ -2,7 +2,7 @@ import { mkdir, readFile, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 import { takeLock, writeFileDurably } from '@sightline/host';
-import { AppError, ExclusiveRunner, isAppError } from '@sightline/kernel';
+import { AppError, ExclusiveRunner, isAppError, type Clock } from '@sightline/kernel';
 import type { Metadata, Snapshot, TargetFile, Timestamp } from '@tufjs/models';
 
 import {
@@ -12,7 +12,6 @@ import {
   type OfflineRole,
   type RoleName,
 } from '../delegated-roles.js';
-import type { ReleaseRepositoryOptions } from './release-repository.js';
 import {
   assignmentIn,
   buildRoot,
@@ -36,6 +35,13 @@ import {
   type SigningSet,
   type StagedRelease,
 } from './signing-request.js';
+
+export interface ReleaseRepositoryOptions {
+  /** Served to devices as it is: `metadata/` and `targets/`. What waits for signatures lies beside it. */
+  readonly directory: string;
+  readonly clock: Pick<Clock, 'wallMs' | 'sleep'>;
+  readonly validity?: Validity;
+}
 
 /** Another process that signs is done within this, ms. */
 const LOCK_PATIENCE_MS = 20_000;

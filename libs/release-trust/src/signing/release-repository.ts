@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 
 import type { ReleaseManifest } from '@sightline/contracts';
 import { moveFileDurably, writeFileDurably } from '@sightline/host';
-import { AppError, type Clock, type Sha256 } from '@sightline/kernel';
+import { AppError, type Sha256 } from '@sightline/kernel';
 import { TargetFile } from '@tufjs/models';
 
 import { modelFilesOf, parseManifest } from '../bundle.js';
@@ -18,8 +18,8 @@ import {
   type ChannelPointer,
 } from '../targets-layout.js';
 import { changedKeys, type KeyChange } from './key-change.js';
-import { MetadataStore } from './metadata-store.js';
-import { readRoot, type Validity } from './repository-metadata.js';
+import { MetadataStore, type ReleaseRepositoryOptions } from './metadata-store.js';
+import { readRoot } from './repository-metadata.js';
 import type { KeyAssignment, RepositoryKeys } from './role-keys.js';
 import {
   mergeSignatures,
@@ -28,13 +28,6 @@ import {
   type SignatureNeed,
   type StagedRelease,
 } from './signing-request.js';
-
-export interface ReleaseRepositoryOptions {
-  /** Served to devices as it is: `metadata/` and `targets/`. What waits for signatures lies beside it. */
-  readonly directory: string;
-  readonly clock: Pick<Clock, 'wallMs' | 'sleep'>;
-  readonly validity?: Validity;
-}
 
 /** A release to sign. */
 export interface NewRelease {
