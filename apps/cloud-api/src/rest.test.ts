@@ -320,7 +320,7 @@ describe('the service', () => {
     }
     const names = (path: string) =>
       paths[path]?.post?.parameters?.map((parameter) => 'name' in parameter && parameter.name);
-    expect([names('/v1/embeddings'), names('/v1/verify')]).toEqual([['codec'], ['falseMatchRate', 'face']]);
+    expect([names('/v1/embeddings'), names('/v1/verify')]).toEqual([['codec'], ['falseMatchRate', 'use', 'face']]);
     expect(paths['/v1/verify']?.post?.requestBody).toMatchObject({
       content: { 'multipart/form-data': { schema: { required: ['photo'], oneOf: [{}, {}, {}] } } },
     });
