@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { connect as connectTcp, createServer, type Socket } from 'node:net';
 
@@ -79,6 +80,13 @@ afterEach(async () => {
 });
 
 describe('connectMqtt', () => {
+  it('speaks plainly to a plain broker although it has a certificate', async () => {
+    const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const privateKey = pair.privateKey.export({ format: 'pem', type: 'pkcs8' }).toString();
+    const connection = await open('cloud-api', { tls: { ca: 'its authority', certificate: 'its certificate', privateKey } });
+    expect(connection.connected).toBe(true);
+  });
+
   it('delivers binary payloads untouched, up to the largest', async () => {
     const received: MqttMessage[] = [];
     const service = await open('cloud-api');

@@ -257,7 +257,9 @@ class ReconnectingConnection implements MqttConnection {
     const tls = await this.#certificates.take();
     this.#closing.signal.throwIfAborted();
     const will = typeof this.#will === 'function' ? this.#will() : this.#will;
-    const options = { ...this.#sessionOptions, ...(tls && { tls }), ...(will && { will }) };
+    // As soon as it has a certificate the client library speaks TLS, on a plain line too.
+    const isSecured = /^(mqtts|wss):/.test(this.#sessionOptions.url);
+    const options = { ...this.#sessionOptions, ...(tls && isSecured && { tls }), ...(will && { will }) };
     return new MqttSession(options, (incoming) => this.#dispatcher.accept(incoming));
   }
 
