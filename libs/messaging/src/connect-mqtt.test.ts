@@ -83,7 +83,9 @@ describe('connectMqtt', () => {
   it('speaks plainly to a plain broker although it has a certificate', async () => {
     const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const privateKey = pair.privateKey.export({ format: 'pem', type: 'pkcs8' }).toString();
-    const connection = await open('cloud-api', { tls: { ca: 'its authority', certificate: 'its certificate', privateKey } });
+    const connection = await open('cloud-api', {
+      tls: { ca: 'its authority', certificate: 'its certificate', privateKey },
+    });
     expect(connection.connected).toBe(true);
   });
 
