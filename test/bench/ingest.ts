@@ -64,8 +64,9 @@ const mosquitto = await startMosquitto({
   password: PASSWORD,
 });
 try {
-  const load = parts.includes('load') ? await loadFigures() : undefined;
+  // The consumers first: what PostgreSQL still writes after the load would be beside them.
   const consumer = parts.includes('consumers') ? await consumerFigures() : undefined;
+  const load = parts.includes('load') ? await loadFigures() : undefined;
   if (load && consumer) await writeReport('ingest', { machine, devices: count, templates, ...load, consumer, targets });
 } finally {
   await mosquitto.close();
