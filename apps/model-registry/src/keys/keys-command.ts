@@ -134,7 +134,7 @@ async function writeRequest(file: string, options: OnRegistry): Promise<void> {
 async function sign(file: string, options: Passphrase & { readonly key: string; readonly yes?: true }): Promise<void> {
   const request = await readFile(file, 'utf8');
   for (const line of describeRequest(request)) say(line);
-  if (!options.yes && (await ask('Sign this? [y/N] ')).toLowerCase() !== 'y') return;
+  if (!options.yes && (await ask('Sign this? [y/N] ', { instead: '--yes' })).toLowerCase() !== 'y') return;
   const key = await readKey(options.key, await passphraseFor(options));
   if (!key) throw new AppError('RELEASE.KEY_INVALID', 'There is no such key file.');
   const signed = signRequest(request, key);
@@ -192,15 +192,26 @@ const publicKeyIn = async (file: string) => parsePublicKey(await readFile(file, 
 
 async function passphraseFor({ passphraseFile }: Passphrase): Promise<string> {
   if (passphraseFile !== undefined) return readPassphrase(passphraseFile);
-  const given = process.env.SIGHTLINE_KEY_PASSPHRASE ?? (await ask('Passphrase: ', 'unseen'));
+  const given =
+    process.env.SIGHTLINE_KEY_PASSPHRASE ??
+    (await ask('Passphrase: ', { instead: '--passphrase-file', isSecret: true }));
   if (given === '') throw new AppError('RELEASE.KEY_INVALID', 'A key has a passphrase.');
   return given;
 }
 
-async function ask(question: string, echo: 'seen' | 'unseen' = 'seen'): Promise<string> {
-  if (!process.stdin.isTTY) throw new AppError('RELEASE.KEY_INVALID', 'There is no terminal to ask at.');
+interface Question {
+  /** The option that makes asking unnecessary. */
+  readonly instead: string;
+  /** The answer is not shown. */
+  readonly isSecret?: boolean;
+}
+
+async function ask(question: string, { instead, isSecret = false }: Question): Promise<string> {
+  if (!process.stdin.isTTY) {
+    throw new AppError('RELEASE.KEY_INVALID', `There is no terminal to ask at: ${instead} does without.`);
+  }
   process.stderr.write(question);
-  const output = echo === 'seen' ? process.stderr : new Writable({ write: (_chunk, _encoding, done) => done() });
+  const output = isSecret ? new Writable({ write: (_chunk, _encoding, done) => done() }) : process.stderr;
   const terminal = createInterface({ input: process.stdin, output, terminal: true });
   try {
     return await terminal.question('');
