@@ -116,3 +116,15 @@ function encodeGraph({ nodes, constants, inputs, outputs }: OnnxModel, graph: Gr
     valueInfo: [],
   };
 }
+
+/**
+ * A model whose structure may be changed.
+ *
+ * @param verb what cannot be done with any other, for the refusal: "pruned"
+ * @throws AppError `MODEL.INVALID`, `MODEL.NOT_OPTIMISABLE`
+ */
+export function readPlainModel(bytes: Uint8Array, verb: string): OnnxModel {
+  const model = readModel(bytes);
+  if (hasPlainGraph(model)) return model;
+  throw new AppError('MODEL.NOT_OPTIMISABLE', `A model with graphs inside of nodes cannot be ${verb}.`);
+}

@@ -4,7 +4,8 @@ import { measureAgreement, type Agreement } from './agreement.js';
 import { withAugmentations } from './augmentations.js';
 import { convolutionOf, replaceWeights } from './convolution.js';
 import { GraphDraft } from './graph-draft.js';
-import { hasPlainGraph, readModel, writeModel } from './model-file.js';
+import { splitInputs, type LearningInputs } from './learning-inputs.js';
+import { readModel, readPlainModel, writeModel } from './model-file.js';
 import { resizeChannels } from './passes/resize-channels.js';
 import { stripUnused } from './passes/strip-unused.js';
 import { channelGrams } from './pruning/channel-grams.js';
@@ -60,12 +61,11 @@ const COPIES = 3;
  */
 export async function pruneModel(source: Uint8Array, options: PruningOptions): Promise<PrunedModel> {
   const { inputs, bytes, signal } = options;
-  const draft = new GraphDraft(plainModel(source));
-  if (inputs.length < 10) throw new AppError('MODEL.NOT_OPTIMISABLE', 'Pruning needs 10 inputs at least.');
-  const heldOut = inputs.filter((_, index) => index % 5 === 0);
+  const draft = new GraphDraft(readPlainModel(source, 'pruned'));
+  const split = splitInputs(inputs);
   const spaces = prunableSpaces(draft);
   const weights = new WeightBytes(draft, spaces);
-  const costs = await costsOf(source, spaces, heldOut, options);
+  const costs = await costsOf(source, spaces, split, options);
   const all = weights.of(spaces.map(({ space }) => space.channels));
   const counts = planOf(costs, weights, all - (source.length - bytes));
   if (counts === undefined) {
@@ -75,7 +75,7 @@ export async function pruneModel(source: Uint8Array, options: PruningOptions): P
   }
   const channels = removeChannels(draft, costs, counts);
   const pruned = writeModel(stripUnused.apply(resizeChannels.apply(draft.model).model).model);
-  const agreement = await measureAgreement(source, pruned, heldOut, signal);
+  const agreement = await measureAgreement(source, pruned, split.heldOut, signal);
   const report = {
     bytes: { before: source.length, after: pruned.length },
     spaces: prunedSpaces(costs, counts),
@@ -84,23 +84,14 @@ export async function pruneModel(source: Uint8Array, options: PruningOptions): P
   return { bytes: pruned, channels, report };
 }
 
-function plainModel(bytes: Uint8Array) {
-  const model = readModel(bytes);
-  if (hasPlainGraph(model)) return model;
-  throw new AppError('MODEL.NOT_OPTIMISABLE', 'A model with graphs inside of nodes cannot be pruned.');
-}
-
 /** What it costs to make each space smaller. */
 async function costsOf(
   source: Uint8Array,
   spaces: readonly PrunableSpace[],
-  heldOut: readonly ProofInput[],
-  { inputs, signal, onProgress }: PruningOptions,
+  { learned: real, heldOut }: LearningInputs,
+  { signal, onProgress }: PruningOptions,
 ): Promise<readonly SpaceCosts[]> {
-  const learned = withAugmentations(
-    inputs.filter((_, index) => index % 5 !== 0),
-    COPIES,
-  );
+  const learned = withAugmentations(real, COPIES);
   const read = new Map(
     spaces.flatMap(({ readers }) => readers.map(({ node, inputs: count }) => [node.inputs[0] ?? '', count] as const)),
   );

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import type { InputSource } from './activations.js';
 import { measureAgreement, type Agreement } from './agreement.js';
 import type { OnnxModel } from './graph.js';
-import { hasPlainGraph, readModel, writeModel } from './model-file.js';
+import { readPlainModel, writeModel } from './model-file.js';
 import { rewritePrelu } from './passes/rewrite-prelu.js';
 import { stripUnused } from './passes/strip-unused.js';
 import { CalibrationRecord, type CalibrationDigest } from './quantisation/calibration-digest.js';
@@ -169,8 +169,7 @@ async function calibrate(
 }
 
 function quantisable(source: Uint8Array): OnnxModel {
-  const model = readModel(source);
-  if (!hasPlainGraph(model)) throw refusal('A model with graphs inside its graph cannot be quantised.');
+  const model = readPlainModel(source, 'quantised');
   if (model.opset < OLDEST_OPSET) throw refusal(`Quantisation needs operator set ${OLDEST_OPSET}: import the model.`);
   return restorePrelu(model);
 }

@@ -4,7 +4,8 @@ import { measureAgreement, type Agreement } from './agreement.js';
 import { withAugmentations } from './augmentations.js';
 import { GraphDraft } from './graph-draft.js';
 import type { OnnxModel } from './graph.js';
-import { hasPlainGraph, readModel, writeModel } from './model-file.js';
+import { splitInputs } from './learning-inputs.js';
+import { readPlainModel, writeModel } from './model-file.js';
 import { integerLayerOf } from './reconstruction/integer-layer.js';
 import { layerSamples, type LayerSamples, type Side } from './reconstruction/layer-samples.js';
 import { layerOf, type Layer } from './reconstruction/layer.js';
@@ -40,12 +41,11 @@ export interface ReconstructedModel {
   readonly report: ReconstructionReport;
 }
 
-const LEAST_INPUTS = 10;
-const HELD_OUT = 5;
 const CHECKED = 5;
 const DEFAULT_COPIES = 1;
 const DEFAULT_MEMORY = 150e6;
 const MOST_FEATURES = 1200;
+
 /**
  * Solves the weights and biases of a model's convolutions anew, one after the other in the order of the graph, so
  * that each makes of what it is given now what the teacher's has at that place: linear least squares on real
@@ -62,17 +62,13 @@ export async function reconstructModel(
 ): Promise<ReconstructedModel> {
   const { teacher, inputs, channels, signal, onProgress } = options;
   const { copies = DEFAULT_COPIES, memory = DEFAULT_MEMORY } = options;
-  const draft = new GraphDraft(plainModel(source));
-  if (inputs.length < LEAST_INPUTS) {
-    throw new AppError('MODEL.NOT_OPTIMISABLE', `A reconstruction needs ${LEAST_INPUTS} inputs at least.`);
-  }
-  const heldOut = inputs.filter((_, index) => index % HELD_OUT === 0);
-  const real = inputs.filter((_, index) => index % HELD_OUT !== 0);
+  const draft = new GraphDraft(readPlainModel(source, 'reconstructed'));
+  const { learned: real, heldOut } = splitInputs(inputs);
   const learned = withAugmentations(real, copies);
   // All variants of an input are on the same side.
   const isCheck = (index: number): boolean => (index % real.length) % CHECKED === 0;
   const before = await measureAgreement(teacher, source, heldOut, signal);
-  const teacherSide: Side = { model: plainModel(teacher), run: new StagedRun(learned, memory) };
+  const teacherSide: Side = { model: readPlainModel(teacher, 'a teacher'), run: new StagedRun(learned, memory) };
   const studentRun = new StagedRun(learned, memory);
   const layers = layersOf(draft, new GraphDraft(teacherSide.model));
   const reports: LayerReport[] = [];
@@ -102,12 +98,6 @@ function layersOf(draft: GraphDraft, teacher: GraphDraft): readonly SolvableLaye
     const integers = integerLayerOf(draft, teacher, node, MOST_FEATURES);
     return integers ? [{ layer: integers, solve: (samples) => solveIntegers(draft, integers, samples) }] : [];
   });
-}
-
-function plainModel(bytes: Uint8Array): OnnxModel {
-  const model = readModel(bytes);
-  if (hasPlainGraph(model)) return model;
-  throw new AppError('MODEL.NOT_OPTIMISABLE', 'A model with graphs inside of nodes cannot be reconstructed.');
 }
 
 /** @throws AppError `MODEL.NOT_OPTIMISABLE` when the teacher has no such value */
