@@ -51,7 +51,7 @@ export const modelManifestSchema = z
 export type ModelManifest = z.infer<typeof modelManifestSchema>;
 
 /** What a variant was made by. `imported`: of the uploaded file, by the import pass. */
-export const variantKinds = ['imported', 'fp16', 'int8', 'pruned', 'reconstructed', 'reparameterised'] as const;
+export const variantKinds = ['imported', 'fp16', 'int8', 'pruned', 'reparameterised'] as const;
 export type VariantKind = (typeof variantKinds)[number];
 
 /** What can be done with a model that takes long. */

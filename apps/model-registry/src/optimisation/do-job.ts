@@ -44,8 +44,7 @@ const make = async (places: JobPlaces, work: JobWork): ReturnType<DoJob> => {
     const report = await runModelWork(
       {
         ...{ kind, output, storeDirectory: modelStoreDirectory, source: blobs.path(source) },
-        ...{ parent: parent?.parent ? blobs.path(parent.parent as Sha256) : undefined, dataSetDirectory },
-        ...{ model: model.manifest, options: options.options },
+        ...{ dataSetDirectory, model: model.manifest, options: options.options },
       },
       { ...limits, signal, onProgress },
     );

@@ -1,8 +1,7 @@
-import { readFile } from 'node:fs/promises';
-
 import type { DetectorSpec } from '@sightline/contracts';
 import { AppError, silentLogger } from '@sightline/kernel';
 import {
+  assertAgreement,
   importModel,
   proveEquivalence,
   pruneModel,
@@ -11,7 +10,10 @@ import {
   reparameteriseModel,
   storeInHalfPrecision,
   vetModel,
+  type Agreement,
   type ProofInput,
+  type ReconstructedModel,
+  type ReconstructionOptions,
 } from '@sightline/model-tools';
 import { openSession, Tensor } from '@sightline/onnx-runtime';
 
@@ -28,12 +30,17 @@ export interface MadeVariant {
 /** What float16 keeps of a weight, 11 bits, over a few dozen layers. */
 const HALF_TOLERANCE = 0.05;
 
+/** A lossy variant that answers less alike is of no use to anybody; what a release takes is stricter. */
+const GATE = { mean: 0.95 };
+const READING = 'reading the faces of the calibration';
+
 type OnProgress = (step: string, progress: number) => void;
 
 /**
  * Makes a variant of a model. The same file and options give the same bytes.
  *
  * @throws AppError `MODEL.INVALID`, `MODEL.UNSUPPORTED`, `MODEL.NOT_EQUIVALENT`, `MODEL.NOT_OPTIMISABLE`,
+ *   `MODEL.BELOW_GATE` when a lossy variant answers too differently,
  *   `MODEL.SOURCE_UNAVAILABLE` (retryable) when the photographs of the proof cannot be fetched
  */
 export async function makeVariant(source: Uint8Array, work: ModelWork, onProgress: OnProgress): Promise<MadeVariant> {
@@ -67,20 +74,25 @@ async function make(source: Uint8Array, work: ModelWork, onProgress: OnProgress)
       return quantised(source, work, onProgress);
     case 'pruned':
       return pruned(source, work, onProgress);
-    case 'reconstructed':
-      return reconstructed(source, work, onProgress);
   }
 }
 
+/** Integers of eight bits; where it is wished, solved anew so that the values are like those of the floats. */
 async function quantised(source: Uint8Array, work: ModelWork, onProgress: OnProgress): Promise<MadeVariant> {
-  onProgress('reading the faces of the calibration', 0.1);
+  onProgress(READING, 0.05);
   const inputs = await calibrationInputs(work);
-  const { bytes, report } = await quantiseModel(source, {
+  const { bytes, floats, report } = await quantiseModel(source, {
     inputs: () => inputs,
     ...(work.options.weightBits === 7 && { weightBits: 7 }),
-    onProgress: ({ stage, done }) => onProgress(`quantising: ${stage}`, 0.2 + 0.7 * (done / (done + inputs.length))),
+    onProgress: ({ stage, done }) => onProgress(`quantising: ${stage}`, 0.1 + 0.4 * (done / (done + inputs.length))),
   });
-  return { bytes, report: { quantisation: report } };
+  if (work.options.reconstruct !== true) {
+    assertAgreement(report.agreement, GATE);
+    return { bytes, report: { quantisation: report } };
+  }
+  // Its values are those of the equalised floats, not those of the file that it was made of.
+  const solved = await reconstructed(bytes, { teacher: floats, inputs }, onProgress);
+  return { bytes: solved.bytes, report: { quantisation: report, reconstruction: solved.report } };
 }
 
 /** Fewer channels, whose loss those that are left make up for. */
@@ -89,28 +101,33 @@ async function pruned(source: Uint8Array, work: ModelWork, onProgress: OnProgres
   if (typeof wanted !== 'number') {
     throw new AppError('MODEL.NOT_OPTIMISABLE', 'Pruning asks how large the file may be: the option "bytes".');
   }
-  onProgress('reading the faces of the calibration', 0.05);
+  onProgress(READING, 0.05);
   const inputs = await calibrationInputs(work);
-  const share = (from: number, to: number) => (done: number, total: number) =>
-    onProgress('choosing channels and solving weights', from + ((to - from) * done) / Math.max(1, total));
-  const { bytes, channels, report } = await pruneModel(source, { inputs, bytes: wanted, onProgress: share(0.1, 0.5) });
-  const solving = { teacher: source, inputs, channels, onProgress: share(0.5, 0.98) };
-  const { bytes: solved, report: reconstruction } = await reconstructModel(bytes, solving);
-  return { bytes: solved, report: { pruning: report, reconstruction } };
+  const { bytes, channels, report } = await pruneModel(source, {
+    ...{ inputs, bytes: wanted },
+    onProgress: (done, total) => onProgress('choosing channels', 0.1 + (0.4 * done) / Math.max(1, total)),
+  });
+  const solved = await reconstructed(bytes, { teacher: source, inputs, channels }, onProgress);
+  return { bytes: solved.bytes, report: { pruning: report, reconstruction: solved.report } };
 }
 
-async function reconstructed(source: Uint8Array, work: ModelWork, onProgress: OnProgress): Promise<MadeVariant> {
-  if (work.parent === undefined) {
-    throw new AppError('MODEL.NOT_OPTIMISABLE', 'A reconstruction needs a variant that was made from another.');
-  }
-  onProgress('reading the faces of the calibration', 0.05);
-  const inputs = await calibrationInputs(work);
-  const { bytes, report } = await reconstructModel(source, {
-    ...{ teacher: await readFile(work.parent), inputs },
-    onProgress: (done, total) => onProgress('solving weights', 0.1 + (0.88 * done) / Math.max(1, total)),
+async function reconstructed(
+  bytes: Uint8Array,
+  from: Pick<ReconstructionOptions, 'teacher' | 'inputs' | 'channels'>,
+  onProgress: OnProgress,
+): Promise<ReconstructedModel & { readonly report: { readonly isTaken: boolean } }> {
+  const solved = await reconstructModel(bytes, {
+    ...from,
+    onProgress: (done, total) => onProgress('solving weights', 0.5 + (0.48 * done) / Math.max(1, total)),
   });
-  return { bytes, report: { reconstruction: report } };
+  const { before, after } = solved.report;
+  // Integers that were right to the fifth place have nothing to win.
+  const isBetter = worstMean(after) > worstMean(before);
+  assertAgreement(isBetter ? after : before, GATE);
+  return { bytes: isBetter ? solved.bytes : bytes, report: { ...solved.report, isTaken: isBetter } };
 }
+
+const worstMean = ({ outputs }: Agreement): number => Math.min(...outputs.map(({ mean }) => mean));
 
 async function inputsOf({ model, storeDirectory }: ModelWork): Promise<readonly ProofInput[]> {
   const inputs = await realProofInputs({ storeDirectory, log: silentLogger, specs: { [model.task]: model.spec } });

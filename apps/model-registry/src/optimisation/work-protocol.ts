@@ -26,8 +26,6 @@ export const modelWorkSchema = z
     storeDirectory: z.string(),
     /** Images of known people; none: the photographs of the proof are all that there is. */
     dataSetDirectory: z.string().optional(),
-    /** The file that `source` was made from, if it was. */
-    parent: z.string().optional(),
     options: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
   })
   .readonly();
