@@ -14,6 +14,7 @@ import { sql } from 'drizzle-orm';
 import { createHash } from 'node:crypto';
 
 import type { Audit } from '../audit/audit.js';
+import { accuracyGate } from '../evaluation/choose-variant.js';
 import { evaluationReportSchema, type EvaluationReport } from '../evaluation/index.js';
 import type { BlobStore } from '../models/blob-store.js';
 import type { DeployPolicies } from '../models/licence.js';
@@ -23,8 +24,6 @@ import type { ComputeSelfTest } from './default-release.js';
 import type { ReleaseLibrary } from './release-library.js';
 import type { NewReleaseRequest } from './release.schemas.js';
 
-/** What an embedder's variant has to keep of its parent to stay in its model space, at the worst percent of faces. */
-const SAME_SPACE_P1 = 0.98;
 /** Made without loss: they compute what their source does, up to rounding. */
 const exactKinds = new Set(['imported', 'fp16', 'reparameterised']);
 
@@ -210,7 +209,7 @@ function spaceOf({ model, variant }: Chosen): ReleaseManifest['modelSpace'] {
   if (manifest.task !== 'embedder') throw new Error('only an embedder has a model space');
   const evaluation = evaluationOf(variant);
   const agreement = evaluation?.task === 'embedder' ? evaluation.agreement : undefined;
-  const isSame = exactKinds.has(variant.kind) || (agreement !== undefined && agreement.cosine.p1 >= SAME_SPACE_P1);
+  const isSame = exactKinds.has(variant.kind) || (agreement !== undefined && agreement.cosine.p1 >= accuracyGate.p1Cosine);
   const id = isSame ? manifest.modelSpace : `${manifest.modelSpace}-${variant.digest.slice(0, 12)}`;
   return { id, dimension: manifest.spec.dimension };
 }
