@@ -209,7 +209,8 @@ function spaceOf({ model, variant }: Chosen): ReleaseManifest['modelSpace'] {
   if (manifest.task !== 'embedder') throw new Error('only an embedder has a model space');
   const evaluation = evaluationOf(variant);
   const agreement = evaluation?.task === 'embedder' ? evaluation.agreement : undefined;
-  const isSame = exactKinds.has(variant.kind) || (agreement !== undefined && agreement.cosine.p1 >= accuracyGate.p1Cosine);
+  const isSame =
+    exactKinds.has(variant.kind) || (agreement !== undefined && agreement.cosine.p1 >= accuracyGate.p1Cosine);
   const id = isSame ? manifest.modelSpace : `${manifest.modelSpace}-${variant.digest.slice(0, 12)}`;
   return { id, dimension: manifest.spec.dimension };
 }
